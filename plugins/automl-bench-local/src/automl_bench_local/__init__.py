@@ -1,0 +1,1 @@
+"""The local scikit-learn baseline of automl-bench."""

@@ -1,0 +1,3 @@
+"""automl-bench: which hosted AutoML service should you use for your labelled data?"""
+
+__version__ = "0.1.0"

@@ -1,0 +1,1 @@
+"""Which part of a dataset is learnt from: splitting, nested subsets, provider manifests."""

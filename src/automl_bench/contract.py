@@ -1,0 +1,563 @@
+"""The nouns that the host and every provider plugin share. Frozen dataclasses and protocols; no I/O.
+
+A plugin imports this module, `automl_bench.hookspecs` (for the marker) and `automl_bench.errors`, nothing else of
+the core. Fields are only ever added, always with a default.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+CONTRACT_VERSION = 1
+"""Raised when a hook or noun gains something a plugin may rely on."""
+
+NAME_PREFIX = "automl-bench"
+"""First part of the name of everything that is created at a provider; orphans are found by it."""
+
+Json = Any
+"""A value that json.dumps accepts."""
+
+
+class Modality(StrEnum):
+    """What one sample is."""
+
+    IMAGE = "image"
+    TEXT = "text"
+    TABULAR = "tabular"
+
+
+class Stage(StrEnum):
+    """A trial's stages, in the order they run."""
+
+    UPLOAD = "upload"
+    TRAIN = "train"
+    DEPLOY = "deploy"
+    INVOKE = "invoke"
+    PARALLEL = "parallel"
+    TEARDOWN = "teardown"
+
+
+class Capability(StrEnum):
+    """What a provider can do. The host refuses what is not declared before any request."""
+
+    CHECK_ACCESS = "check_access"
+    PRICE = "price"
+    UPLOAD = "upload"
+    TRAIN = "train"
+    DEPLOY = "deploy"
+    INVOKE = "invoke"
+    PARALLEL = "parallel"
+    EXPORT_MANIFEST = "export_manifest"
+    ADOPT_ENDPOINT = "adopt_endpoint"
+    LIST_RESOURCES = "list_resources"
+
+
+# --- samples ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One sample, without its label: this is all a plugin ever sees of a test sample.
+
+    Attributes:
+        sample_id: SHA-256 of the content as imported, 64 hex digits. Two copies of one image share it.
+        path: The file to send. Where an experiment re-encodes images, this is the re-encoded file, and
+            every provider gets the same one.
+        size_bytes: Bytes of the file at `path`.
+        media_type: For example "image/png".
+        width: Pixels, or None where the modality has none.
+        height: Pixels, or None.
+    """
+
+    sample_id: str
+    path: Path
+    size_bytes: int
+    media_type: str
+    width: int | None = None
+    height: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledSample:
+    """A training or validation sample with its label."""
+
+    sample: Sample
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingSet:
+    """One ablation as a plugin gets it: k labelled samples per class, four fifths of them for training.
+
+    Attributes:
+        dataset: Name of the dataset.
+        labels: All labels of the dataset, sorted; the test set has no others.
+        train: Samples to learn from.
+        validation: Every fifth sample of each class, for the provider's own model selection. A provider that
+            takes no validation set may train on both.
+    """
+
+    dataset: str
+    labels: tuple[str, ...]
+    train: tuple[LabelledSample, ...]
+    validation: tuple[LabelledSample, ...]
+
+
+# --- what a provider says of itself ----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A setting or secret that the plugin reads.
+
+    Attributes:
+        name: Key in `configs/providers/<provider>.toml` and in `context.settings`.
+        description: One sentence.
+        env: Environment variable that overrides the file, or empty.
+        default: Value where neither is set; None means "must be set".
+        secret: Whether it is a secret: then it may only come from its environment variable.
+        required: Whether the provider cannot be used without it.
+    """
+
+    name: str
+    description: str
+    env: str = ""
+    default: str | None = None
+    secret: bool = False
+    required: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What the service accepts, as published. None means "no limit known". The host checks them before any request.
+
+    Attributes:
+        min_samples_per_class: Fewest training samples of each class, validation included.
+        max_samples: Most training samples in all.
+        min_classes: Fewest classes.
+        max_classes: Most classes.
+        min_side_px: Shortest allowed side of an image.
+        max_side_px: Longest allowed side of an image.
+        max_train_bytes: Largest training file.
+        max_request_bytes: Largest body of one prediction request.
+        media_types: Accepted media types; empty means any.
+        requests_per_second: Published prediction rate; load runs keep below it unless told to ignore it.
+        in_flight: Published number of predictions under way at once.
+        concurrent_trials: Trials of this provider that may run at once in one account.
+    """
+
+    min_samples_per_class: int | None = None
+    max_samples: int | None = None
+    min_classes: int | None = None
+    max_classes: int | None = None
+    min_side_px: int | None = None
+    max_side_px: int | None = None
+    max_train_bytes: int | None = None
+    max_request_bytes: int | None = None
+    media_types: tuple[str, ...] = ()
+    requests_per_second: float | None = None
+    in_flight: int | None = None
+    concurrent_trials: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderDescription:
+    """A provider's self-description: static, without I/O, the single source of its capabilities.
+
+    Attributes:
+        name: Equal to the entry point's name: lower-case letters, digits and dashes.
+        title: Name for people, as in "Amazon Rekognition Custom Labels".
+        capabilities: What it can do.
+        modalities: What it learns from.
+        limits: What the service accepts.
+        settings: Every setting and secret the plugin reads.
+        variants: Named configurations that come with the plugin; a providers file may add or override.
+        default_variant: The variant used when none is named.
+        on_this_machine: Whether training and serving use this machine's processors. The host then never lets
+            them run while something is being measured.
+        requires: The pip requirement that the plugin's SDK needs, for the message when it is absent.
+        split_policy: How the service uses our validation half, one sentence for the report.
+        docs_url: Where the provider documents the service.
+    """
+
+    name: str
+    title: str
+    capabilities: frozenset[Capability]
+    modalities: frozenset[Modality] = frozenset({Modality.IMAGE})
+    limits: Limits = Limits()
+    settings: tuple[Setting, ...] = ()
+    variants: Mapping[str, Mapping[str, Json]] = field(default_factory=lambda: {"default": {}})
+    default_variant: str = "default"
+    on_this_machine: bool = False
+    requires: str = ""
+    split_policy: str = "Trains on the training half and selects on the validation half."
+    docs_url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """A named configuration of a provider, for example `local:svc-1.1`."""
+
+    provider: str
+    name: str
+    settings: Mapping[str, Json] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return f"{self.provider}:{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class AccessReport:
+    """What `check_access` found. `account` names the account and never holds a secret."""
+
+    ok: bool
+    account: str = ""
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """One line of a provider's dated price table. An unknown price is None, never 0.
+
+    Attributes:
+        item: Stable key: "train_hour", "endpoint_hour", "call", "sample_month".
+        usd: US dollars per unit, or None if unknown.
+        unit: What is counted, for people: "node hour", "1 call".
+        as_of: ISO date on which the source was read.
+        source: Where it was read.
+    """
+
+    item: str
+    usd: float | None
+    unit: str
+    as_of: str
+    source: str
+
+
+# --- long work and what it leaves ------------------------------------------------------------------------
+
+
+class OperationState(StrEnum):
+    """How far an operation is."""
+
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """Long work at the provider.
+
+    Attributes:
+        state: How far it is.
+        token: Identifiers from which `poll` in another process, a day later, finds the work again. Never a secret.
+        result: What later stages need, once SUCCEEDED; JSON. The host stores it and hands it back through
+            `TrialContext.results`. For `deploy` it must hold "endpoint_id", and "url" where there is one.
+        message: The provider's words on progress or failure.
+        queue_seconds: Time the provider spent waiting to begin, where it says so.
+        work_seconds: Time the provider spent working, where it says so: the honest training time.
+        billable_seconds: Time the provider will bill, where it says so.
+        poll_after: Seconds the host should wait before the next look, or None for its own schedule.
+    """
+
+    state: OperationState
+    token: str = ""
+    result: Mapping[str, Json] = field(default_factory=dict)
+    message: str = ""
+    queue_seconds: float | None = None
+    work_seconds: float | None = None
+    billable_seconds: float | None = None
+    poll_after: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """Anything that stays at the provider until it is deleted.
+
+    Attributes:
+        kind: The plugin's word for it: "bucket-objects", "model", "endpoint".
+        name: Deterministic, begins with `NAME_PREFIX` and carries the trial id.
+        resource_id: The provider's own id; may equal the name.
+        hourly_usd: What it costs per hour while idle; 0.0 for nothing, None for unknown.
+        details: What `delete_resource` and later stages need; JSON, no secret.
+        delete_by_hand: The console command or address that deletes it without automl-bench.
+        since: ISO 8601 time of creation as the provider says, or empty.
+    """
+
+    kind: str
+    name: str
+    resource_id: str = ""
+    hourly_usd: float | None = None
+    details: Mapping[str, Json] = field(default_factory=dict)
+    delete_by_hand: str = ""
+    since: str = ""
+
+
+class Deletion(StrEnum):
+    """What `delete_resource` achieved."""
+
+    DELETED = "deleted"
+    ALREADY_GONE = "already_gone"
+    PENDING = "pending"
+    """Deletion has begun; the host asks again."""
+
+
+class ResourceRecorder(Protocol):
+    """The only way to create anything that stays at a provider."""
+
+    def ensure(
+        self,
+        kind: str,
+        *,
+        find: Callable[[str], Resource | None],
+        create: Callable[[str], Resource],
+        name: str | None = None,
+        hourly_usd: float | None = None,
+    ) -> Resource:
+        """Find or create one resource, with a durable ledger line before the call that creates it.
+
+        Args:
+            kind: The plugin's word for it; one trial has at most one resource of a kind and name.
+            find: Looks the name up at the provider; returns None if it is not there.
+            create: Creates it under exactly the name it is given.
+            name: Name to use; by default `context.name_for(kind)`.
+            hourly_usd: Cost per idle hour, written before creation so that a lost answer still shows its price.
+        """
+        ...
+
+
+# --- contexts --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class ProviderContext:
+    """What every hook gets: the resolved settings and a folder for the plugin's own files.
+
+    Attributes:
+        variant: The configuration asked for.
+        settings: Resolved values of the declared settings that are not secrets.
+        secrets: Function that returns a declared secret's value; raises MissingSecret. Values are kept out of
+            `repr`, logs and the store.
+        cache_dir: Folder of this provider in the workspace; survives trials, may be deleted at any time.
+        progress: Call with (done, total, unit) as long work goes on; total may be None.
+        log: Call with one line for the log; never a secret.
+    """
+
+    variant: Variant
+    settings: Mapping[str, str]
+    secrets: Callable[[str], str] = field(repr=False)
+    cache_dir: Path
+    progress: Callable[[int, int | None, str], None] = field(repr=False)
+    log: Callable[[str], None] = field(repr=False)
+
+
+@dataclass(frozen=True)
+class TrialContext(ProviderContext):
+    """What the hooks of one trial get.
+
+    Attributes:
+        trial_id: Twelve hex digits, derived from the trial's content.
+        dataset: Name of the dataset.
+        labels: All labels, sorted.
+        shots: Labelled samples per class, or None for all.
+        fold: Which draw of the subsets.
+        seed: The experiment's seed, for providers that take one.
+        modality: What one sample is.
+        results: The `Operation.result` of the stages done so far.
+        resources: The ledger.
+    """
+
+    trial_id: str
+    dataset: str
+    labels: tuple[str, ...]
+    shots: int | None
+    fold: int
+    seed: int
+    modality: Modality
+    results: Mapping[Stage, Mapping[str, Json]]
+    resources: ResourceRecorder = field(repr=False)
+
+    def name_for(self, kind: str, *, max_length: int = 63, separator: str = "-") -> str:
+        """Return the deterministic name of this trial's resource of a kind, within a provider's length limit.
+
+        Raises:
+            ValueError: If not even the prefix and the trial id fit.
+        """
+        stem = f"{NAME_PREFIX.replace('-', separator)}{separator}{self.trial_id}"
+        if len(stem) > max_length:
+            raise ValueError(f"a name of at most {max_length} characters cannot carry {stem!r}")
+        return f"{stem}{separator}{kind}"[:max_length].rstrip(separator)
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where predictions are asked for.
+
+    Attributes:
+        endpoint_id: The provider's id.
+        url: Address, where there is one.
+        details: What `invoke` needs; JSON, no secret.
+        adopted: Whether it was made by hand and given with --endpoint; the host never deletes such a one.
+    """
+
+    endpoint_id: str
+    url: str = ""
+    details: Mapping[str, Json] = field(default_factory=dict)
+    adopted: bool = False
+
+
+# --- predictions -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class HttpRequest:
+    """One request as it will go out. Headers and body stay out of `repr`: they may hold a token.
+
+    Attributes:
+        url: Absolute address.
+        method: HTTP method.
+        headers: Pairs; a name may repeat.
+        body: Bytes to send.
+        timeout_seconds: Limit for the whole exchange.
+        valid_for_seconds: How long a signature in it holds; None means for ever. The host prepares such a
+            request shortly before its moment.
+    """
+
+    url: str
+    method: str = "POST"
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    body: bytes = field(default=b"", repr=False)
+    timeout_seconds: float = 60.0
+    valid_for_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HttpResponse:
+    """One whole answer. Header names are lower case; a repeated one is joined with ", "."""
+
+    status: int
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    body: bytes = field(default=b"", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """The answer for one sample.
+
+    Attributes:
+        label: The top label, in the dataset's spelling; None if the service abstained.
+        confidence: Its score, 0 to 1; not called a probability.
+        scores: All scores the service gave, by label.
+    """
+
+    label: str | None
+    confidence: float
+    scores: Mapping[str, float] = field(default_factory=dict)
+
+
+@runtime_checkable
+class HttpInvoker(Protocol):
+    """How to call an endpoint with one HTTP request. The host sends and times it."""
+
+    def prepare(self, sample: Sample) -> HttpRequest:
+        """Encode and sign; runs before the clock starts."""
+        ...
+
+    def parse(self, response: HttpResponse) -> Prediction:
+        """Read the answer; runs after the clock has stopped.
+
+        Raises:
+            ProviderError: The class that fits the status: RateLimited for 429, and so on.
+        """
+        ...
+
+
+@runtime_checkable
+class CallInvoker(Protocol):
+    """How to call a service that has no HTTP request of its own. The report marks such a provider."""
+
+    def call(self, sample: Sample) -> Prediction:
+        """Classify one sample; the host times the call. Never retries."""
+        ...
+
+
+Invoker = HttpInvoker | CallInvoker
+
+
+class Lanes(Protocol):
+    """A provider's own kind of concurrent senders, for `parallel`; most providers need none."""
+
+    def open(self, count: int) -> Sequence[CallInvoker]:
+        """Open `count` lanes that may be used from different threads."""
+        ...
+
+    def close(self) -> None:
+        """Close them all."""
+        ...
+
+
+# --- manifests and additions -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderManifest:
+    """A provider's own list of samples. The host writes the file and fills in the labels: a plugin never sees one.
+
+    Attributes:
+        rows: One mapping per sample, in the order given; the label's place is left out or empty.
+        label_at: Path of keys at which the host puts the label.
+        file_format: "csv" or "jsonl".
+        header: Whether a CSV starts with the column names.
+        label_names: The provider's spelling of each label, where it differs.
+    """
+
+    rows: Sequence[Mapping[str, Json]]
+    label_at: tuple[str, ...]
+    file_format: str = "csv"
+    header: bool = True
+    label_names: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetSource:
+    """A dataset that a plugin brings along.
+
+    Attributes:
+        name: Name in the catalogue.
+        path: Folder, archive, CSV or Parquet file that `data import` understands; or None if it is built.
+        build: Writes such a folder or file into the empty folder it is given and returns its path; called at
+            `data fetch` only, so that listing stays free of I/O.
+        title: One line for the catalogue.
+        licence: SPDX identifier or words.
+        source: Where it comes from.
+        modality: What one sample is.
+    """
+
+    name: str
+    title: str
+    licence: str
+    source: str
+    path: Path | None = None
+    build: Callable[[Path], Path] | None = None
+    modality: Modality = Modality.IMAGE
+
+
+@dataclass(frozen=True, slots=True)
+class ReportSection:
+    """A section that an observer adds to the report; `html` is inserted as it is."""
+
+    title: str
+    html: str
+
+
+@dataclass(frozen=True, slots=True)
+class ManifestEntry:
+    """A sample and the split it is in: "train", "validation" or "test"."""
+
+    sample: Sample
+    split: str

@@ -1,0 +1,1 @@
+"""What there is to learn: catalogue, acquisition, image folders, tables, checks, fingerprints."""

@@ -1,0 +1,1 @@
+"""How good and how fast: accuracy pass, arrivals, closed loop, open loop, validity."""

@@ -1,0 +1,73 @@
+"""Where everything of one user's project lives on disk."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+WORKSPACE_VARIABLE = "AUTOML_BENCH_WORKSPACE"
+
+
+def packaged_configs() -> Path:
+    """Return the folder of configuration files that come with automl-bench."""
+    package = Path(__file__).resolve().parents[1]
+    installed = package / "configs"
+    return installed if installed.is_dir() else package.parents[1] / "configs"
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """The folders of one project; nothing is created until it is written to.
+
+    Attributes:
+        root: The project's folder.
+    """
+
+    root: Path
+
+    @classmethod
+    def current(cls) -> Workspace:
+        """Return the workspace named by AUTOML_BENCH_WORKSPACE, else the current folder."""
+        return cls(Path(os.environ.get(WORKSPACE_VARIABLE) or Path.cwd()).absolute())
+
+    @property
+    def data(self) -> Path:
+        """Datasets: `data/<dataset>/{train,test}/<class>/<file>`."""
+        return self.root / "data"
+
+    @property
+    def results(self) -> Path:
+        """Results file, exports and logs."""
+        return self.root / "results"
+
+    @property
+    def store_path(self) -> Path:
+        """The one SQLite file."""
+        return self.results / "automl-bench.sqlite"
+
+    @property
+    def logs(self) -> Path:
+        """Log files and tracebacks of unexpected errors."""
+        return self.results / "logs"
+
+    @property
+    def reports(self) -> Path:
+        """Reports, one folder an experiment."""
+        return self.root / "reports"
+
+    @property
+    def cache(self) -> Path:
+        """What can be made again: prepared images, embeddings, plugin files."""
+        return self.root / ".automl-bench"
+
+    def config_files(self, kind: str) -> dict[str, Path]:
+        """Return the TOML files of a kind ("datasets", "experiments", "providers", "load") by name.
+
+        The workspace's own `configs/` win over those that come with automl-bench.
+        """
+        found: dict[str, Path] = {}
+        for folder in (packaged_configs() / kind, self.root / "configs" / kind):
+            if folder.is_dir():
+                found.update({path.stem: path for path in sorted(folder.glob("*.toml"))})
+        return found

@@ -1,0 +1,1 @@
+"""What the numbers mean: intervals, paired comparison, quantiles, learning curves, power, cost."""

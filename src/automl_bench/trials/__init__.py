@@ -1,0 +1,1 @@
+"""From upload to teardown: stages, ledger, waiting, budget, engine."""
