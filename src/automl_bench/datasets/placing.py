@@ -1,0 +1,111 @@
+"""Writing so that nothing half-written is ever seen: temporary name in the same folder, then one rename."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from automl_bench.errors import WorkspaceError
+
+
+def cannot(action: str, path: Path, error: OSError) -> WorkspaceError:
+    """Return the error for a folder or file that cannot be used, with the remedy that fits the cause."""
+    reason = error.strerror or str(error)
+    remedies = {
+        errno.ENOSPC: "Free some space on that disk, or set AUTOML_BENCH_WORKSPACE to a folder on another one.",
+        errno.EDQUOT: "Your disk quota is used up: free some space or choose another workspace.",
+        errno.EACCES: "Check the permissions of the folder and of the file.",
+        errno.EPERM: "Check the permissions of the folder and of the file.",
+        errno.EROFS: "The file system is read-only: set AUTOML_BENCH_WORKSPACE to a folder you may write to.",
+        errno.ENAMETOOLONG: "Shorten the name.",
+        errno.ENOTDIR: "A file stands where a folder is needed: move it away.",
+        errno.EMFILE: "Too many files are open: raise the limit with `ulimit -n`.",
+    }
+    remedy = remedies.get(error.errno or 0, "Check that the folder exists and that you may use it.")
+    return WorkspaceError(f"cannot {action} {path}: {reason}.", remedy=remedy)
+
+
+def write_text_atomically(path: Path, text: str) -> None:
+    """Write a text file (UTF-8, LF) so that readers see the old or the new content, never half of it.
+
+    Raises:
+        WorkspaceError: If it cannot be written; nothing is left behind.
+    """
+    draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        draft.write_text(text, encoding="utf-8", newline="\n")
+        draft.replace(path)
+    except OSError as error:
+        with suppress(OSError):
+            draft.unlink(missing_ok=True)
+        raise cannot("write", path, error) from error
+
+
+@contextmanager
+def building_folder(target: Path, *, replace: bool = False) -> Iterator[Path]:
+    """Build a folder under a temporary name beside `target`; it takes the name only if the block succeeds.
+
+    With `replace`, a folder that has the name already stays untouched until then, and comes back if the swap fails.
+
+    Args:
+        target: The folder to make.
+        replace: Whether an existing one may be replaced.
+
+    Yields:
+        The temporary folder, empty.
+
+    Raises:
+        WorkspaceError: If a folder cannot be made or renamed.
+    """
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        draft = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".building", dir=target.parent))
+        draft.chmod(0o755)  # mkdtemp makes it private; a dataset is as readable as any other folder
+    except OSError as error:
+        raise cannot("make a folder in", target.parent, error) from error
+    try:
+        yield draft
+        _take_name(draft, target, replace=replace)
+    except OSError as error:
+        raise cannot("write", Path(error.filename) if error.filename else target, error) from error
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def _take_name(draft: Path, target: Path, *, replace: bool) -> None:
+    if not (replace and target.exists()):
+        draft.rename(target)
+        return
+    old = target.with_name(f".{target.name}.{os.getpid()}.old")
+    target.rename(old)
+    try:
+        draft.rename(target)
+    except OSError:
+        old.rename(target)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
+@contextmanager
+def scratch_folder(beside: Path) -> Iterator[Path]:
+    """Give an empty folder for intermediate files next to `beside`, gone afterwards whatever happens.
+
+    It is on the same file system as `beside`, so that unpacked files can be moved there by hard link.
+
+    Raises:
+        WorkspaceError: If it cannot be made.
+    """
+    try:
+        beside.parent.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(prefix=f".{beside.name}.", suffix=".unpacking", dir=beside.parent))
+    except OSError as error:
+        raise cannot("make a folder in", beside.parent, error) from error
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
