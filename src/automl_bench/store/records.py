@@ -41,6 +41,7 @@ class TrialRecord:
         repeat: Which repetition of the same trial.
         seed: Seed of the draw.
         images: The experiment's image setting, as resolved; empty means "as they are".
+        test_limit: Test samples used, drawn by seed, or None for the whole test set.
         status: Where it stands.
         reason: Why it failed or is infeasible; one sentence.
         created_at: ISO 8601, UTC.
@@ -57,6 +58,7 @@ class TrialRecord:
     seed: int = 0
     variant_settings: Mapping[str, Json] = field(default_factory=dict)
     images: Mapping[str, Json] = field(default_factory=dict)
+    test_limit: int | None = None
     status: TrialStatus = TrialStatus.PLANNED
     reason: str = ""
     created_at: str = ""

@@ -1,0 +1,175 @@
+"""Measured classifications of the accuracy pass."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any
+
+from automl_bench.store.call_rows import (
+    CLOCK_COLUMNS,
+    OUTCOME_CODES,
+    OUTCOMES,
+    PHASE_CODES,
+    PHASES,
+    arrays,
+    clock_values,
+    insert_rows,
+    timing_from,
+)
+from automl_bench.store.records import CallPhase, Invocation, Outcome
+from automl_bench.store.results_file import ResultsFile, SqlValue
+from automl_bench.store.writer import Job
+
+if TYPE_CHECKING:
+    import numpy as np
+
+_WIDTH = 21
+_KEY = "trial_key, phase, sample_key, attempt"
+_COLUMNS = {
+    "trial_id": "text",
+    "sample_id": "text",
+    "label": "text",
+    "predicted": "text",
+    "confidence": "float",
+    "outcome": "text",
+    "phase": "text",
+    "attempt": "int",
+    "status": "float",
+    "scheduled_ns": "int",
+    "sent_ns": "int",
+    "received_ns": "int",
+    "service_ns": "int",
+    "response_ns": "int",
+    "lookup_ns": "float",
+    "connect_ns": "float",
+    "tls_ns": "float",
+    "send_ns": "float",
+    "wait_ns": "float",
+    "receive_ns": "float",
+    "new_connection": "float",
+    "error": "text",
+    "at": "text",
+}
+_FINAL = (Outcome.OK, Outcome.REFUSED, Outcome.TIMEOUT, Outcome.FAILED)
+
+
+class InvocationsTable(ResultsFile):
+    """Reads and writes invocations."""
+
+    def add_invocations(self, invocations: Sequence[Invocation]) -> int:
+        """Store invocations and wait until they are durable; one that is there already is not doubled or changed.
+
+        Args:
+            invocations: The calls; of any trials that were saved.
+
+        Returns:
+            How many were new.
+
+        Raises:
+            RecordsError: A trial was never saved; then none of these rows is stored.
+            WorkspaceError: The file cannot be written.
+        """
+        return self._write(self._invocation_insertion(invocations))
+
+    def submit_invocations(self, invocations: Sequence[Invocation]) -> Future[int]:
+        """Queue invocations; once durable the future gives how many were new, or raises as `add_invocations`."""
+        return self._submit(self._invocation_insertion(invocations))
+
+    def _invocation_insertion(self, invocations: Sequence[Invocation]) -> Job[int]:
+        rows = tuple(invocations)  # the caller may go on using its list
+
+        def job(connection: sqlite3.Connection) -> int:
+            samples = self._keys.samples(connection, (row.sample_id for row in rows))
+            trial = self._keys.trial
+            values = [
+                (
+                    trial(connection, row.trial_id),
+                    PHASE_CODES[row.phase],
+                    samples[row.sample_id],
+                    row.attempt,
+                    row.label,
+                    row.predicted,
+                    row.confidence,
+                    OUTCOME_CODES[row.outcome],
+                    *clock_values(row.timing),
+                    row.status,
+                    row.error,
+                    row.at,
+                )
+                for row in rows
+            ]
+            before = connection.total_changes
+            insert_rows(connection, "invocations", _WIDTH, _KEY, values)
+            return connection.total_changes - before
+
+        return job
+
+    def invocations(self, trial_id: str, phase: CallPhase | None = None) -> list[Invocation]:
+        """Return a trial's invocations in the order sent.
+
+        Args:
+            trial_id: The trial.
+            phase: Only cold, warm-up or measured calls.
+        """
+        values: tuple[SqlValue, ...] = (trial_id,) if phase is None else (trial_id, PHASE_CODES[phase])
+        rows = self._read(
+            "SELECT sample_id, label, predicted, confidence, outcome, phase, attempt, i.status, error, at,"
+            f" {CLOCK_COLUMNS} FROM invocations i JOIN trials USING (trial_key) JOIN samples USING (sample_key)"
+            f" WHERE trial_id = ?{'' if phase is None else ' AND phase = ?'} ORDER BY at, sent_ns, sample_key, attempt",
+            values,
+        )
+        return [
+            Invocation(
+                trial_id=trial_id,
+                sample_id=row[0],
+                label=row[1],
+                predicted=row[2],
+                confidence=row[3],
+                outcome=OUTCOMES[row[4]],
+                phase=PHASES[row[5]],
+                attempt=row[6],
+                status=row[7],
+                error=row[8],
+                at=row[9],
+                timing=timing_from(row[10:]),
+            )
+            for row in rows
+        ]
+
+    def invoked_sample_ids(self, trial_id: str) -> frozenset[str]:
+        """Return the samples whose measured call has ended for good; a throttled one alone is to be asked again."""
+        codes = ", ".join(str(OUTCOME_CODES[outcome]) for outcome in _FINAL)
+        rows = self._read(
+            "SELECT DISTINCT sample_id FROM invocations JOIN trials USING (trial_key) JOIN samples USING (sample_key)"
+            f" WHERE trial_id = ? AND phase = {PHASE_CODES[CallPhase.MEASURED]} AND outcome IN ({codes})",
+            (trial_id,),
+        )
+        return frozenset(row[0] for row in rows)
+
+    def invocation_columns(
+        self, trial_ids: Sequence[str], phase: CallPhase | None = CallPhase.MEASURED
+    ) -> dict[str, np.ndarray[Any, Any]]:
+        """Return the invocations of several trials as one numpy array a column, in the order of the trials and sent.
+
+        Args:
+            trial_ids: The trials.
+            phase: Only these calls; None for all.
+
+        Returns:
+            Arrays of one length. Text columns (trial_id, sample_id, label, predicted, outcome, phase, error, at) hold
+            objects, None where there is no value. attempt, scheduled_ns, sent_ns, received_ns, service_ns and
+            response_ns are int64 nanoseconds; where nothing was scheduled, scheduled_ns equals sent_ns. The other
+            numbers (confidence, status, phases of the request, new_connection as 0/1) are float64, NaN if unknown.
+        """
+        columns = ", ".join("coalesce(scheduled_ns, sent_ns)" if name == "scheduled_ns" else name for name in _COLUMNS)
+        where = "" if phase is None else " AND phase = ?"
+        rows: list[Any] = []
+        for trial_id in trial_ids:
+            values: tuple[SqlValue, ...] = (trial_id,) if phase is None else (trial_id, phase.value)
+            rows += self._read(
+                f"SELECT {columns} FROM readable_invocations WHERE trial_id = ?{where} ORDER BY at, sent_ns, attempt",
+                values,
+            )
+        return arrays(", ".join(_COLUMNS), rows, _COLUMNS)

@@ -1,0 +1,240 @@
+"""The SQLite file itself: how it is opened, by whom it is read and written."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from automl_bench.contract import Json
+from automl_bench.errors import RecordsError
+from automl_bench.store import schema
+from automl_bench.store.keys import RowKeys
+from automl_bench.store.leases import OwnerAlive, owner_alive
+from automl_bench.store.sql_errors import is_busy, own_errors, translate
+from automl_bench.store.writer import BUSY_PATIENCE, GroupCommitWriter, Job, Result
+
+BUSY_TIMEOUT_MS = 10_000
+CHECKPOINT_PAGES = 4_000
+"""Pages of 4 KB in the write-ahead log before they are moved into the main file."""
+
+SqlValue = str | int | float | bytes | None
+
+
+def now() -> str:
+    """Return the wall clock as ISO 8601, UTC, microseconds."""
+    return datetime.now(UTC).isoformat(timespec="microseconds")
+
+
+def to_json(value: Json) -> str:
+    """Return a value as compact JSON text; mappings, tuples, sets and paths become objects, arrays and text."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=_plain)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, (set, frozenset)):
+        return sorted(value)
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    item = getattr(value, "item", None)  # a numpy number
+    if callable(item):
+        return item()
+    raise TypeError(f"a {type(value).__name__} cannot be stored as JSON")
+
+
+def from_json(text: str) -> Any:
+    """Return the value of stored JSON text."""
+    return json.loads(text)
+
+
+class ResultsFile:
+    """Connections to one results file: one writer thread, any number of readers. The tables build on it.
+
+    Args:
+        path: The file.
+        read_only: Open for reading alone; works while another process writes.
+        alive: Tells whether the owner of a lease lives.
+        patience: Seconds to wait for a lock that another process holds.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        read_only: bool = False,
+        alive: OwnerAlive = owner_alive,
+        patience: float = BUSY_PATIENCE,
+    ) -> None:
+        self.path = path
+        self.read_only = read_only
+        self._alive = alive
+        self._keys = RowKeys(path)
+        self._readers: list[sqlite3.Connection] = []
+        self._readers_lock = threading.Lock()
+        self._closed = False
+        self._pid = os.getpid()
+        self._writer: GroupCommitWriter | None = None
+        self._write_connection: sqlite3.Connection | None = None
+        with own_errors(path):
+            if read_only:
+                self._readers.append(_open_for_reading(path))
+            else:
+                self._write_connection = _open_for_writing(path, patience)
+        if self._write_connection is not None:
+            self._writer = GroupCommitWriter(self._write_connection, path, forget=self._keys.clear, patience=patience)
+
+    # --- writing -----------------------------------------------------------------------------------------
+
+    def _write(self, job: Job[Result]) -> Result:
+        return self._open_writer().write(job)
+
+    def _submit(self, job: Job[Result]) -> Future[Result]:
+        return self._open_writer().submit(job)
+
+    def _open_writer(self) -> GroupCommitWriter:
+        if self._writer is None:
+            raise RecordsError(
+                f"The results file {self.path} was opened for reading only.", remedy="Open it without read_only."
+            )
+        if self._pid != os.getpid():
+            raise RecordsError(
+                f"The results file {self.path} was opened before this process was forked off.",
+                remedy="Open the store again in each process.",
+            )
+        return self._writer
+
+    def flush(self) -> None:
+        """Wait until everything submitted so far is durable or has failed."""
+        if self._writer is not None:
+            self._write(lambda _connection: None)
+
+    # --- reading -----------------------------------------------------------------------------------------
+
+    def _read(self, sql: str, values: Sequence[SqlValue] = ()) -> list[Any]:
+        """Return all rows of a query, on a connection of its own: no reader waits for the writer."""
+        with self._reader() as connection:
+            return connection.execute(sql, values).fetchall()
+
+    @contextmanager
+    def _reader(self) -> Iterator[sqlite3.Connection]:
+        with self._readers_lock:
+            if self._closed:
+                raise RecordsError(
+                    f"The results file {self.path} was closed before this read.",
+                    remedy="Keep the store open until all of its readers have ended.",
+                )
+            connection = self._readers.pop() if self._readers else None
+        with own_errors(self.path):
+            if connection is None:
+                connection = _open_for_reading(self.path)
+            try:
+                yield connection
+            finally:
+                with self._readers_lock:
+                    keep = not self._closed
+                    if keep:
+                        self._readers.append(connection)
+                if not keep:
+                    connection.close()
+
+    # --- ending ------------------------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """Finish what is queued and close the file; closing twice does nothing."""
+        if self._pid != os.getpid():
+            return  # a forked child must not touch its parent's connections
+        if self._writer is not None:
+            self._writer.close()
+        with self._readers_lock:
+            self._closed = True
+            readers, self._readers = self._readers, []
+        for connection in readers:
+            connection.close()
+        if self._write_connection is not None:
+            self._write_connection.close()
+            self._write_connection = None
+
+
+def _connect(path: Path, query: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(
+        f"file:{quote(str(path.absolute()))}?{query}",
+        uri=True,
+        isolation_level=None,
+        check_same_thread=False,
+        timeout=BUSY_TIMEOUT_MS / 1000,
+    )
+    try:
+        connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+        connection.execute("PRAGMA foreign_keys = ON")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _open_for_writing(path: Path, patience: float) -> sqlite3.Connection:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    connection = _connect(path, "mode=rwc")
+    try:
+        connection.execute(f"PRAGMA busy_timeout = {min(BUSY_TIMEOUT_MS, max(1, int(patience * 1000)))}")
+        schema.stored_version(connection, path)  # before anything is changed in a file that may not be ours
+        _switch_to_wal(connection)
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
+        schema.migrate(connection, path)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _switch_to_wal(connection: sqlite3.Connection) -> None:
+    """Turn on write-ahead logging; the switch skips the busy handler, and several processes may create the file."""
+    for attempt in range(50):
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if not is_busy(error) or attempt == 49:
+                raise
+            threading.Event().wait(0.02)
+        else:
+            return
+
+
+def _open_for_reading(path: Path) -> sqlite3.Connection:
+    if not path.exists():
+        raise RecordsError(
+            f"There are no results yet: {path} does not exist.",
+            remedy="Run an experiment first, for example `automl-bench run configs/experiments/demo.toml`.",
+        )
+    connection = _connect(path, "mode=ro")
+    try:
+        try:
+            version = schema.stored_version(connection, path)
+        except sqlite3.OperationalError as error:
+            # A reader of a write-ahead log needs the -shm file beside it; where the folder cannot be written to and no
+            # log is left, the file cannot change either and may be read as it is (https://sqlite.org/wal.html#readonly).
+            log = path.with_name(path.name + "-wal")
+            if isinstance(translate(error, path), RecordsError) or log.exists():
+                raise
+            connection.close()
+            connection = _connect(path, "mode=ro&immutable=1")
+            version = schema.stored_version(connection, path)
+    except BaseException:
+        connection.close()
+        raise
+    if version < schema.current_version():
+        connection.close()
+        _open_for_writing(path, BUSY_PATIENCE).close()  # an older file is brought forward first
+        return _connect(path, "mode=ro")
+    return connection
