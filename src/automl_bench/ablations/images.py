@@ -1,0 +1,255 @@
+"""The same pictures to everyone: one re-encoding for all providers, where an experiment asks for one."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from automl_bench.contract import Sample
+from automl_bench.datasets.placing import cannot
+from automl_bench.errors import DatasetError, InvalidSetting
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+MEDIA_TYPES = {"png": "image/png", "jpeg": "image/jpeg"}
+
+DEFAULT_QUALITY = 90
+"""JPEG quality where the setting names none."""
+
+RECIPE = "1: bicubic up, Lanczos down, EXIF orientation applied, transparency on white for JPEG"
+"""What else decides the bytes; part of the cache key, so that another recipe makes other files."""
+
+Progress = Callable[[int, int], None]
+"""Called with (done, total)."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageSetting:
+    """How pictures are brought to a common size and format before any provider gets them. None leaves a thing as it is.
+
+    Attributes:
+        min_side: Least length of the short side in pixels; smaller pictures are enlarged (bicubic).
+        max_side: Greatest length of the long side in pixels; larger pictures are reduced (Lanczos).
+        format: "png" or "jpeg"; None keeps PNG and JPEG as they are and turns anything that is resized into PNG.
+        quality: JPEG quality, 1 to 95; None is 90. It concerns only pictures that are encoded anew.
+    """
+
+    min_side: int | None = None
+    max_side: int | None = None
+    format: str | None = None
+    quality: int | None = None
+
+    def __post_init__(self) -> None:
+        for name, least, most in (("min_side", 1, 16_384), ("max_side", 1, 16_384), ("quality", 1, 95)):
+            value = getattr(self, name)
+            if value is None:
+                continue
+            if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+                raise InvalidSetting(
+                    f"The images setting {name} = {value!r} is not a whole number from {least} to {most}.",
+                    remedy=f"Correct {name} in the experiment's images section, or leave it out.",
+                )
+        if self.format is not None and self.format not in MEDIA_TYPES:
+            raise InvalidSetting(
+                f"The images setting format = {self.format!r} is not known.", remedy='Use "png" or "jpeg".'
+            )
+        if self.min_side is not None and self.max_side is not None and self.min_side > self.max_side:
+            raise InvalidSetting(
+                f"The images setting min_side = {self.min_side} is above max_side = {self.max_side}.",
+                remedy="Lower min_side or raise max_side.",
+            )
+
+    @property
+    def changes_nothing(self) -> bool:
+        """Whether every picture stays as it is; a quality alone changes nothing."""
+        return self.min_side is None and self.max_side is None and self.format is None
+
+    def key(self) -> str:
+        """Return 16 hex digits that name this setting in the cache."""
+        settings = asdict(self) | {"quality": self.quality or DEFAULT_QUALITY, "recipe": RECIPE}
+        return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def prepare(
+    samples: Sequence[Sample],
+    setting: ImageSetting,
+    cache_dir: Path,
+    *,
+    workers: int | None = None,
+    progress: Progress | None = None,
+) -> list[Sample]:
+    """Bring pictures to the size and format of a setting, from the cache where that was done before.
+
+    `sample_id` stays the id of the original content; path, size_bytes, media_type, width and height become those of the
+    re-encoded file. A picture that fits already keeps its original bytes.
+
+    Args:
+        samples: Pictures; a content that repeats is encoded once.
+        setting: What to bring them to. One that changes nothing returns the samples as they are.
+        cache_dir: Folder for re-encoded files; may be deleted at any time.
+        workers: Threads; by default one for each processor.
+        progress: Called from this thread as samples get ready.
+
+    Raises:
+        DatasetError: If a file is no picture, or too long and narrow for min_side and max_side together.
+        InvalidSetting: If a sample is not a picture at all.
+        WorkspaceError: If the cache cannot be written.
+    """
+    if setting.changes_nothing or not samples:
+        return list(samples)
+    folder = cache_dir / setting.key()
+    distinct = {sample.sample_id: sample for sample in samples}
+    ready: dict[str, Sample] = {}
+    with ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool:
+        results = pool.map(lambda sample: _prepare_one(sample, setting, folder), distinct.values())
+        try:
+            for sample in results:
+                ready[sample.sample_id] = sample
+                if progress is not None:
+                    progress(len(ready), len(distinct))
+        except BaseException:
+            pool.shutdown(wait=True, cancel_futures=True)
+            raise
+    return [_for_copy(ready[sample.sample_id], distinct[sample.sample_id], sample) for sample in samples]
+
+
+def _for_copy(prepared: Sample, original: Sample, sample: Sample) -> Sample:
+    """Return the prepared sample; an untouched one keeps the path of its own copy."""
+    return sample if prepared.path == original.path else prepared
+
+
+def _prepare_one(sample: Sample, setting: ImageSetting, folder: Path) -> Sample:
+    if not sample.media_type.startswith("image/"):
+        raise InvalidSetting(
+            f"The images setting was given, but {sample.path} is {sample.media_type or 'of unknown type'}.",
+            remedy="Leave the images section out for datasets that are not pictures.",
+        )
+    if sample.width and sample.height and _fits((sample.width, sample.height), sample.media_type, setting):
+        return sample
+    for name, media_type in MEDIA_TYPES.items():
+        cached = folder / sample.sample_id[:2] / f"{sample.sample_id}.{name}"
+        if cached.is_file():
+            with suppress(OSError):  # a damaged cache file is made again
+                return _described(sample, cached, media_type)
+    return _encode(sample, setting, folder / sample.sample_id[:2])
+
+
+def _fits(size: tuple[int, int], media_type: str, setting: ImageSetting) -> bool:
+    return (
+        (setting.min_side is None or min(size) >= setting.min_side)
+        and (setting.max_side is None or max(size) <= setting.max_side)
+        and (setting.format is None or media_type == MEDIA_TYPES[setting.format])
+    )
+
+
+def _encode(sample: Sample, setting: ImageSetting, folder: Path) -> Sample:
+    from PIL import Image, ImageOps
+
+    try:
+        with Image.open(sample.path) as opened:
+            source_type = Image.MIME.get(opened.format or "", sample.media_type)
+            if _fits(opened.size, source_type, setting):
+                return sample
+            picture = ImageOps.exif_transpose(opened)  # loads the first frame
+            profile = opened.info.get("icc_profile")
+    except FileNotFoundError as error:
+        raise DatasetError(
+            f"The file {sample.path} of the manifest does not exist.", remedy="Import the dataset again."
+        ) from error
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise DatasetError(
+            f"The picture {sample.path} cannot be read: {error}.",
+            remedy="Find all such files with `automl-bench data check`, and import the dataset without them.",
+        ) from error
+    kind = setting.format or ("jpeg" if source_type == MEDIA_TYPES["jpeg"] else "png")
+    picture = _resized(_in_mode_for(kind, picture), setting, sample.path)
+    options: dict[str, Any] = {"icc_profile": profile} if profile and picture.mode in {"RGB", "RGBA"} else {}
+    if kind == "jpeg":
+        options["quality"] = setting.quality or DEFAULT_QUALITY
+    return _described(sample, _save(picture, kind, options, folder / f"{sample.sample_id}.{kind}"), MEDIA_TYPES[kind])
+
+
+def _in_mode_for(kind: str, picture: Image.Image) -> Image.Image:
+    """Return the picture in grey or colour, 8 bits a channel, with transparency only where the format has it."""
+    from PIL import Image
+
+    if picture.mode.startswith(("I", "F")):
+        # 16-bit grey: the top 8 bits. Pillow's own conversion cuts everything above 255 to white.
+        grey = picture.convert("F")
+        extent: Any = grey.getextrema()
+        depth = 257.0 if picture.mode.startswith("I;16") or extent[1] > 255 else 1.0
+        return grey.point(lambda value: value * (1 / depth) + 0.0).convert("L")
+    transparent = picture.mode in {"RGBA", "LA", "PA", "RGBa", "La"} or "transparency" in picture.info
+    if not transparent:
+        return picture if picture.mode in {"L", "RGB"} else picture.convert("L" if picture.mode == "1" else "RGB")
+    coloured = picture.convert("RGBA")
+    if kind == "png":
+        return coloured
+    white = Image.new("RGBA", coloured.size, "white")
+    return Image.alpha_composite(white, coloured).convert("RGB")
+
+
+def _resized(picture: Image.Image, setting: ImageSetting, path: Path) -> Image.Image:
+    from PIL import Image
+
+    width, height = picture.size
+    target = target_size((width, height), setting)
+    if setting.min_side is not None and min(target) < setting.min_side:
+        raise DatasetError(
+            f"The picture {path} is {width} × {height} pixels: no size has its short side at {setting.min_side} "
+            f"or more and its long side at {setting.max_side} or less.",
+            remedy="Raise max_side, lower min_side, or leave the picture out of the dataset.",
+        )
+    if target == (width, height):
+        return picture
+    larger = target[0] > width or target[1] > height
+    return picture.resize(target, Image.Resampling.BICUBIC if larger else Image.Resampling.LANCZOS)
+
+
+def target_size(size: tuple[int, int], setting: ImageSetting) -> tuple[int, int]:
+    """Return the size in pixels a picture is brought to, its proportions kept to the nearest pixel.
+
+    First the short side is raised to `min_side`, then the long side is lowered to `max_side`.
+    """
+    short, long = min(size), max(size)
+    numerator, denominator = 1, 1
+    if setting.min_side is not None and short < setting.min_side:
+        numerator, denominator = setting.min_side, short
+    if setting.max_side is not None and long * numerator > setting.max_side * denominator:
+        numerator, denominator = setting.max_side, long
+    width, height = (max(1, (2 * side * numerator + denominator) // (2 * denominator)) for side in size)
+    return width, height
+
+
+def _save(picture: Image.Image, kind: str, options: dict[str, Any], path: Path) -> Path:
+    draft: Path | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=".", suffix=f".{kind}.tmp", dir=path.parent)
+        draft = Path(name)
+        with os.fdopen(handle, "wb") as file:
+            picture.save(file, kind.upper(), **options)
+        draft.replace(path)
+    except OSError as error:
+        if draft is not None:
+            with suppress(OSError):
+                draft.unlink(missing_ok=True)
+        raise cannot("write", path, error) from error
+    return path
+
+
+def _described(sample: Sample, path: Path, media_type: str) -> Sample:
+    from PIL import Image
+
+    with Image.open(path) as picture:
+        width, height = picture.size
+    return replace(sample, path=path, size_bytes=path.stat().st_size, media_type=media_type, width=width, height=height)
