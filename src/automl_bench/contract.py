@@ -180,6 +180,8 @@ class ProviderDescription:
         on_this_machine: Whether training and serving use this machine's processors. The host then never lets
             them run while something is being measured.
         requires: The pip requirement that the plugin's SDK needs, for the message when it is absent.
+        settle_seconds: How long after a create the provider's own lists may not show the new resource yet. After a
+            lost answer the host looks that long before it creates again.
         split_policy: How the service uses our validation half, one sentence for the report.
         docs_url: Where the provider documents the service.
     """
@@ -194,6 +196,7 @@ class ProviderDescription:
     default_variant: str = "default"
     on_this_machine: bool = False
     requires: str = ""
+    settle_seconds: float = 0.0
     split_policy: str = "Trains on the training half and selects on the validation half."
     docs_url: str = ""
 

@@ -126,7 +126,7 @@ class ProviderHooks:
 
     @hookspec(firstresult=True)
     def list_resources(self, context: ProviderContext, prefix: str) -> Sequence[Resource] | None:
-        """List what exists at the provider under a name prefix, with no local file to help. Billing ones included."""
+        """List what exists at the provider under a name prefix, in order of creation, with no local file to help."""
 
     @hookspec(firstresult=True)
     def delete_resource(self, context: ProviderContext, resource: Resource) -> Deletion | None:

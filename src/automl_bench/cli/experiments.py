@@ -1,0 +1,255 @@
+"""`automl-bench run`, `status` and `demo`: whole experiments."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from automl_bench.cli.output import console, print_json, print_table
+from automl_bench.errors import Interrupted, OperationUnfinished, ProviderError, SettingsError
+
+if TYPE_CHECKING:
+    from automl_bench.cli.session import Session
+    from automl_bench.store import Store
+    from automl_bench.store.records import TrialRecord
+    from automl_bench.trials.conductor import Tally, Wishes
+    from automl_bench.trials.experiment import Experiment
+
+PANEL = "Experiments"
+DEMO_DATASETS = ("digits", "fashion-mini")
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
+JobsOption = Annotated[int | None, typer.Option(min=1, help="Trials under way at once.", show_default="as many as fit")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the command line."""
+    for function in (run, status, demo):
+        app.command(function.__name__, rich_help_panel=PANEL)(function)
+
+
+def run(
+    file: Annotated[Path, typer.Argument(metavar="EXPERIMENT", help="a TOML file, or the name of one in configs/")],
+    jobs: JobsOption = None,
+    keep: Annotated[bool, typer.Option("--keep", help="Leave everything at the providers; you pay for it.")] = False,
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try failed trials again.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Run all stages of all trials of an experiment. The same command again does only what is missing.
+
+    Every trial is torn down as soon as it ends, well or not. A trial that fails becomes a row with its reason and
+    the others go on; the exit code is then 6.
+
+    \b
+    Examples:
+      automl-bench run configs/experiments/demo.toml
+      automl-bench run digits-svc --json
+      automl-bench run my.toml --retry-failed
+    """
+    from automl_bench.cli.session import Session
+    from automl_bench.settings.experiment_files import read_experiment
+    from automl_bench.trials.conductor import Wishes
+
+    session = Session()
+    experiment = read_experiment(_find(session, file))
+    tally, rows = _run(session, experiment, Wishes(jobs=jobs, keep=keep, retry_failed=retry_failed))
+    if as_json:
+        print_json({"experiment": experiment.name, "tally": _tally_json(tally), "results": rows})
+    else:
+        _print_results(experiment, rows)
+        _print_tally(experiment, tally)
+    _end(tally)
+
+
+def demo(
+    jobs: JobsOption = None,
+) -> None:
+    """Compare local models on real images, from data to report, on this machine.
+
+    Fetches two small datasets, runs the experiment configs/experiments/demo.toml and writes its report. The same
+    command again does only what is missing.
+
+    \b
+    Examples:
+      automl-bench demo
+    """
+    from automl_bench.cli.data import fetch_into_workspace
+    from automl_bench.cli.report import write_report
+    from automl_bench.cli.session import Session
+    from automl_bench.settings.experiment_files import read_experiment
+    from automl_bench.trials.conductor import Wishes
+
+    session = Session()
+    for dataset in DEMO_DATASETS:
+        if not (session.workspace.data / dataset / "manifest.csv").is_file():
+            fetch_into_workspace(dataset)
+    experiment = read_experiment(_find(session, Path("demo")))
+    tally, rows = _run(session, experiment, Wishes(jobs=jobs))
+    _print_results(experiment, rows)
+    _print_tally(experiment, tally)
+    path = write_report(experiment.name)
+    console().print(f"report: {path}", markup=False)
+    _end(tally)
+
+
+def status(as_json: JsonOption = False) -> None:
+    """Show where every trial stands, its stages, and what exists at providers.
+
+    \b
+    Examples:
+      automl-bench status
+      automl-bench status --json
+    """
+    from automl_bench.cli.session import Session
+
+    with Session().store_to_read() as store:
+        trials = store.trials()
+        rows = [_status_row(store, trial) for trial in trials]
+        left = len(store.ledger(open_only=True))
+    if as_json:
+        print_json({"trials": rows, "resources": left})
+        return
+    columns = ["trial", "status", "stages done", "reason"]
+    print_table(columns, [[row["trial"], row["status"], " ".join(row["stages_done"]), row["reason"]] for row in rows])
+    console().print(f"{left} resources exist: automl-bench resources" if left else "no resources exist", markup=False)
+
+
+def _status_row(store: Store, trial: TrialRecord) -> dict[str, Any]:
+    stages = store.stages(trial.trial_id)
+    return {
+        "trial_id": trial.trial_id,
+        "trial": trial.label,
+        "status": trial.status.value,
+        "reason": trial.reason,
+        "stages_done": [record.stage.value for record in stages if record.status in ("done", "undone")],
+        "stages": [
+            {
+                "stage": record.stage.value,
+                "status": record.status.value,
+                "wall_seconds": record.wall_seconds,
+                "queue_seconds": record.queue_seconds,
+                "work_seconds": record.work_seconds,
+                "message": record.message,
+            }
+            for record in stages
+        ],
+    }
+
+
+def _find(session: Session, file: Path) -> Path:
+    if file.is_file():
+        return file
+    known = session.workspace.config_files("experiments")
+    if str(file) in known:
+        return known[str(file)]
+    # A path as the documentation writes it also works where only the packaged files exist.
+    if file.parent == Path("configs/experiments") and file.stem in known:
+        return known[file.stem]
+    raise SettingsError(
+        f"there is no experiment {str(file)!r}.", remedy=f"Give a TOML file, or one of: {', '.join(sorted(known))}."
+    )
+
+
+def _run(session: Session, experiment: Experiment, wishes: Wishes) -> tuple[Tally, list[dict[str, Any]]]:
+    from automl_bench.cli.display import RunDisplay
+    from automl_bench.cli.session import canonical, environment
+    from automl_bench.cli.verbs import say_left, say_stopping
+    from automl_bench.report.rows import result_rows
+    from automl_bench.store.records import ExperimentRecord
+    from automl_bench.trials.conductor import Conductor
+    from automl_bench.trials.interruption import listening
+    from automl_bench.trials.machine import Machine
+    from automl_bench.trials.trial import Surroundings
+
+    trials = session.trials(experiment)
+    providers = {name: session.bind(name) for name in {trial.provider for trial in trials}}
+    with (
+        session.store() as store,
+        listening(say_stopping, say_left) as stop,
+        RunDisplay(len(trials)) as display,
+    ):
+        for trial in trials:
+            store.save_trial(trial)
+        store.save_experiment(
+            ExperimentRecord(
+                name=experiment.name,
+                settings=canonical(_settings(experiment, session)),
+                trial_ids=tuple(trial.trial_id for trial in trials),
+                environment_id=store.record_environment(environment()),
+            )
+        )
+        around = Surroundings(
+            store=store,
+            machine=Machine(),
+            observers=session.observers,
+            stop=stop,
+            report=display.report,
+            deadlines=experiment.deadline_seconds,
+        )
+        tally = Conductor(experiment, providers, session.source, around, wishes, display.ended).run(trials)
+        rows = result_rows(store, experiment=experiment.name)
+        session.observers.tell("experiment_finished", name=experiment.name, results=rows)
+    return tally, rows
+
+
+def _settings(experiment: Experiment, session: Session) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    names = sorted({text.partition(":")[0] for text in experiment.providers})
+    return {**asdict(experiment), "split_policies": {n: session.provider(n).description.split_policy for n in names}}
+
+
+def _print_results(experiment: Experiment, rows: list[dict[str, Any]]) -> None:
+    from automl_bench.report.summary import accuracy_table
+
+    table = accuracy_table(rows)
+    print_table(table.columns, table.rows, title=f"{experiment.name}: accuracy")
+
+
+def _print_tally(experiment: Experiment, tally: Tally) -> None:
+    out = console(stderr=True)
+    parts = [f"{tally.done} done"]
+    for count, word in (
+        (tally.skipped, "done before"),
+        (len(tally.failed), "failed"),
+        (len(tally.infeasible), "infeasible"),
+        (tally.interrupted, "interrupted"),
+        (tally.unfinished, "unfinished"),
+        (tally.busy, "in another process"),
+    ):
+        if count:
+            parts.append(f"{count} {word}")
+    out.print(f"{experiment.name}: {', '.join(parts)}", markup=False)
+    for trial, reason in (*tally.failed, *tally.infeasible):
+        out.print(f"  {trial.label}: {reason}", markup=False)
+
+
+def _tally_json(tally: Tally) -> dict[str, Any]:
+    return {
+        "done": tally.done,
+        "skipped": tally.skipped,
+        "failed": [{"trial": trial.label, "reason": reason} for trial, reason in tally.failed],
+        "infeasible": [{"trial": trial.label, "reason": reason} for trial, reason in tally.infeasible],
+        "interrupted": tally.interrupted,
+        "unfinished": tally.unfinished,
+        "busy": tally.busy,
+        "left": [str(item) for item in tally.left],
+    }
+
+
+def _end(tally: Tally) -> None:
+    """Turn how a run went into its exit code; what may cost money comes first."""
+    from automl_bench.trials.teardown import complain
+
+    complain(tally.left)
+    if tally.interrupted:
+        raise Interrupted("stopped on request.", remedy="Run the same command again to go on.")
+    if tally.failed:
+        count = len(tally.failed)
+        raise ProviderError(
+            f"{count} trial{'s' if count > 1 else ''} failed.", remedy="Mend the cause, then add --retry-failed."
+        )
+    if tally.unfinished or tally.busy:
+        raise OperationUnfinished("some trials are not finished.", remedy="Run the same command again to go on.")

@@ -1,0 +1,171 @@
+"""`automl-bench providers`: what is installed, what it can do, whether it can be used."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from automl_bench.cli.output import console, print_json, print_table
+from automl_bench.contract import Capability
+from automl_bench.errors import AutomlBenchError
+
+if TYPE_CHECKING:
+    from automl_bench.cli.session import Session
+    from automl_bench.contract import Limits, ProviderDescription
+
+app = typer.Typer(no_args_is_help=True, context_settings={"help_option_names": ["-h", "--help"]})
+
+NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="name of a provider")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
+
+
+@app.command("list")
+def list_providers(as_json: JsonOption = False) -> None:
+    """List the installed providers, and what failed to load and why.
+
+    \b
+    Examples:
+      automl-bench providers list
+      automl-bench providers list --json
+    """
+    from automl_bench.cli.session import Session
+
+    session = Session()
+    rows = [_listing(session, name) for name in session.registry.names()]
+    if as_json:
+        print_json(rows)
+        return
+    print_table(
+        ["provider", "package", "status", "title"],
+        [[row["name"], row["package"], row["status"], row["title"]] for row in rows],
+    )
+    for row in rows:
+        if row["reason"]:
+            console().print(f"{row['name']}: {row['reason']} {row['remedy']}", markup=False)
+    console().print("More with: pip install 'automl-bench[NAME]'", markup=False)
+
+
+def _listing(session: Session, name: str) -> dict[str, Any]:
+    package = " and ".join(plugin.package for plugin in session.registry.plugins if plugin.name == name)
+    row: dict[str, Any] = {"name": name, "package": package, "status": "ok", "title": "", "reason": "", "remedy": ""}
+    try:
+        description = session.provider(name).description
+    except AutomlBenchError as error:
+        return {**row, "status": "failed", "reason": error.message, "remedy": error.remedy}
+    return {**row, "title": description.title, "capabilities": sorted(description.capabilities)}
+
+
+@app.command("show")
+def show(name: NameArgument, as_json: JsonOption = False) -> None:
+    """Show what a provider can do: capabilities, limits, settings, variants, prices.
+
+    \b
+    Examples:
+      automl-bench providers show local
+    """
+    from automl_bench.cli.session import Session
+
+    session = Session()
+    shown = _description(session, session.provider(name).description)
+    if as_json:
+        print_json(shown)
+        return
+    out = console()
+    out.print(f"{shown['title']} ({name})", style="bold", markup=False)
+    out.print(f"capabilities: {', '.join(shown['capabilities'])}", markup=False)
+    out.print(f"learns from: {', '.join(shown['modalities'])}", markup=False)
+    out.print(f"split policy: {shown['split_policy']}", markup=False)
+    if shown["limits"]:
+        print_table(["limit", "value"], [[key, str(value)] for key, value in shown["limits"].items()])
+    if shown["settings"]:
+        columns = ["setting", "environment", "default", "secret", "meaning"]
+        print_table(columns, [[item[column] for column in columns] for item in shown["settings"]])
+    print_table(["variant", "settings"], [[f"{name}:{key}", str(value)] for key, value in shown["variants"].items()])
+    if shown["prices"]:
+        columns = ["item", "usd", "unit", "as_of", "source"]
+        print_table(columns, [[item[column] for column in columns] for item in shown["prices"]])
+
+
+def _description(session: Session, description: ProviderDescription) -> dict[str, Any]:
+    file = session.provider_file(description.name)
+    variants = {**description.variants, **file.variants}
+    return {
+        "name": description.name,
+        "title": description.title,
+        "capabilities": sorted(description.capabilities),
+        "modalities": sorted(description.modalities),
+        "split_policy": description.split_policy,
+        "on_this_machine": description.on_this_machine,
+        "default_variant": description.default_variant,
+        "limits": _limits(description.limits),
+        "settings": [
+            {
+                "setting": setting.name,
+                "environment": setting.env,
+                "default": "" if setting.default is None else setting.default,
+                "secret": "yes" if setting.secret else "",
+                "required": setting.required,
+                "meaning": setting.description,
+            }
+            for setting in description.settings
+        ],
+        "variants": {key: dict(value) for key, value in variants.items()},
+        "prices": _prices(session, description),
+        "docs_url": description.docs_url,
+    }
+
+
+def _limits(limits: Limits) -> dict[str, Any]:
+    return {name: getattr(limits, name) for name in limits.__slots__ if getattr(limits, name) not in (None, ())}
+
+
+def _prices(session: Session, description: ProviderDescription) -> list[dict[str, Any]]:
+    from automl_bench.trials.teardown import provider_context
+
+    if Capability.PRICE not in description.capabilities:
+        return []
+    try:
+        bound = session.bind(description.name)
+    except AutomlBenchError:
+        return []
+    return [
+        {
+            "item": price.item,
+            "usd": "unknown" if price.usd is None else price.usd,
+            "unit": price.unit,
+            "as_of": price.as_of,
+            "source": price.source,
+        }
+        for price in bound.provider.price(provider_context(bound))
+    ]
+
+
+@app.command("check")
+def check(name: NameArgument, as_json: JsonOption = False) -> None:
+    """Check that a provider can be used: settings, secrets, and one cheap request that creates nothing.
+
+    \b
+    Examples:
+      automl-bench providers check local
+    """
+    from automl_bench.cli.session import Session
+    from automl_bench.errors import MissingSecret, Unauthenticated
+    from automl_bench.settings.secrets import Secrets
+    from automl_bench.trials.teardown import provider_context
+
+    bound = Session().bind(name)
+    missing = Secrets(name, bound.provider.description.settings).missing()
+    if missing:
+        exports = " ".join(f"{variable}=…" for variable in missing)
+        raise MissingSecret(f"{name} needs {', '.join(missing)}, which is not set.", remedy=f"export {exports}")
+    bound.cache_dir.mkdir(parents=True, exist_ok=True)
+    report = bound.provider.check_access(provider_context(bound))
+    if as_json:
+        print_json({"name": name, "ok": report.ok, "account": report.account, "notes": report.notes})
+    else:
+        console().print(f"{name}: {'ok' if report.ok else 'not usable'} {report.account}".rstrip(), markup=False)
+        for note in report.notes:
+            console().print(f"  {note}", markup=False)
+    if not report.ok:
+        raise Unauthenticated(f"{name} cannot be used: {'; '.join(report.notes)}.", provider=name)

@@ -1,0 +1,66 @@
+"""`automl-bench resources`: everything that exists at providers, since when, and what it costs per hour."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from automl_bench.cli.output import console, print_json, print_table
+
+
+def resources(as_json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False) -> None:
+    """List what exists at providers, since when, and what it costs per hour.
+
+    The list comes from this workspace's ledger; `teardown --orphans` asks the providers themselves.
+
+    \b
+    Examples:
+      automl-bench resources
+      automl-bench resources --json
+    """
+    from automl_bench.cli.session import Session
+
+    session = Session()
+    rows: list[dict[str, Any]] = []
+    if session.workspace.store_path.exists():
+        with session.store_to_read() as store:
+            rows = [
+                {
+                    "provider": entry.provider,
+                    "kind": entry.kind,
+                    "name": entry.name,
+                    "state": entry.state.value,
+                    "since": entry.created_at or entry.intended_at,
+                    "hourly_usd": entry.hourly_usd,
+                    "kept": entry.keep,
+                    "trial_id": entry.trial_id,
+                    "delete_by_hand": entry.delete_by_hand,
+                }
+                for entry in store.ledger(open_only=True)
+            ]
+    if as_json:
+        print_json(rows)
+        return
+    if not rows:
+        console().print("nothing exists at any provider, as far as this workspace's ledger knows")
+        return
+    columns = ["provider", "kind", "name", "state", "since", "$ / hour", "kept"]
+    print_table(columns, [[*_cells(row)] for row in rows])
+    known = [row["hourly_usd"] for row in rows if row["hourly_usd"] is not None]
+    unknown = len(rows) - len(known)
+    tail = f", and {unknown} of unknown price" if unknown else ""
+    console().print(f"together ${sum(known):.2f} an hour{tail}; delete: automl-bench teardown --all", markup=False)
+
+
+def _cells(row: dict[str, Any]) -> list[Any]:
+    price = "unknown" if row["hourly_usd"] is None else f"{row['hourly_usd']:.2f}"
+    return [
+        row["provider"],
+        row["kind"],
+        row["name"],
+        row["state"],
+        row["since"][:19],
+        price,
+        "yes" if row["kept"] else "",
+    ]

@@ -1,0 +1,221 @@
+"""What a command works with: the workspace, its plugins, its providers with their settings, its trials."""
+
+from __future__ import annotations
+
+import json
+import platform
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from functools import cached_property
+from importlib import metadata
+from typing import TYPE_CHECKING, Any
+
+from automl_bench.contract import Capability, ManifestEntry, ProviderManifest, Variant
+from automl_bench.errors import AutomlBenchError, DatasetNotFound, UsageError
+from automl_bench.providers.discovery import PluginRegistry
+from automl_bench.providers.dispatch import Provider
+from automl_bench.providers.host import Observers
+from automl_bench.settings.provider_files import (
+    ProviderFile,
+    read_provider_file,
+    resolve_settings,
+    resolve_variant,
+)
+from automl_bench.settings.secrets import Secrets
+from automl_bench.settings.workspace import Workspace
+
+if TYPE_CHECKING:
+    from automl_bench.store import Store
+    from automl_bench.store.records import TrialRecord
+    from automl_bench.trials.experiment import Experiment
+    from automl_bench.trials.material import MaterialSource
+    from automl_bench.trials.trial import BoundProvider
+
+
+class Session:
+    """One command's view of the workspace.
+
+    Args:
+        workspace: The workspace; by default the current one.
+        registry: The plugins; by default all installed ones.
+    """
+
+    def __init__(self, workspace: Workspace | None = None, registry: PluginRegistry | None = None) -> None:
+        self.workspace = workspace or Workspace.current()
+        self.registry = registry or PluginRegistry()
+        self._providers: dict[str, Provider] = {}
+
+    @cached_property
+    def observers(self) -> Observers:
+        """The observer hooks of every plugin that loads."""
+        self.registry.load_all()
+        return Observers(self.registry)
+
+    @cached_property
+    def source(self) -> MaterialSource:
+        """Where samples come from."""
+        from automl_bench.trials.material import MaterialSource
+
+        return MaterialSource(self.workspace.data, self.workspace.cache)
+
+    def store(self) -> Store:
+        """Open the results file for writing."""
+        from automl_bench.store import open_store
+
+        return open_store(self.workspace.store_path)
+
+    def store_to_read(self) -> Store:
+        """Open the results file for reading.
+
+        Raises:
+            UsageError: If nothing has been run here yet.
+        """
+        from automl_bench.store import open_store
+
+        if not self.workspace.store_path.exists():
+            raise UsageError(
+                f"there are no results in {self.workspace.results} yet.",
+                remedy="Run something first, for example: automl-bench demo",
+            )
+        return open_store(self.workspace.store_path, read_only=True)
+
+    def provider(self, name: str) -> Provider:
+        """Return a provider by name, loading its plugin.
+
+        Raises:
+            UsageError: If there is none.
+            PluginError: If its plugin does not load.
+        """
+        if name not in self._providers:
+            self._providers[name] = Provider(self.registry, name)
+        return self._providers[name]
+
+    def provider_file(self, name: str) -> ProviderFile:
+        """Return what the provider's settings file says."""
+        return read_provider_file(self.workspace.config_files("providers").get(name))
+
+    def bind(self, name: str) -> BoundProvider:
+        """Return a provider with its settings resolved."""
+        from automl_bench.trials.trial import BoundProvider
+
+        provider = self.provider(name)
+        description = provider.description
+        return BoundProvider(
+            provider=provider,
+            settings=resolve_settings(description, self.provider_file(name)),
+            secrets=Secrets(name, description.settings),
+            cache_dir=self.workspace.cache / name,
+        )
+
+    def variant(self, text: str) -> Variant:
+        """Return the variant that `provider` or `provider:variant` names."""
+        name, _, variant = text.partition(":")
+        provider = self.provider(name)
+        return resolve_variant(provider.description, self.provider_file(name), variant or None)
+
+    def require_dataset(self, name: str) -> None:
+        """Check that a dataset is in the workspace.
+
+        Raises:
+            DatasetNotFound: With the command that brings it, if it is in the catalogue.
+        """
+        if (self.workspace.data / name / "manifest.csv").is_file():
+            return
+        import difflib
+
+        here = sorted(path.parent.name for path in self.workspace.data.glob("*/manifest.csv"))
+        known = sorted(set(here) | set(self.workspace.config_files("datasets")))
+        close = difflib.get_close_matches(name, known, n=1)
+        if name in known:
+            remedy = f"Bring it: automl-bench data fetch {name}"
+        elif close:
+            remedy = f"Did you mean {close[0]!r}?"
+        else:
+            remedy = f"Bring your own: automl-bench data import {name} PATH"
+        raise DatasetNotFound(f"there is no dataset {name!r} in {self.workspace.data}.", remedy=remedy)
+
+    def trials(self, experiment: Experiment) -> list[TrialRecord]:
+        """Return the experiment's trials; checks that its datasets and variants exist."""
+        from automl_bench.trials.experiment import expand
+
+        variants = [self.variant(text) for text in experiment.providers]
+        fingerprints = {}
+        for dataset in experiment.datasets:
+            self.require_dataset(dataset)
+            fingerprints[dataset] = self.source.manifest(dataset).fingerprint
+        images = {key: value for key, value in asdict(experiment.images).items() if value is not None}
+        return list(expand(experiment, variants, fingerprints, images))
+
+    def manifest_exporters(self) -> Mapping[str, Callable[[str, Sequence[ManifestEntry]], ProviderManifest]]:
+        """Return, for every provider that has a manifest format, the function that describes samples in it."""
+        from automl_bench.trials.teardown import provider_context
+
+        self.registry.load_all()
+        exporters = {}
+        for name in self.registry.names():
+            if name in self.registry.failures:
+                continue
+            try:
+                bound = self.bind(name)
+            except AutomlBenchError:
+                continue
+            if Capability.EXPORT_MANIFEST in bound.provider.description.capabilities:
+                exporters[name] = _exporter(bound, provider_context(bound))
+        return exporters
+
+
+def _exporter(bound: BoundProvider, context: Any) -> Callable[[str, Sequence[ManifestEntry]], ProviderManifest]:
+    def export(dataset: str, entries: Sequence[ManifestEntry]) -> ProviderManifest:
+        return bound.provider.export_manifest(context, dataset, entries)
+
+    return export
+
+
+def environment() -> dict[str, Any]:
+    """Describe this machine and the versions at work, for the record beside the results."""
+    import os
+
+    packages = ["automl-bench", "numpy", "pycurl", "scikit-learn", "onnxruntime"]
+    versions = {}
+    for name in packages:
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return {
+        "python": sys.version.split()[0],
+        "platform": platform.platform(),
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "packages": versions,
+    }
+
+
+def _processor() -> str:
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as lines:  # noqa: PTH123  # a pseudo-file
+            for line in lines:
+                if line.startswith("model name"):
+                    return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
+
+
+def parse_shots(text: str) -> int | None:
+    """Return samples per class; None for "all".
+
+    Raises:
+        UsageError: If it is neither a whole number above 0 nor "all".
+    """
+    if text == "all":
+        return None
+    if text.isascii() and text.isdigit() and int(text) > 0:
+        return int(text)
+    raise UsageError(f"SHOTS is {text!r}.", remedy='Give a whole number of samples per class above 0, or "all".')
+
+
+def canonical(value: Any) -> Any:
+    """Return a value as plain JSON data."""
+    return json.loads(json.dumps(value, default=str))

@@ -1,0 +1,452 @@
+"""The verbs: one stage of one trial, `automl-bench VERB PROVIDER DATASET SHOTS`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from automl_bench.cli.output import console, print_json, progress_bar
+from automl_bench.contract import Capability, Stage
+from automl_bench.errors import InvalidMeasurement, UnsupportedCapability, UsageError
+
+if TYPE_CHECKING:
+    from automl_bench.cli.session import Session
+    from automl_bench.store.records import LoadRun, StageRecord, TrialRecord
+    from automl_bench.trials.trial import Trial
+
+ProviderArgument = Annotated[str, typer.Argument(metavar="PROVIDER", help="provider or provider:variant")]
+DatasetArgument = Annotated[str, typer.Argument(metavar="DATASET", help="name of a dataset in the workspace")]
+ShotsArgument = Annotated[str, typer.Argument(metavar="SHOTS", help='labelled samples per class, or "all"')]
+FoldOption = Annotated[int, typer.Option(min=0, help="Which draw of the subsets.")]
+SeedOption = Annotated[int, typer.Option(min=0, help="Seed of the draw.")]
+TestLimitOption = Annotated[
+    int | None, typer.Option(min=1, help="Use so many test samples, drawn by seed.", show_default="all")
+]
+MinSideOption = Annotated[
+    int | None, typer.Option(min=1, help="Enlarge images whose short side is under so many pixels.")
+]
+EndpointOption = Annotated[
+    str, typer.Option("--endpoint", metavar="ID", help="Use an endpoint that was made by hand; it is never deleted.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
+PANEL = "One stage of one trial"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verbs to the command line."""
+    for function in (upload, train, deploy, invoke, parallel, teardown):
+        app.command(function.__name__, rich_help_panel=PANEL)(function)
+
+
+def upload(
+    provider: ProviderArgument,
+    dataset: DatasetArgument,
+    shots: ShotsArgument,
+    fold: FoldOption = 0,
+    seed: SeedOption = 0,
+    test_limit: TestLimitOption = None,
+    min_side: MinSideOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Bring a training subset to a provider.
+
+    \b
+    Examples:
+      automl-bench upload local digits 10
+      automl-bench upload vertex pets 10 --fold 1
+    """
+    _build(Stage.UPLOAD, provider, dataset, shots, fold, seed, test_limit, min_side, as_json)
+
+
+def train(
+    provider: ProviderArgument,
+    dataset: DatasetArgument,
+    shots: ShotsArgument,
+    fold: FoldOption = 0,
+    seed: SeedOption = 0,
+    test_limit: TestLimitOption = None,
+    min_side: MinSideOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Train on what was uploaded and wait for it; run it again to go on waiting.
+
+    \b
+    Examples:
+      automl-bench train local digits 10
+      automl-bench train local:svc digits all
+    """
+    _build(Stage.TRAIN, provider, dataset, shots, fold, seed, test_limit, min_side, as_json)
+
+
+def deploy(
+    provider: ProviderArgument,
+    dataset: DatasetArgument,
+    shots: ShotsArgument,
+    fold: FoldOption = 0,
+    seed: SeedOption = 0,
+    test_limit: TestLimitOption = None,
+    min_side: MinSideOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Serve the trained model. It runs, and may cost money, until `automl-bench teardown`.
+
+    \b
+    Examples:
+      automl-bench deploy local digits 10
+    """
+    _build(Stage.DEPLOY, provider, dataset, shots, fold, seed, test_limit, min_side, as_json)
+
+
+def invoke(
+    provider: ProviderArgument,
+    dataset: DatasetArgument,
+    shots: ShotsArgument,
+    fold: FoldOption = 0,
+    seed: SeedOption = 0,
+    test_limit: TestLimitOption = None,
+    min_side: MinSideOption = None,
+    endpoint: EndpointOption = "",
+    warm_up: Annotated[int, typer.Option(min=0, help="Untimed calls before the pass.")] = 3,
+    idle_cold: Annotated[
+        float | None, typer.Option(min=0, help="Idle so many seconds after the pass, then record one cold call.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Classify the test set, one call at a time: accuracy and latency. Run it again to go on after a break.
+
+    \b
+    Examples:
+      automl-bench invoke local digits 10
+      automl-bench invoke local digits 10 --endpoint http://127.0.0.1:8000
+    """
+    from automl_bench.measurement.accuracy_pass import PassSettings
+    from automl_bench.report.rows import result_rows
+    from automl_bench.trials.single import invoke_stage, working_on
+
+    settings = PassSettings(order_seed=seed, warm_up=warm_up, idle_cold_seconds=idle_cold)
+    with _one_trial(Stage.INVOKE, provider, dataset, shots, fold, seed, test_limit, min_side, endpoint) as trial:
+        with working_on(trial):
+            invoke_stage(trial, settings)
+        rows = [row for row in result_rows(trial.around.store) if row["trial_id"] == trial.record.trial_id]
+    if as_json:
+        print_json(rows[0])
+    else:
+        _print_accuracy(trial.record, rows[0])
+
+
+def parallel(
+    provider: ProviderArgument,
+    dataset: DatasetArgument,
+    shots: ShotsArgument,
+    fold: FoldOption = 0,
+    seed: SeedOption = 0,
+    test_limit: TestLimitOption = None,
+    min_side: MinSideOption = None,
+    endpoint: EndpointOption = "",
+    calls: Annotated[int, typer.Option(min=1, help="Closed loop: calls in all.")] = 1000,
+    concurrency: Annotated[int, typer.Option(min=1, help="Closed loop: calls in flight.")] = 10,
+    rate: Annotated[float | None, typer.Option(min=0.01, help="Open loop: arrivals per second.")] = None,
+    duration: Annotated[
+        str | None, typer.Option(metavar="TIME", help="How long, as in 60s, 5m.", show_default="60s for --rate")
+    ] = None,
+    arrivals: Annotated[str, typer.Option(help="Open loop: poisson or constant.")] = "poisson",
+    sweep: Annotated[
+        str | None, typer.Option(metavar="FROM..TO", help="Rising rates until the endpoint saturates, as in 1..100.")
+    ] = None,
+    ignore_limits: Annotated[bool, typer.Option("--ignore-limits", help="Pass the published limits.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Load the endpoint: throughput, and latency under load.
+
+    The closed loop keeps --concurrency calls in flight. The open loop (--rate) sends on a schedule that does not wait
+    for answers, and counts each call from its scheduled moment. A sweep raises the rate until the endpoint saturates.
+
+    \b
+    Examples:
+      automl-bench parallel local digits 10
+      automl-bench parallel local digits 10 --rate 20 --duration 60s
+      automl-bench parallel local digits 10 --sweep 1..100
+    """
+    from automl_bench.trials.single import parallel_stage, working_on
+
+    settings = _load_settings(calls, concurrency, rate, duration, arrivals, sweep, seed, ignore_limits)
+    with (
+        _one_trial(Stage.PARALLEL, provider, dataset, shots, fold, seed, test_limit, min_side, endpoint) as trial,
+        working_on(trial),
+    ):
+        run = parallel_stage(trial, settings)
+    if as_json:
+        print_json({"load_run_id": run.load_run_id, "loop": run.loop, "valid": run.valid, "reasons": run.reasons,
+                    "settings": run.settings, "summary": run.summary})  # fmt: skip
+    else:
+        _print_load_run(trial.record, run)
+    if not run.valid:
+        raise InvalidMeasurement(
+            "this load run is not VALID and may not be compared.",
+            reasons=run.reasons,
+            remedy="Mend what the reasons say, then run it again.",
+        )
+
+
+def teardown(
+    provider: Annotated[str | None, typer.Argument(metavar="[PROVIDER]", help="provider or provider:variant")] = None,
+    dataset: Annotated[str | None, typer.Argument(metavar="[DATASET]", help="name of a dataset")] = None,
+    shots: Annotated[str | None, typer.Argument(metavar="[SHOTS]", help='samples per class, or "all"')] = None,
+    fold: FoldOption = 0,
+    seed: SeedOption = 0,
+    test_limit: TestLimitOption = None,
+    min_side: MinSideOption = None,
+    everything: Annotated[bool, typer.Option("--all", help="Everything in this workspace's ledger.")] = False,
+    orphans: Annotated[
+        bool, typer.Option("--orphans", help="What providers list under our name prefix and no ledger knows.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before deleting orphans.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Delete what trials left at providers. Exit code 10 if something that may cost money remains.
+
+    \b
+    Examples:
+      automl-bench teardown local digits 10
+      automl-bench teardown --all
+      automl-bench teardown --orphans          after a lost results file
+    """
+    from automl_bench.cli import clearing
+
+    if everything or orphans:
+        if dataset or shots or (provider and everything):
+            raise UsageError("--all and --orphans take no trial.", remedy="Give either a trial or one of the two.")
+        clearing.clear(everything=everything, orphans=orphans, provider=provider, yes=yes, as_json=as_json)
+        return
+    if not (provider and dataset and shots):
+        raise UsageError("teardown needs PROVIDER DATASET SHOTS.", remedy="Or give --all or --orphans.")
+    from automl_bench.trials.single import tear_down_trial, working_on
+    from automl_bench.trials.teardown import complain
+
+    with (
+        _one_trial(Stage.TEARDOWN, provider, dataset, shots, fold, seed, test_limit, min_side, "") as trial,
+        working_on(trial),
+    ):
+        count, left = tear_down_trial(trial)
+    clearing.announce(count, left, as_json=as_json)
+    complain(left)
+
+
+def _build(
+    stage: Stage,
+    provider: str,
+    dataset: str,
+    shots: str,
+    fold: int,
+    seed: int,
+    test_limit: int | None,
+    min_side: int | None,
+    as_json: bool,
+) -> None:
+    from automl_bench.trials.single import build_stage, open_entries, working_on
+
+    with _one_trial(stage, provider, dataset, shots, fold, seed, test_limit, min_side, "") as trial:
+        trial.check_feasible()
+        trial.bound.cache_dir.mkdir(parents=True, exist_ok=True)
+        with working_on(trial):
+            record = build_stage(trial, stage)
+        entries = open_entries(trial)
+    if as_json:
+        print_json(_stage_json(trial.record, record))
+        return
+    out = console()
+    out.print(f"{stage} of {trial.record.label}: done{_times(record)}", markup=False)
+    for entry in entries:
+        price = "price unknown" if entry.hourly_usd is None else f"${entry.hourly_usd:.2f} an hour"
+        out.print(f"  exists: {entry.kind} {entry.name} ({price})", markup=False)
+    console(stderr=True).print(f"Delete it with: automl-bench teardown {provider} {dataset} {shots}", markup=False)
+
+
+@contextmanager
+def _one_trial(
+    stage: Stage,
+    provider: str,
+    dataset: str,
+    shots: str,
+    fold: int,
+    seed: int,
+    test_limit: int | None,
+    min_side: int | None,
+    endpoint: str,
+) -> Iterator[Trial]:
+    """Set up the trial that a verb's arguments name, with a progress bar and Ctrl-C handled."""
+    from automl_bench.cli.session import Session, parse_shots
+    from automl_bench.trials.interruption import listening
+    from automl_bench.trials.machine import Machine
+    from automl_bench.trials.trial import Surroundings, Trial
+
+    session = Session()
+    samples = parse_shots(shots)
+    bound = session.bind(provider.partition(":")[0])
+    if endpoint and Capability.ADOPT_ENDPOINT not in bound.provider.description.capabilities:
+        raise UnsupportedCapability(
+            f"{bound.provider.name} cannot adopt an endpoint made by hand.", remedy="Leave --endpoint out."
+        )
+    record = _record(session, provider, dataset, samples, fold, seed, test_limit, min_side, endpoint)
+    material = session.source.material(record)
+    with (
+        session.store() as store,
+        listening(say_stopping, say_left) as stop,
+        progress_bar(f"{stage} {record.label}") as advance,
+    ):
+        around = Surroundings(
+            store=store,
+            machine=Machine(),
+            observers=session.observers,
+            stop=stop,
+            report=lambda _trial, _stage, done, total, note: advance(done, total, note),
+        )
+        yield Trial(record, bound, material, around, adopted=endpoint)
+
+
+def _record(
+    session: Session,
+    provider: str,
+    dataset: str,
+    shots: int | None,
+    fold: int,
+    seed: int,
+    test_limit: int | None,
+    min_side: int | None,
+    endpoint: str,
+) -> TrialRecord:
+    from dataclasses import replace
+
+    from automl_bench.trials.experiment import trial_record
+
+    variant = session.variant(provider)
+    if endpoint:
+        # An adopted endpoint is another thing than what we would train: its trial has an id of its own.
+        variant = replace(variant, settings={**variant.settings, "adopted_endpoint": endpoint})
+    session.require_dataset(dataset)
+    return trial_record(
+        variant,
+        dataset=dataset,
+        fingerprint=session.source.manifest(dataset).fingerprint,
+        shots=shots,
+        fold=fold,
+        repeat=0,
+        seed=seed,
+        images={} if min_side is None else {"min_side": min_side},
+        test_limit=test_limit,
+    )
+
+
+def _load_settings(
+    calls: int,
+    concurrency: int,
+    rate: float | None,
+    duration: str | None,
+    arrivals: str,
+    sweep: str | None,
+    seed: int,
+    ignore_limits: bool,
+) -> Any:
+    from automl_bench.measurement.load import LoadSettings
+
+    if rate is not None and sweep is not None:
+        raise UsageError("--rate and --sweep exclude each other.", remedy="Give one of them.")
+    if arrivals not in ("poisson", "constant"):
+        raise UsageError(f"--arrivals is {arrivals!r}.", remedy="Give poisson or constant.")
+    common: dict[str, Any] = {"seed": seed, "respect_limits": not ignore_limits, "arrivals": arrivals}
+    seconds = _seconds(duration) if duration else None
+    if sweep is not None:
+        low, high = _range(sweep)
+        if seconds is not None:
+            common["duration_seconds"] = seconds
+        return LoadSettings(loop="sweep", sweep_from=low, sweep_to=high, **common)
+    if rate is not None:
+        return LoadSettings(loop="open", rate=rate, duration_seconds=seconds or 60.0, **common)
+    if seconds is not None:
+        raise UsageError("--duration belongs to --rate or --sweep.", remedy="Add --rate, or give --calls.")
+    return LoadSettings(loop="closed", calls=calls, concurrency=concurrency, **common)
+
+
+def _seconds(text: str) -> float:
+    units = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+    for unit in ("ms", "s", "m", "h", ""):
+        number = text.removesuffix(unit) if unit and text.endswith(unit) else (text if not unit else "")
+        try:
+            value = float(number) * units.get(unit, 1.0)
+        except ValueError:
+            continue
+        if 0 < value < float("inf"):
+            return value
+    raise UsageError(f"--duration is {text!r}.", remedy="Give a time above 0, as in 60s, 5m or 1h.")
+
+
+def _range(text: str) -> tuple[float, float]:
+    low, separator, high = text.partition("..")
+    try:
+        bounds = float(low), float(high)
+    except ValueError:
+        bounds = (0.0, 0.0)
+    if not separator or not 0 < bounds[0] < bounds[1]:
+        raise UsageError(f"--sweep is {text!r}.", remedy="Give two rates per second, as in 1..100.")
+    return bounds
+
+
+def _times(record: StageRecord) -> str:
+    parts = [f"{record.wall_seconds:.1f} s" if record.wall_seconds is not None else ""]
+    if record.queue_seconds is not None:
+        parts.append(f"queue {record.queue_seconds:.1f} s")
+    if record.work_seconds is not None:
+        parts.append(f"work {record.work_seconds:.1f} s")
+    shown = ", ".join(part for part in parts if part)
+    return f" ({shown})" if shown else ""
+
+
+def _stage_json(trial: TrialRecord, record: StageRecord) -> dict[str, Any]:
+    return {
+        "trial_id": trial.trial_id,
+        "stage": record.stage,
+        "status": record.status,
+        "wall_seconds": record.wall_seconds,
+        "queue_seconds": record.queue_seconds,
+        "work_seconds": record.work_seconds,
+        "result": record.result,
+    }
+
+
+def _print_accuracy(trial: TrialRecord, row: dict[str, Any]) -> None:
+    latency = row["latency_ms"]
+    out = console()
+    out.print(
+        f"{trial.label}: accuracy {row['accuracy']:.2%} ({row['correct']} of {row['test_samples']}, "
+        f"{row['failed']} failed), macro F1 {row['macro_f1']:.3f}",
+        markup=False,
+    )
+    if latency["p50"] is not None:
+        p95 = f", p95 {latency['p95']:.1f}" if latency["p95"] is not None else ""
+        out.print(f"latency p50 {latency['p50']:.1f}{p95} ms (n = {latency['n']})", markup=False)
+
+
+def _print_load_run(trial: TrialRecord, run: LoadRun) -> None:
+    from automl_bench.measurement.load import describe_load_run
+
+    out = console()
+    out.print(f"{trial.label}: {run.loop} load run {'VALID' if run.valid else 'INVALID'}", markup=False)
+    for line in describe_load_run(run):
+        out.print(f"  {line}", markup=False)
+
+
+def say_stopping() -> None:
+    """Tell that teardown begins."""
+    print("\nstopping: tearing down what costs money. Press Ctrl-C again to leave at once.", file=sys.stderr)
+
+
+def say_left() -> None:
+    """Tell how to see and delete what remains."""
+    print(
+        "\nleft at once. See what remains: automl-bench resources; delete it: automl-bench teardown --all",
+        file=sys.stderr,
+    )

@@ -1,0 +1,77 @@
+"""Holding a provider's published limits against the data, before any request."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from automl_bench.contract import LabelledSample, Limits, Modality, ProviderDescription, Sample, TrainingSet
+
+BASE64_GROWTH = 4 / 3
+"""How much a body grows in base64; the size of a request is judged with it, as most services want it."""
+
+
+def obstacles(
+    description: ProviderDescription, training_set: TrainingSet, test: Sequence[Sample], modality: Modality
+) -> list[str]:
+    """Return why this provider cannot run this trial, one sentence each with its remedy; empty if it can."""
+    if modality not in description.modalities:
+        kinds = ", ".join(sorted(description.modalities))
+        return [f"{description.name} learns from {kinds}, not from {modality}: choose another dataset."]
+    labelled = (*training_set.train, *training_set.validation)
+    limits = description.limits
+    return [
+        *_class_obstacles(limits, training_set.labels),
+        *_count_obstacles(limits, labelled),
+        *_image_obstacles(limits, [item.sample for item in labelled], "training", limits.max_train_bytes),
+        *_image_obstacles(limits, test, "test", _request_limit(limits)),
+    ]
+
+
+def _request_limit(limits: Limits) -> int | None:
+    return None if limits.max_request_bytes is None else int(limits.max_request_bytes / BASE64_GROWTH)
+
+
+def _class_obstacles(limits: Limits, labels: Sequence[str]) -> Iterable[str]:
+    if limits.min_classes is not None and len(labels) < limits.min_classes:
+        yield f"it needs at least {limits.min_classes} classes and there are {len(labels)}: choose another dataset."
+    if limits.max_classes is not None and len(labels) > limits.max_classes:
+        yield f"it takes at most {limits.max_classes} classes and there are {len(labels)}: choose another dataset."
+
+
+def _count_obstacles(limits: Limits, labelled: Sequence[LabelledSample]) -> Iterable[str]:
+    if limits.max_samples is not None and len(labelled) > limits.max_samples:
+        yield f"it takes at most {limits.max_samples:,} samples and there are {len(labelled):,}: ask for fewer shots."
+    if limits.min_samples_per_class is not None and labelled:
+        label, fewest = min(Counter(item.label for item in labelled).items(), key=lambda pair: (pair[1], pair[0]))
+        if fewest < limits.min_samples_per_class:
+            yield (
+                f"it needs at least {limits.min_samples_per_class} samples per class and {label!r} has {fewest}: "
+                f"ask for at least {limits.min_samples_per_class} shots."
+            )
+
+
+def _image_obstacles(limits: Limits, samples: Sequence[Sample], role: str, max_bytes: int | None) -> Iterable[str]:
+    sides = [side for sample in samples for side in (sample.width, sample.height) if side is not None]
+    if limits.min_side_px is not None and sides and min(sides) < limits.min_side_px:
+        yield (
+            f"it refuses images with a side under {limits.min_side_px} px and a {role} image has {min(sides)} px: "
+            f"set images.min_side = {limits.min_side_px} in the experiment, for all providers alike."
+        )
+    if limits.max_side_px is not None and sides and max(sides) > limits.max_side_px:
+        yield (
+            f"it refuses images with a side over {limits.max_side_px} px and a {role} image has {max(sides)} px: "
+            f"set images.max_side = {limits.max_side_px} in the experiment, for all providers alike."
+        )
+    if max_bytes is not None and samples:
+        largest = max(samples, key=lambda sample: sample.size_bytes)
+        if largest.size_bytes > max_bytes:
+            yield (
+                f"it takes {role} images of at most {max_bytes:,} bytes and {largest.path.name} has "
+                f"{largest.size_bytes:,}: set images.max_side or images.quality in the experiment."
+            )
+    if limits.media_types:
+        odd = sorted({sample.media_type for sample in samples} - set(limits.media_types))
+        if odd:
+            accepted = ", ".join(limits.media_types)
+            yield f"it takes {accepted} and there are {role} images of {odd[0]}: set images.format in the experiment."

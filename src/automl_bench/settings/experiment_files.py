@@ -1,0 +1,152 @@
+"""An experiment's file: what it may say, and what it means."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from automl_bench.ablations.images import ImageSetting
+from automl_bench.contract import Stage
+from automl_bench.measurement.accuracy_pass import PassSettings
+from automl_bench.measurement.load import LoadSettings
+from automl_bench.settings.toml_files import parse_model, read_toml
+from automl_bench.trials.experiment import Experiment, ParallelPlan
+
+Shots = Annotated[int, Field(ge=1, strict=True)] | Literal["all"]
+Count = Annotated[int, Field(ge=1, strict=True)]
+Whole = Annotated[int, Field(ge=0, strict=True)]
+Positive = Annotated[float, Field(gt=0)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class ImagesSection(_Section):
+    """`[images]`: the same re-encoding for every provider."""
+
+    min_side: Count | None = None
+    max_side: Count | None = None
+    format: Literal["png", "jpeg"] | None = None
+    quality: Annotated[int, Field(ge=1, le=100, strict=True)] | None = None
+
+
+class InvokeSection(_Section):
+    """`[invoke]`: the accuracy pass."""
+
+    warm_up: Whole = 3
+    cold: bool = True
+    idle_cold_seconds: Positive | None = None
+    max_attempts: Count = 5
+    interleave: bool = False
+    ignore_limits: bool = False
+
+
+class ParallelSection(_Section):
+    """`[parallel]`: load runs."""
+
+    enabled: bool = True
+    loop: Literal["closed", "open", "sweep"] = "closed"
+    calls: Count = 1000
+    concurrency: Count = 10
+    rate: Positive | None = None
+    duration_seconds: Positive | None = None
+    arrivals: Literal["poisson", "constant"] = "poisson"
+    sweep_from: Positive | None = None
+    sweep_to: Positive | None = None
+    warm_up_calls: Whole | None = None
+    ignore_limits: bool = False
+    shots: list[Shots] = Field(default_factory=list)
+    folds: list[Whole] = Field(default_factory=lambda: [0])
+
+
+class DeadlinesSection(_Section):
+    """`[deadlines]`: longest waits in hours."""
+
+    upload_hours: Positive = 24.0
+    train_hours: Positive = 72.0
+    deploy_hours: Positive = 2.0
+
+
+class ExperimentFile(_Section):
+    """The whole file."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+    title: str = ""
+    datasets: Annotated[list[str], Field(min_length=1)]
+    providers: Annotated[list[str], Field(min_length=1)]
+    shots: Annotated[list[Shots], Field(min_length=1)]
+    folds: Count = 1
+    repeats: Count = 1
+    seed: Whole = 0
+    test_limit: Count | None = None
+    images: ImagesSection = Field(default_factory=ImagesSection)
+    invoke: InvokeSection = Field(default_factory=InvokeSection)
+    parallel: ParallelSection = Field(default_factory=ParallelSection)
+    deadlines: DeadlinesSection = Field(default_factory=DeadlinesSection)
+
+    @field_validator("datasets", "providers", "shots")
+    @classmethod
+    def _no_repetition(cls, values: list[Any]) -> list[Any]:
+        repeated = sorted({str(value) for value in values if values.count(value) > 1})
+        if repeated:
+            raise ValueError(f"{repeated[0]} is listed twice")
+        return values
+
+
+def read_experiment(path: Path) -> Experiment:
+    """Read an experiment's file.
+
+    Raises:
+        SettingsError: If it cannot be read, holds an unknown key or a wrong value; the message names file and key.
+    """
+    return to_experiment(parse_model(ExperimentFile, read_toml(path), path))
+
+
+def to_experiment(file: ExperimentFile) -> Experiment:
+    """Turn a checked file into the experiment it means."""
+    invoke = file.invoke
+    return Experiment(
+        name=file.name,
+        title=file.title,
+        datasets=tuple(file.datasets),
+        providers=tuple(file.providers),
+        shots=tuple(_shots(value) for value in file.shots),
+        folds=file.folds,
+        repeats=file.repeats,
+        seed=file.seed,
+        test_limit=file.test_limit,
+        images=ImageSetting(**file.images.model_dump(exclude_none=True)),
+        invoke=PassSettings(
+            order_seed=file.seed,
+            warm_up=invoke.warm_up,
+            cold=invoke.cold,
+            idle_cold_seconds=invoke.idle_cold_seconds,
+            max_attempts=invoke.max_attempts,
+            respect_limits=not invoke.ignore_limits,
+        ),
+        interleave=invoke.interleave,
+        parallel=_parallel(file.parallel, file.seed),
+        deadline_seconds={
+            Stage.UPLOAD: file.deadlines.upload_hours * 3600,
+            Stage.TRAIN: file.deadlines.train_hours * 3600,
+            Stage.DEPLOY: file.deadlines.deploy_hours * 3600,
+        },
+    )
+
+
+def _parallel(section: ParallelSection, seed: int) -> ParallelPlan:
+    own = {"enabled", "shots", "folds", "ignore_limits"}
+    settings = section.model_dump(exclude_none=True, exclude=own)
+    return ParallelPlan(
+        enabled=section.enabled,
+        settings=LoadSettings(**settings, seed=seed, respect_limits=not section.ignore_limits),
+        shots=tuple(_shots(value) for value in section.shots),
+        folds=tuple(section.folds),
+    )
+
+
+def _shots(value: int | str) -> int | None:
+    return None if value == "all" else int(value)

@@ -1,0 +1,116 @@
+"""A provider's file `configs/providers/<name>.toml`, and how its settings are resolved."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from automl_bench.contract import Json, ProviderDescription, Variant
+from automl_bench.errors import InvalidSetting, SettingsError, UnknownSetting, UsageError
+from automl_bench.settings.toml_files import read_toml
+
+SECTIONS = ("settings", "variants")
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderFile:
+    """What the file says.
+
+    Attributes:
+        settings: Values of declared settings.
+        variants: Named configurations, added to those of the plugin or overriding them.
+        path: Where it was read, or None if there is no file.
+    """
+
+    settings: Mapping[str, Json] = field(default_factory=dict)
+    variants: Mapping[str, Mapping[str, Json]] = field(default_factory=dict)
+    path: Path | None = None
+
+
+def read_provider_file(path: Path | None) -> ProviderFile:
+    """Read a provider's file; without one, everything has its default.
+
+    Raises:
+        UnknownSetting: If it has a section that nobody reads.
+        InvalidSetting: If a section has the wrong type.
+    """
+    if path is None:
+        return ProviderFile()
+    content = read_toml(path)
+    for section in content:
+        if section not in SECTIONS:
+            raise UnknownSetting(
+                f"{path}: {section!r} is not a section.", remedy="It may hold [settings] and [variants.NAME]."
+            )
+    settings = _table(content.get("settings", {}), path, "settings")
+    variants = _table(content.get("variants", {}), path, "variants")
+    for name, variant in variants.items():
+        _table(variant, path, f"variants.{name}")
+    return ProviderFile(settings, variants, path)
+
+
+def _table(value: Any, path: Path, name: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise InvalidSetting(f"{path}: {name!r} must be a table.", remedy=f"Write it as [{name}].")
+    return value
+
+
+def resolve_settings(
+    description: ProviderDescription, file: ProviderFile, environment: Mapping[str, str] | None = None
+) -> dict[str, str]:
+    """Resolve the declared settings: environment variable, else file, else default. Secrets are left out.
+
+    Raises:
+        UnknownSetting: If the file sets something the provider does not declare.
+        SettingsError: If the file holds a secret, or a required setting has no value.
+    """
+    environment = os.environ if environment is None else environment
+    declared = {setting.name: setting for setting in description.settings}
+    for key in file.settings:
+        if key not in declared:
+            close = difflib.get_close_matches(key, declared, n=1)
+            remedy = (
+                f"Did you mean {close[0]!r}?" if close else f"Known settings: {', '.join(sorted(declared)) or 'none'}."
+            )
+            raise UnknownSetting(f"{file.path}: {description.name} has no setting {key!r}.", remedy=remedy)
+        if declared[key].secret:
+            raise SettingsError(
+                f"{file.path}: {key!r} is a secret and may not stand in a file.", remedy=f"export {declared[key].env}=…"
+            )
+    resolved: dict[str, str] = {}
+    for setting in description.settings:
+        if setting.secret:
+            continue
+        value = environment.get(setting.env) if setting.env else None
+        if value is None and setting.name in file.settings:
+            value = str(file.settings[setting.name])
+        if value is None:
+            value = setting.default
+        if value is not None:
+            resolved[setting.name] = value
+        elif setting.required:
+            where = f"export {setting.env}=… or set {setting.name}" if setting.env else f"Set {setting.name}"
+            raise SettingsError(
+                f"{description.name} needs the setting {setting.name!r} ({setting.description.rstrip('.')}).",
+                remedy=f"{where} in configs/providers/{description.name}.toml.",
+            )
+    return resolved
+
+
+def resolve_variant(description: ProviderDescription, file: ProviderFile, name: str | None) -> Variant:
+    """Return a variant by name; None means the provider's default.
+
+    Raises:
+        UsageError: If there is no such variant.
+    """
+    variants = {**description.variants, **file.variants}
+    wanted = name or description.default_variant
+    if wanted not in variants:
+        close = difflib.get_close_matches(wanted, variants, n=1)
+        remedy = f"Did you mean {description.name}:{close[0]}?" if close else f"Known: {', '.join(sorted(variants))}."
+        raise UsageError(f"{description.name} has no variant {wanted!r}.", remedy=remedy)
+    return Variant(description.name, wanted, dict(variants[wanted]))

@@ -1,0 +1,147 @@
+"""What an experiment asks for, and the trials that follow from it."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from automl_bench.ablations.images import ImageSetting
+from automl_bench.contract import Json, Stage, Variant
+from automl_bench.measurement.accuracy_pass import PassSettings
+from automl_bench.measurement.load import LoadSettings
+from automl_bench.store.records import TrialRecord
+
+ID_DIGITS = 12
+
+
+@dataclass(frozen=True, slots=True)
+class ParallelPlan:
+    """Which trials get a load run, and which kind.
+
+    Attributes:
+        enabled: Whether any does.
+        settings: The load run.
+        shots: Only trials of these shots; empty means all.
+        folds: Only trials of these folds; empty means all.
+    """
+
+    enabled: bool = True
+    settings: LoadSettings = field(default_factory=LoadSettings)
+    shots: tuple[int | None, ...] = ()
+    folds: tuple[int, ...] = (0,)
+
+    def wants(self, trial: TrialRecord) -> bool:
+        """Whether a trial gets a load run."""
+        return (
+            self.enabled
+            and (not self.shots or trial.shots in self.shots)
+            and (not self.folds or trial.fold in self.folds)
+            and trial.repeat == 0
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Experiment:
+    """Providers × datasets × shots × folds × repeats.
+
+    Attributes:
+        name: Also the report's folder.
+        datasets: Names in the workspace.
+        providers: `provider` or `provider:variant`.
+        shots: Samples per class; None means all.
+        folds: Number of draws.
+        repeats: Number of times each trial is run whole.
+        seed: Seed of the draws.
+        test_limit: Test samples to use, or None for the whole test set.
+        images: The same re-encoding for every provider.
+        invoke: How the accuracy pass is run.
+        interleave: Whether the variants of one ablation are called in turn, image by image.
+        parallel: Load runs.
+        title: One line for the report.
+        deadline_seconds: Longest wait for one operation, by stage.
+    """
+
+    name: str
+    datasets: tuple[str, ...]
+    providers: tuple[str, ...]
+    shots: tuple[int | None, ...]
+    folds: int = 1
+    repeats: int = 1
+    seed: int = 0
+    test_limit: int | None = None
+    images: ImageSetting = field(default_factory=ImageSetting)
+    invoke: PassSettings = field(default_factory=PassSettings)
+    interleave: bool = False
+    parallel: ParallelPlan = field(default_factory=ParallelPlan)
+    title: str = ""
+    deadline_seconds: Mapping[Stage, float] = field(default_factory=dict)
+
+
+def trial_record(
+    variant: Variant,
+    *,
+    dataset: str,
+    fingerprint: str,
+    shots: int | None,
+    fold: int,
+    repeat: int,
+    seed: int,
+    images: Mapping[str, Json],
+    test_limit: int | None,
+) -> TrialRecord:
+    """Return a planned trial; its id is derived from its content, so that asking again continues it."""
+    content: dict[str, Any] = {
+        "provider": variant.provider,
+        "variant": variant.name,
+        "variant_settings": dict(variant.settings),
+        "dataset": dataset,
+        "fingerprint": fingerprint,
+        "shots": shots,
+        "fold": fold,
+        "repeat": repeat,
+        "seed": seed,
+        "images": dict(images),
+        "test_limit": test_limit,
+    }
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return TrialRecord(
+        trial_id=hashlib.sha256(text.encode()).hexdigest()[:ID_DIGITS],
+        provider=variant.provider,
+        variant=variant.name,
+        dataset=dataset,
+        fingerprint=fingerprint,
+        shots=shots,
+        fold=fold,
+        repeat=repeat,
+        seed=seed,
+        variant_settings=dict(variant.settings),
+        images=dict(images),
+        test_limit=test_limit,
+    )
+
+
+def expand(
+    experiment: Experiment, variants: Sequence[Variant], fingerprints: Mapping[str, str], images: Mapping[str, Json]
+) -> Iterator[TrialRecord]:
+    """Yield the experiment's trials: datasets, then shots, folds, repeats, and the variants innermost.
+
+    The variants stand innermost so that those to be compared run next to each other in time.
+    """
+    for dataset, shots, fold, repeat, variant in itertools.product(
+        experiment.datasets, experiment.shots, range(experiment.folds), range(experiment.repeats), variants
+    ):
+        yield trial_record(
+            variant,
+            dataset=dataset,
+            fingerprint=fingerprints[dataset],
+            shots=shots,
+            fold=fold,
+            repeat=repeat,
+            seed=experiment.seed,
+            images=images,
+            test_limit=experiment.test_limit,
+        )

@@ -1,0 +1,96 @@
+"""The samples of a trial: drawn, and re-encoded alike for every provider, once for all trials that share them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TypeVar
+
+from automl_bench.ablations.images import ImageSetting, prepare
+from automl_bench.ablations.selection import test_samples, training_set
+from automl_bench.contract import Json, LabelledSample, Modality, Sample, TrainingSet
+from automl_bench.datasets.manifest import Manifest, read_manifest
+from automl_bench.store.records import TrialRecord
+
+T = TypeVar("T")
+
+KEPT = 8
+"""Ablations kept in memory at once; a trial needs one, and neighbours in the plan share it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """What one trial learns from and is judged by.
+
+    Attributes:
+        training_set: The ablation.
+        test: Test samples with their labels. The labels never leave the host.
+        modality: What one sample is.
+    """
+
+    training_set: TrainingSet
+    test: tuple[tuple[Sample, str], ...]
+    modality: Modality
+
+
+class MaterialSource:
+    """Reads datasets and draws ablations, remembering the last few.
+
+    Args:
+        data_dir: Folder of the datasets.
+        cache_dir: Folder for re-encoded images.
+    """
+
+    def __init__(self, data_dir: Path, cache_dir: Path) -> None:
+        self._data_dir = data_dir
+        self._cache_dir = cache_dir
+        self._lock = threading.Lock()
+        self._manifest: Callable[[str], Manifest] = lru_cache(maxsize=KEPT)(self._read)
+        self._drawn = lru_cache(maxsize=KEPT)(self._draw)
+        self._tests = lru_cache(maxsize=KEPT)(self._draw_test)
+
+    def manifest(self, dataset: str) -> Manifest:
+        """Return a dataset's manifest."""
+        with self._lock:
+            return self._manifest(dataset)
+
+    def material(self, trial: TrialRecord) -> Material:
+        """Return a trial's samples."""
+        images = _image_key(trial.images)
+        with self._lock:
+            drawn = self._drawn(trial.dataset, trial.shots, trial.fold, trial.seed, images)
+            test = self._tests(trial.dataset, trial.test_limit, trial.seed, images)
+            return Material(drawn, test, self._manifest(trial.dataset).modality)
+
+    def _read(self, dataset: str) -> Manifest:
+        return read_manifest(self._data_dir / dataset)
+
+    def _draw(
+        self, dataset: str, shots: int | None, fold: int, seed: int, images: tuple[tuple[str, Json], ...]
+    ) -> TrainingSet:
+        drawn = training_set(self._manifest(dataset), shots=shots, fold=fold, seed=seed)
+        setting = ImageSetting(**dict(images))
+        return TrainingSet(
+            dataset=drawn.dataset,
+            labels=drawn.labels,
+            train=self._prepared(drawn.train, setting),
+            validation=self._prepared(drawn.validation, setting),
+        )
+
+    def _prepared(self, labelled: tuple[LabelledSample, ...], setting: ImageSetting) -> tuple[LabelledSample, ...]:
+        samples = prepare([item.sample for item in labelled], setting, self._cache_dir / "images")
+        return tuple(LabelledSample(sample, item.label) for sample, item in zip(samples, labelled, strict=True))
+
+    def _draw_test(
+        self, dataset: str, limit: int | None, seed: int, images: tuple[tuple[str, Json], ...]
+    ) -> tuple[tuple[Sample, str], ...]:
+        pairs = test_samples(self._manifest(dataset), limit=limit, seed=seed)
+        prepared = prepare([sample for sample, _ in pairs], ImageSetting(**dict(images)), self._cache_dir / "images")
+        return tuple((sample, label) for sample, (_, label) in zip(prepared, pairs, strict=True))
+
+
+def _image_key(images: Mapping[str, Json]) -> tuple[tuple[str, Json], ...]:
+    return tuple(sorted(images.items()))

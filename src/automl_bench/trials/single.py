@@ -1,0 +1,116 @@
+"""A verb: one stage of one trial, through the same engine as a whole experiment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from automl_bench.contract import Stage
+from automl_bench.errors import ResourceConflict, UsageError
+from automl_bench.measurement.accuracy_pass import PassSettings
+from automl_bench.measurement.load import LoadSettings
+from automl_bench.store.leases import current_owner
+from automl_bench.store.records import LedgerEntry, LoadRun, StageRecord, StageStatus, TrialStatus
+from automl_bench.trials.measuring import invoke_together, load
+from automl_bench.trials.teardown import Leftover, tear_down
+from automl_bench.trials.trial import Trial
+
+
+@contextmanager
+def working_on(trial: Trial) -> Iterator[None]:
+    """Hold a trial's lease while a verb works on it.
+
+    Raises:
+        ResourceConflict: If another automl-bench process works on it.
+    """
+    store, trial_id, owner = trial.around.store, trial.record.trial_id, current_owner()
+    store.save_trial(trial.record)
+    if not store.claim_trial(trial_id, owner):
+        raise ResourceConflict(
+            f"another automl-bench process works on {trial.record.label}.", remedy="Wait for it, or stop it first."
+        )
+    try:
+        store.set_trial_status(trial_id, TrialStatus.RUNNING)
+        yield
+    finally:
+        store.release_trial(trial_id, owner)
+
+
+def build_stage(trial: Trial, stage: Stage) -> StageRecord:
+    """Do one building stage.
+
+    What a failed or interrupted stage left that costs money while idle is deleted at once.
+
+    Raises:
+        UsageError: If the provider has no such stage, or an earlier one is not done.
+    """
+    _require_stage(trial, stage)
+    _require_earlier(trial, stage)
+    try:
+        return trial.build(stage)
+    except Exception:
+        costly = [entry for entry in open_entries(trial) if entry.stage is stage and entry.hourly_usd != 0.0]
+        tear_down(trial.around.store, {trial.record.provider: trial.bound}, costly)
+        raise
+
+
+def invoke_stage(trial: Trial, settings: PassSettings) -> None:
+    """Run the accuracy pass of one trial.
+
+    Raises:
+        UsageError: If it has no endpoint yet.
+    """
+    _require_earlier(trial, Stage.INVOKE)
+    invoke_together([trial], settings)
+
+
+def parallel_stage(trial: Trial, settings: LoadSettings) -> LoadRun:
+    """Run one load run.
+
+    Raises:
+        UsageError: If the trial has no endpoint yet.
+    """
+    _require_earlier(trial, Stage.PARALLEL)
+    return load(trial, settings)
+
+
+def tear_down_trial(trial: Trial) -> tuple[int, list[Leftover]]:
+    """Delete what one trial left; returns how many resources there were, and those that remain."""
+    store, trial_id = trial.around.store, trial.record.trial_id
+    entries = open_entries(trial)
+    store.set_trial_status(trial_id, TrialStatus.TEARING_DOWN)
+    left = tear_down(store, {trial.record.provider: trial.bound}, entries)
+    invoked = store.stage(trial_id, Stage.INVOKE)
+    done = invoked is not None and invoked.status is StageStatus.DONE
+    store.set_trial_status(trial_id, TrialStatus.DONE if done else TrialStatus.INTERRUPTED)
+    return len(entries), left
+
+
+def open_entries(trial: Trial) -> list[LedgerEntry]:
+    """Return the ledger lines of a trial that are not deleted."""
+    return trial.around.store.ledger(trial_id=trial.record.trial_id, open_only=True)
+
+
+def _require_stage(trial: Trial, stage: Stage) -> None:
+    if stage not in trial.stages():
+        has = ", ".join(trial.stages()) or "none"
+        raise UsageError(f"{trial.record.provider} has no {stage} stage.", remedy=f"Its stages before invoke: {has}.")
+
+
+def _require_earlier(trial: Trial, stage: Stage) -> None:
+    for earlier in trial.stages():
+        if earlier is stage:
+            return
+        record = trial.around.store.stage(trial.record.trial_id, earlier)
+        if record is None or record.status is not StageStatus.DONE:
+            raise UsageError(
+                f"{trial.record.label}: {earlier} is not done.",
+                remedy=f"First: automl-bench {earlier} {_arguments(trial)}",
+            )
+
+
+def _arguments(trial: Trial) -> str:
+    record = trial.record
+    shots = "all" if record.shots is None else record.shots
+    fold = f" --fold {record.fold}" if record.fold else ""
+    return f"{record.provider}:{record.variant} {record.dataset} {shots}{fold}"
