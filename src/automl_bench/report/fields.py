@@ -1,0 +1,93 @@
+"""What every field of a result row means. docs/results-format.md lists them; a test holds the two equal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+RESULT_FIELDS: Mapping[str, str] = {
+    "provider": "Name of the provider.",
+    "variant": "Name of the variant: a configuration of the provider.",
+    "dataset": "Name of the dataset.",
+    "shots": "Labelled samples per class, training and validation together; null (CSV: all) for every sample.",
+    "fold": "Which seeded draw of the training subset.",
+    "repeat": "Which repetition of the same trial.",
+    "seed": "Seed of the draw.",
+    "source": '"measured", or the name of the file that the result was imported from.',
+    "trial_id": "Twelve hex digits; empty for an imported result.",
+    "status": "planned, running, tearing_down, done, failed, interrupted or infeasible; imported for such a result.",
+    "reason": "Why it failed or is infeasible.",
+    "complete": "Whether the accuracy pass reached its end; only complete rows enter means.",
+    "classes": "Distinct true labels among the test samples sent.",
+    "train_samples": "Labelled samples the provider got, where the upload recorded it.",
+    "test_samples": "Test samples sent, failed ones included.",
+    "correct": "Right answers.",
+    "failed": "Test samples without an answer after the last attempt; they count as wrong.",
+    "abstained": "Test samples answered without a label; they count as wrong.",
+    "accuracy": "correct / test_samples, 0 to 1.",
+    "accuracy_low": "Lower end of the 95 % Wilson interval over test samples.",
+    "accuracy_high": "Upper end of it.",
+    "accuracy_answered": "correct / samples answered with a label.",
+    "macro_f1": "Unweighted mean of the F1 of each label, as scikit-learn's average='macro'.",
+    "micro_f1": "F1 of the pooled counts, as scikit-learn's average='micro'.",
+    "train_seconds": "Training time in seconds; see train_seconds_kind.",
+    "train_seconds_kind": '"work": as the provider says it worked; "wall": begin to end as this machine saw it, waiting'
+    ' included; "imported".',
+    "predict_seconds": "Sum of the service times of all measured calls, in seconds.",
+    "latency_ms": "Service time (sent to received) of the measured calls that were answered, in milliseconds.",
+    "calls": "Requests of the accuracy pass by outcome, repeated attempts included.",
+    "cold_ms": "Service times of the calls made cold on purpose, in milliseconds, in the order sent.",
+    "stages": "Each stage that began: status and seconds.",
+    "throughput": "Answers per second of the last complete closed-loop load run, or null.",
+    "load_runs": "Every load run of the trial, in the order begun.",
+    "configuration": "Eight hex digits over variant_settings, images, test_limit; rows that differ are not averaged.",
+    "fingerprint": "SHA-256 over the dataset's samples, splits and labels.",
+    "variant_settings": "The variant's settings as resolved.",
+    "images": "The image setting as resolved; empty means as they are.",
+    "test_limit": "Test samples used, drawn by seed; null for the whole test set.",
+    "deviations": "What this trial was given that others were not, one sentence each.",
+    "created_at": "When the trial was planned, ISO 8601, UTC.",
+}
+"""Field → meaning, in the order of the row."""
+
+LATENCY_FIELDS: Mapping[str, str] = {
+    "n": "Calls.",
+    "p50": "Median; null below its smallest n.",
+    "p90": "90th percentile; null below its smallest n.",
+    "p95": "95th percentile; null below its smallest n.",
+    "p99": "99th percentile; null below its smallest n.",
+    "mean": "Mean; null without calls.",
+    "intervals": "95 % order-statistic interval of each percentile given: [low, high]; low is null where only the upper"
+    " end can be had.",
+    "needs": "Smallest n of each percentile that is null.",
+}
+"""Fields of `latency_ms`."""
+
+STAGE_FIELDS: Mapping[str, str] = {
+    "status": "running, done, failed or undone (done, but teardown deleted what it made).",
+    "queue_seconds": "What the provider waited before it began; null if it does not say.",
+    "work_seconds": "What the provider worked; null if it does not say.",
+    "wall_seconds": "Begin to end as this machine saw it.",
+    "billable_seconds": "What the provider will bill; null if it does not say.",
+}
+"""Fields of each entry of `stages`, which is keyed by the stage's name."""
+
+THROUGHPUT_FIELDS: Mapping[str, str] = {
+    "value": "Answers per second.",
+    "low": "Lower end of the 95 % interval over time slices; null if unknown.",
+    "high": "Upper end of it.",
+    "load_run_id": "The load run.",
+    "valid": "Whether the run may be compared.",
+}
+"""Fields of `throughput`."""
+
+LOAD_RUN_FIELDS: Mapping[str, str] = {
+    "load_run_id": "Hex id.",
+    "loop": '"closed", "open" or "sweep-step".',
+    "complete": "Whether its end was stored; an incomplete run is never mixed with complete ones.",
+    "valid": "Whether it may be compared; null while incomplete.",
+    "reasons": "Why it is not valid, one sentence each.",
+    "settings": "Calls, concurrency, rate, duration, arrivals, seed: as resolved.",
+    "summary": "Throughput, quantiles with n and interval, outcomes, connections, client CPU; docs/measuring.md.",
+    "started_at": "ISO 8601, UTC.",
+}
+"""Fields of each entry of `load_runs`."""

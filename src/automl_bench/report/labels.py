@@ -1,0 +1,91 @@
+"""What rows are called in tables and figures: a variant's label, a dataset's label, a draw."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from automl_bench.statistics.means import Observation
+
+
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """A row with what it is called.
+
+    Attributes:
+        series: "provider:variant"; with a mark where one name stands for several configurations.
+        dataset: The dataset's name; with a mark where one name stands for several contents.
+        draw: Tells the draws of one point apart: seed and fold.
+        row: The row.
+    """
+
+    series: str
+    dataset: str
+    draw: Hashable
+    row: Mapping[str, Any]
+
+    @property
+    def shots(self) -> int | None:
+        """Labelled samples per class, or None for all."""
+        return self.row["shots"]  # type: ignore[no-any-return]  # a row is a plain dict
+
+    @property
+    def counts(self) -> bool:
+        """Whether the row has an accuracy that may enter means."""
+        return bool(self.row["complete"]) and self.row["accuracy"] is not None
+
+
+def labelled(rows: Iterable[Mapping[str, Any]]) -> list[Labelled]:
+    """Name every row so that what was not set up alike is never averaged under one name."""
+    rows = list(rows)
+    configurations: dict[str, set[str]] = defaultdict(set)
+    contents: dict[str, set[str]] = defaultdict(set)
+    for row in rows:
+        configurations[_variant(row)].add(row["configuration"])
+        if row["fingerprint"]:
+            contents[row["dataset"]].add(row["fingerprint"])
+    named = []
+    for row in rows:
+        series, dataset = _variant(row), row["dataset"]
+        if len(configurations[series]) > 1:
+            series = f"{series} [{row['configuration'][:4] or 'imported'}]"
+        if len(contents[dataset]) > 1 and row["fingerprint"]:
+            dataset = f"{dataset} [{row['fingerprint'][:4]}]"
+        named.append(Labelled(series, dataset, (row["seed"], row["fold"]), row))
+    return named
+
+
+def _variant(row: Mapping[str, Any]) -> str:
+    imported = row["status"] == "imported" and row["variant"] == "imported"
+    return row["provider"] if imported else f"{row['provider']}:{row['variant']}"
+
+
+def observations(named: Iterable[Labelled], field: str = "accuracy") -> list[Observation]:
+    """Return the numbers of one field of the rows that count."""
+    return [
+        Observation(one.series, one.dataset, one.shots, one.draw, one.row[field])
+        for one in named
+        if one.counts and one.row[field] is not None
+    ]
+
+
+def in_order(values: Iterable[str]) -> list[str]:
+    """Return distinct values in the order they came."""
+    return list(dict.fromkeys(values))
+
+
+def shots_label(shots: int | None) -> str:
+    """Return "5" or "all"."""
+    return "all" if shots is None else str(shots)
+
+
+def real_shots(named: Sequence[Labelled]) -> dict[str, float]:
+    """Return, by dataset, the samples per class that "all" amounts to, where the rows know it."""
+    sizes: dict[str, float] = {}
+    for one in named:
+        samples, classes = one.row["train_samples"], one.row["classes"]
+        if one.shots is None and samples and classes:
+            sizes[one.dataset] = samples / classes
+    return sizes

@@ -1,0 +1,272 @@
+"""The rows of `results --json`: one for each trial, and one for each imported result."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from automl_bench.contract import Stage
+from automl_bench.errors import UsageError
+from automl_bench.report.fields import RESULT_FIELDS
+from automl_bench.statistics.quantiles import describe, name_of
+from automl_bench.statistics.scores import Score, score
+from automl_bench.store.records import (
+    CallPhase,
+    ImportedResult,
+    LoadRun,
+    Outcome,
+    StageRecord,
+    StageStatus,
+    TrialRecord,
+)
+
+if TYPE_CHECKING:
+    from automl_bench.store import Store
+
+Row = dict[str, Any]
+"""One result; its fields are `fields.RESULT_FIELDS`, all of them always there."""
+
+PERCENTILES = (0.5, 0.9, 0.95, 0.99)
+"""The percentiles of a latency summary."""
+
+
+def result_rows(store: Store, experiment: str | None = None) -> list[Row]:
+    """Return one row a trial, in the order planned; without an experiment, imported results follow.
+
+    Args:
+        store: The results file.
+        experiment: Only this experiment's trials.
+
+    Raises:
+        UsageError: If there is no such experiment.
+    """
+    if experiment is not None and store.experiment(experiment) is None:
+        known = ", ".join(one.name for one in store.experiments()) or "none yet"
+        raise UsageError(
+            f"There is no experiment {experiment!r} in {store.path}.", remedy=f"Known experiments: {known}."
+        )
+    rows = []
+    for trial in store.trials(experiment=experiment):
+        calls = store.invocation_columns([trial.trial_id], phase=None)
+        rows.append(trial_row(trial, store.stages(trial.trial_id), calls, store.load_runs(trial.trial_id)))
+    if experiment is None:
+        rows += [imported_row(one) for one in store.imported()]
+    return rows
+
+
+def trial_row(
+    trial: TrialRecord, stages: Sequence[StageRecord], calls: Mapping[str, Any], load_runs: Sequence[LoadRun]
+) -> Row:
+    """Build the row of one trial.
+
+    Args:
+        trial: The trial.
+        stages: Its stages.
+        calls: All its invocations, as `Store.invocation_columns(…, phase=None)` returns them.
+        load_runs: Its load runs.
+    """
+    by_stage = {record.stage: record for record in stages}
+    answers = final_answers(calls)
+    result = score_answers(answers)
+    measured = calls["phase"] == CallPhase.MEASURED.value
+    train_seconds, kind = _train_seconds(by_stage.get(Stage.TRAIN))
+    invoke = by_stage.get(Stage.INVOKE)
+    row: Row = {
+        "provider": trial.provider,
+        "variant": trial.variant,
+        "dataset": trial.dataset,
+        "shots": trial.shots,
+        "fold": trial.fold,
+        "repeat": trial.repeat,
+        "seed": trial.seed,
+        "source": "measured",
+        "trial_id": trial.trial_id,
+        "status": trial.status.value,
+        "reason": trial.reason,
+        "complete": invoke is not None and invoke.status in {StageStatus.DONE, StageStatus.UNDONE} and bool(answers),
+        "train_samples": _train_samples(by_stage),
+        "train_seconds": train_seconds,
+        "train_seconds_kind": kind,
+        "predict_seconds": float(calls["service_ns"][measured].sum()) / 1e9 if measured.any() else None,
+        "latency_ms": latency_summary(calls["service_ns"][measured & (calls["outcome"] == Outcome.OK.value)] / 1e6),
+        "calls": _outcomes(calls["outcome"][measured]),
+        "cold_ms": [
+            float(value) / 1e6
+            for value in calls["service_ns"][
+                (calls["phase"] == CallPhase.COLD.value) & (calls["outcome"] == Outcome.OK.value)
+            ]
+        ],
+        "stages": {record.stage.value: _stage(record) for record in stages},
+        "throughput": _throughput(load_runs),
+        "load_runs": [_load_run(run) for run in load_runs],
+        "configuration": configuration(trial.variant_settings, trial.images, trial.test_limit),
+        "fingerprint": trial.fingerprint,
+        "variant_settings": dict(trial.variant_settings),
+        "images": dict(trial.images),
+        "test_limit": trial.test_limit,
+        "deviations": [str(text) for record in stages for text in record.result.get("deviations", ())],
+        "created_at": trial.created_at,
+    }
+    row.update(_score_fields(result))
+    return _in_order(row)
+
+
+def imported_row(result: ImportedResult) -> Row:
+    """Build the row of a result measured elsewhere; what its file did not say is None."""
+    row: Row = dict.fromkeys(RESULT_FIELDS)
+    row.update(
+        provider=result.provider,
+        variant=result.variant,
+        dataset=result.dataset,
+        shots=result.shots,
+        fold=result.fold,
+        repeat=0,
+        source=result.source,
+        trial_id="",
+        status="imported",
+        reason="",
+        complete=True,
+        classes=result.classes,
+        test_samples=result.test_samples,
+        accuracy=result.accuracy,
+        train_seconds=result.train_seconds,
+        train_seconds_kind=None if result.train_seconds is None else "imported",
+        latency_ms=latency_summary([]),
+        calls={},
+        cold_ms=[],
+        stages={},
+        load_runs=[],
+        configuration="",
+        fingerprint="",
+        variant_settings={},
+        images={},
+        deviations=[],
+        created_at="",
+    )
+    return row
+
+
+def final_answers(calls: Mapping[str, Any]) -> dict[str, tuple[str, str | None, bool]]:
+    """Return sample id → (true label, predicted label or None, answered) by each sample's last measured attempt.
+
+    Args:
+        calls: As `Store.invocation_columns` returns them, in the order sent.
+    """
+    last: dict[str, tuple[int, int]] = {}
+    for place, (sample, phase, attempt) in enumerate(
+        zip(calls["sample_id"], calls["phase"], calls["attempt"], strict=True)
+    ):
+        if phase == CallPhase.MEASURED.value and (sample not in last or attempt >= last[sample][0]):
+            last[sample] = (int(attempt), place)
+    answers = {}
+    for sample, (_, place) in last.items():
+        answered = calls["outcome"][place] == Outcome.OK.value
+        answers[sample] = (calls["label"][place], calls["predicted"][place] if answered else None, answered)
+    return answers
+
+
+def score_answers(answers: Mapping[str, tuple[str, str | None, bool]]) -> Score:
+    """Score what `final_answers` returned."""
+    many = list(answers.values())
+    failed = sum(1 for _, _, answered in many if not answered)
+    return score([truth for truth, _, _ in many], [predicted for _, predicted, _ in many], failed=failed)
+
+
+def latency_summary(values_ms: Any) -> dict[str, Any]:
+    """Summarise service times: n, percentiles with their interval, mean; `fields.LATENCY_FIELDS`.
+
+    Args:
+        values_ms: Service times in milliseconds, in the order sent.
+    """
+    import numpy as np
+
+    values = np.asarray(values_ms, dtype=np.float64)
+    cells = describe(values, PERCENTILES)
+    summary: dict[str, Any] = {"n": len(values)}
+    summary |= {name_of(p): cells[name_of(p)].get("value") for p in PERCENTILES}
+    summary["mean"] = float(values.mean()) if len(values) else None
+    summary["intervals"] = {name: [one["low"], one["high"]] for name, one in cells.items() if "value" in one}
+    summary["needs"] = {name: one["needs"] for name, one in cells.items() if "needs" in one}
+    return summary
+
+
+def configuration(variant_settings: Mapping[str, Any], images: Mapping[str, Any], test_limit: int | None) -> str:
+    """Return eight hex digits that tell apart trials of one variant name which were not set up alike."""
+    text = json.dumps([variant_settings, images, test_limit], sort_keys=True, default=dict)
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def _score_fields(result: Score) -> Row:
+    return {
+        "classes": result.classes or None,
+        "test_samples": result.test_samples,
+        "correct": result.correct,
+        "failed": result.failed,
+        "abstained": result.abstained,
+        "accuracy": result.accuracy,
+        "accuracy_low": result.accuracy_low,
+        "accuracy_high": result.accuracy_high,
+        "accuracy_answered": result.accuracy_answered,
+        "macro_f1": result.macro_f1,
+        "micro_f1": result.micro_f1,
+    }
+
+
+def _in_order(row: Row) -> Row:
+    return {name: row[name] for name in RESULT_FIELDS}
+
+
+def _train_seconds(stage: StageRecord | None) -> tuple[float | None, str | None]:
+    if stage is None or stage.status not in {StageStatus.DONE, StageStatus.UNDONE}:
+        return None, None
+    if stage.work_seconds is not None:
+        return stage.work_seconds, "work"
+    return (None, None) if stage.wall_seconds is None else (stage.wall_seconds, "wall")
+
+
+def _train_samples(stages: Mapping[Stage, StageRecord]) -> int | None:
+    for stage in (Stage.UPLOAD, Stage.TRAIN):
+        value = stages[stage].result.get("train_samples") if stage in stages else None
+        if isinstance(value, int):
+            return value
+    return None
+
+
+def _outcomes(outcomes: Any) -> dict[str, int]:
+    counts = Counter(str(one) for one in outcomes)
+    return {one.value: counts.get(one.value, 0) for one in Outcome}
+
+
+def _stage(record: StageRecord) -> Row:
+    return {
+        "status": record.status.value,
+        "queue_seconds": record.queue_seconds,
+        "work_seconds": record.work_seconds,
+        "wall_seconds": record.wall_seconds,
+        "billable_seconds": record.billable_seconds,
+    }
+
+
+def _throughput(load_runs: Sequence[LoadRun]) -> Row | None:
+    for run in reversed(load_runs):
+        found = run.summary.get("throughput")
+        if run.complete and run.loop == "closed" and isinstance(found, Mapping) and found.get("value") is not None:
+            ends = {"low": found.get("low"), "high": found.get("high")}
+            return {"value": found["value"], **ends, "load_run_id": run.load_run_id, "valid": run.valid}
+    return None
+
+
+def _load_run(run: LoadRun) -> Row:
+    return {
+        "load_run_id": run.load_run_id,
+        "loop": run.loop,
+        "complete": run.complete,
+        "valid": run.valid,
+        "reasons": list(run.reasons),
+        "settings": dict(run.settings),
+        "summary": dict(run.summary),
+        "started_at": run.started_at,
+    }
