@@ -1,1 +1,22 @@
-"""How a request goes out: the one libcurl client, its phases and lanes, bulk sending."""
+"""How a request goes out: the one libcurl client, its phases and lanes, bulk sending.
+
+Importing this loads libcurl: commands that send no request import it inside the function that needs it.
+"""
+
+from automl_bench.transport.exchange import Exchange, ResponseHeaders, classify_status
+from automl_bench.transport.multi import MultiTransport
+from automl_bench.transport.options import TransportOptions, resolve_ca_bundle, resolve_proxy
+from automl_bench.transport.probe import probe_round_trip
+from automl_bench.transport.single import Transport
+
+__all__ = [
+    "Exchange",
+    "MultiTransport",
+    "ResponseHeaders",
+    "Transport",
+    "TransportOptions",
+    "classify_status",
+    "probe_round_trip",
+    "resolve_ca_bundle",
+    "resolve_proxy",
+]
