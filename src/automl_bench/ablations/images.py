@@ -55,16 +55,16 @@ class ImageSetting:
                 continue
             if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
                 raise InvalidSetting(
-                    f"The images setting {name} = {value!r} is not a whole number from {least} to {most}.",
+                    f"the images setting {name} = {value!r} is not a whole number from {least} to {most}.",
                     remedy=f"Correct {name} in the experiment's images section, or leave it out.",
                 )
         if self.format is not None and self.format not in MEDIA_TYPES:
             raise InvalidSetting(
-                f"The images setting format = {self.format!r} is not known.", remedy='Use "png" or "jpeg".'
+                f"the images setting format = {self.format!r} is not known.", remedy='Use "png" or "jpeg".'
             )
         if self.min_side is not None and self.max_side is not None and self.min_side > self.max_side:
             raise InvalidSetting(
-                f"The images setting min_side = {self.min_side} is above max_side = {self.max_side}.",
+                f"the images setting min_side = {self.min_side} is above max_side = {self.max_side}.",
                 remedy="Lower min_side or raise max_side.",
             )
 
@@ -130,7 +130,7 @@ def _for_copy(prepared: Sample, original: Sample, sample: Sample) -> Sample:
 def _prepare_one(sample: Sample, setting: ImageSetting, folder: Path) -> Sample:
     if not sample.media_type.startswith("image/"):
         raise InvalidSetting(
-            f"The images setting was given, but {sample.path} is {sample.media_type or 'of unknown type'}.",
+            f"the images setting was given, but {sample.path} is {sample.media_type or 'of unknown type'}.",
             remedy="Leave the images section out for datasets that are not pictures.",
         )
     if sample.width and sample.height and _fits((sample.width, sample.height), sample.media_type, setting):
@@ -163,11 +163,11 @@ def _encode(sample: Sample, setting: ImageSetting, folder: Path) -> Sample:
             profile = opened.info.get("icc_profile")
     except FileNotFoundError as error:
         raise DatasetError(
-            f"The file {sample.path} of the manifest does not exist.", remedy="Import the dataset again."
+            f"the file {sample.path} of the manifest does not exist.", remedy="Import the dataset again."
         ) from error
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise DatasetError(
-            f"The picture {sample.path} cannot be read: {error}.",
+            f"the picture {sample.path} cannot be read: {error}.",
             remedy="Find all such files with `automl-bench data check`, and import the dataset without them.",
         ) from error
     kind = setting.format or ("jpeg" if source_type == MEDIA_TYPES["jpeg"] else "png")
@@ -205,7 +205,7 @@ def _resized(picture: Image.Image, setting: ImageSetting, path: Path) -> Image.I
     target = target_size((width, height), setting)
     if setting.min_side is not None and min(target) < setting.min_side:
         raise DatasetError(
-            f"The picture {path} is {width} × {height} pixels: no size has its short side at {setting.min_side} "
+            f"the picture {path} is {width} × {height} pixels: no size has its short side at {setting.min_side} "
             f"or more and its long side at {setting.max_side} or less.",
             remedy="Raise max_side, lower min_side, or leave the picture out of the dataset.",
         )

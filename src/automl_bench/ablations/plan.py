@@ -99,7 +99,7 @@ def plan_subsets(manifest: Manifest, *, shots: Sequence[int | None], fold: int, 
         DatasetError: If a content id is malformed.
     """
     if fold < 0:
-        raise UsageError(f"Fold {fold} was asked for.", remedy="Folds are counted from 0.")
+        raise UsageError(f"fold {fold} was asked for.", remedy="Folds are counted from 0.")
     wanted = sizes.in_order(shots)
     contents = distinct_contents(manifest)
     train = contents.train

@@ -87,7 +87,7 @@ def rows_of_test(manifest: Manifest, limit: int | None = None, seed: int = 0) ->
     import numpy as np
 
     if limit is not None and limit < 1:
-        raise UsageError(f"A test set of {limit} samples was asked for.", remedy="Ask for at least 1.")
+        raise UsageError(f"a test set of {limit} samples was asked for.", remedy="Ask for at least 1.")
     contents = distinct_contents(manifest).test
     if limit is None or limit >= contents.rows.size:
         return contents.rows

@@ -97,7 +97,7 @@ def require_shots(class_sizes: Mapping[str, int], shots: int | None, dataset: st
         remedy = f"Ask for at most {fewest} shots or for `all`, or add training samples of {label!r}."
     wanted = "1 is the least" if shots is None else f"{shots} were asked for"
     raise NotEnoughShots(
-        f"Class {label!r} of {dataset!r} has {count_of(fewest)}, and {wanted}.",
+        f"class {label!r} of {dataset!r} has {count_of(fewest)}, and {wanted}.",
         remedy=remedy,
     )
 

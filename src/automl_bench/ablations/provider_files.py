@@ -1,0 +1,181 @@
+"""Each provider's own list of samples, written by the host: a plugin describes the rows and never sees a label."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from automl_bench.ablations.file_names import stem
+from automl_bench.ablations.plan import plan_subsets
+from automl_bench.ablations.selection import rows_of_test, samples_of
+from automl_bench.contract import ManifestEntry, ProviderManifest
+from automl_bench.errors import AutomlBenchError, ContractViolation
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from automl_bench.datasets.manifest import Manifest
+
+ManifestExporter = Callable[[str, Sequence[ManifestEntry]], ProviderManifest]
+"""Called with the dataset's name and the samples of one file; returns them in the provider's form, without labels."""
+
+ENDINGS = {"csv": ".csv", "jsonl": ".jsonl"}
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderFailure:
+    """A provider whose own format could not be made.
+
+    Attributes:
+        provider: Its name.
+        reason: One sentence.
+    """
+
+    provider: str
+    reason: str
+
+
+def write_provider_files(
+    manifest: Manifest,
+    folder: Path,
+    exporters: Mapping[str, ManifestExporter],
+    shots: Sequence[int | None],
+    *,
+    folds: int,
+    seed: int,
+) -> tuple[dict[str, tuple[str, ...]], tuple[ProviderFailure, ...]]:
+    """Write `<dataset>_test_<provider>` and, for each size and fold, its training and validation file.
+
+    A provider that fails hurts none of the others; none of its files stays.
+
+    Args:
+        manifest: The dataset, with all its columns.
+        folder: Where to write.
+        exporters: By provider.
+        shots: Sizes.
+        folds: Number of draws.
+        seed: Seed of the order.
+
+    Returns:
+        The names of the files by provider, and what failed.
+
+    Raises:
+        OSError: If a file cannot be written: that is the disk's failure and not a provider's.
+    """
+    made: dict[str, tuple[str, ...]] = {}
+    failures: dict[str, str] = {}
+    names: dict[str, list[str]] = {provider: [] for provider in exporters}
+    for name, split, rows in _parts(manifest, shots, folds, seed) if exporters else ():
+        entries = [ManifestEntry(sample, split) for sample in samples_of(manifest, rows)]
+        labels = manifest.table.column("label").take(rows).to_pylist()
+        for provider, export in exporters.items():
+            if provider in failures:
+                continue
+            try:
+                described = _described(provider, export, manifest.name, entries)
+                lines = list(labelled_rows(provider, described, labels))
+            except AutomlBenchError as error:
+                failures[provider] = str(error)
+            else:
+                file_name = f"{name}_{provider}{ENDINGS[described.file_format]}"
+                write_provider_manifest(folder / file_name, described, lines)
+                names[provider].append(file_name)
+    for provider, files in names.items():
+        if provider in failures:
+            for file_name in files:
+                (folder / file_name).unlink()
+        else:
+            made[provider] = tuple(files)
+    return made, tuple(ProviderFailure(provider, reason) for provider, reason in sorted(failures.items()))
+
+
+def _parts(
+    manifest: Manifest, shots: Sequence[int | None], folds: int, seed: int
+) -> Iterator[tuple[str, str, npt.NDArray[np.int64]]]:
+    """Yield (name without provider, split, rows) of each file."""
+    yield stem(manifest.name, "test"), "test", rows_of_test(manifest)
+    for fold in range(folds):
+        plan = plan_subsets(manifest, shots=shots, fold=fold, seed=seed)
+        for subset in plan.subsets():
+            yield stem(manifest.name, "train", subset.shots, fold), "train", subset.train_rows
+            yield stem(manifest.name, "val", subset.shots, fold), "validation", subset.validation_rows
+
+
+def _described(
+    provider: str, export: ManifestExporter, dataset: str, entries: Sequence[ManifestEntry]
+) -> ProviderManifest:
+    try:
+        described = export(dataset, entries)
+    except AutomlBenchError:
+        raise
+    except Exception as error:  # a plugin may raise anything, and must not take the other providers' files with it
+        raise ContractViolation(f"export_manifest of {provider} raised {type(error).__name__}: {error}.") from error
+    if not isinstance(described, ProviderManifest):
+        raise _violation(provider, f"returned {type(described).__name__} instead of a ProviderManifest")
+    if described.file_format not in ENDINGS:
+        raise _violation(provider, f"names the file format {described.file_format!r}; known are csv and jsonl")
+    if len(described.rows) != len(entries):
+        raise _violation(provider, f"returned {len(described.rows)} rows for {len(entries)} samples")
+    if not described.label_at:
+        raise _violation(provider, "does not say where the label belongs (label_at is empty)")
+    if described.file_format == "csv" and len(described.label_at) != 1:
+        raise _violation(provider, f"puts the label of a CSV at {described.label_at!r}; a CSV has one level of columns")
+    if len(set(described.label_names.values())) != len(described.label_names):
+        raise _violation(provider, "spells two labels alike in label_names")
+    return described
+
+
+def labelled_rows(provider: str, described: ProviderManifest, labels: Sequence[str]) -> Iterator[Mapping[str, Any]]:
+    """Yield a provider's rows with the label filled in at its place.
+
+    Raises:
+        ContractViolation: If a row has something at the label's place already, or a place that holds no mapping on the
+            way to it, or other columns than the first row of a CSV.
+    """
+    label_at = described.label_at
+    columns: tuple[str, ...] | None = None
+    for row, label in zip(described.rows, labels, strict=True):
+        filled = _filled(provider, row, label_at, described.label_names.get(label, label))
+        if described.file_format == "csv":
+            columns = columns or tuple(filled)
+            if set(filled) != set(columns):
+                raise _violation(
+                    provider, f"gave rows of different columns: {', '.join(columns)} and {', '.join(filled)}"
+                )
+        yield filled
+
+
+def _filled(provider: str, row: Mapping[str, Any], label_at: tuple[str, ...], label: str) -> dict[str, Any]:
+    key, rest = label_at[0], label_at[1:]
+    present = row.get(key)
+    if not rest:
+        if present not in (None, ""):
+            raise _violation(provider, f"filled in the label's place {key!r} itself")
+        return {**row, key: label}
+    if present is not None and not isinstance(present, Mapping):
+        raise _violation(provider, f"has a {type(present).__name__} at {key!r}, on the way to the label")
+    return {**row, key: _filled(provider, present or {}, rest, label)}
+
+
+def _violation(provider: str, fault: str) -> ContractViolation:
+    return ContractViolation(
+        f"export_manifest of {provider} {fault}.", remedy=f"Tell the author of the {provider} plugin."
+    )
+
+
+def write_provider_manifest(path: Path, described: ProviderManifest, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write rows as CSV or JSON lines, UTF-8, LF."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        if described.file_format == "jsonl":
+            file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+            return
+        columns = list(rows[0]) if rows else [described.label_at[0]]
+        writer = csv.writer(file, lineterminator="\n")
+        if described.header:
+            writer.writerow(columns)
+        writer.writerows([row[column] for column in columns] for row in rows)
