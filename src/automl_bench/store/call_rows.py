@@ -32,6 +32,9 @@ CLOCK_COLUMNS = (
     "sent_ns, service_ns, late_ns, lookup_ns, connect_ns, tls_ns, send_ns, wait_ns, receive_ns, new_connection"
 )
 
+VIEW_EXPRESSIONS = {"scheduled_ns": "coalesce(scheduled_ns, sent_ns)", "status": "http_status"}
+"""How a column of a record is read from the views, where its name alone would not do."""
+
 ROWS_PER_STATEMENT = 128
 """Python's sqlite3 takes the interpreter lock anew for each statement stepped. Many rows in one INSERT therefore keep
 a load generator in the same process undisturbed; 128 was the fastest of 16 to 1,000 rows when nobody else ran."""

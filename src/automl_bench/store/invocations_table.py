@@ -13,6 +13,7 @@ from automl_bench.store.call_rows import (
     OUTCOMES,
     PHASE_CODES,
     PHASES,
+    VIEW_EXPRESSIONS,
     arrays,
     clock_values,
     insert_rows,
@@ -163,7 +164,7 @@ class InvocationsTable(ResultsFile):
             response_ns are int64 nanoseconds; where nothing was scheduled, scheduled_ns equals sent_ns. The other
             numbers (confidence, status, phases of the request, new_connection as 0/1) are float64, NaN if unknown.
         """
-        columns = ", ".join("coalesce(scheduled_ns, sent_ns)" if name == "scheduled_ns" else name for name in _COLUMNS)
+        columns = ", ".join(VIEW_EXPRESSIONS.get(name, name) for name in _COLUMNS)
         where = "" if phase is None else " AND phase = ?"
         rows: list[Any] = []
         for trial_id in trial_ids:

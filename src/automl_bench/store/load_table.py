@@ -14,12 +14,13 @@ from automl_bench.store.call_rows import (
     OUTCOMES,
     PHASE_CODES,
     PHASES,
+    VIEW_EXPRESSIONS,
     arrays,
     clock_values,
     insert_rows,
     timing_from,
 )
-from automl_bench.store.records import LoadCall, LoadRun
+from automl_bench.store.records import CallPhase, LoadCall, LoadRun, Outcome
 from automl_bench.store.results_file import ResultsFile, SqlValue, from_json, now, to_json
 from automl_bench.store.writer import Job
 
@@ -209,6 +210,21 @@ class LoadTable(ResultsFile):
             for row in rows
         ]
 
+    def load_run_extent(self, load_run_id: str) -> tuple[int, int, int]:
+        """Return a run's measured calls, the successful ones among them, and the nanoseconds they took together.
+
+        The time goes from the first call sent to the last one received; 0 without calls.
+        """
+        rows = self._read(
+            f"SELECT count(*), coalesce(sum(outcome = {OUTCOME_CODES[Outcome.OK]}), 0),"
+            " coalesce(max(sent_ns + service_ns) - min(sent_ns), 0)"
+            " FROM load_calls JOIN load_runs USING (run_key)"
+            f" WHERE load_run_id = ? AND phase = {PHASE_CODES[CallPhase.MEASURED]}",
+            (load_run_id,),
+        )
+        calls, ok, nanoseconds = rows[0]
+        return int(calls), int(ok), int(nanoseconds)
+
     def load_call_columns(self, load_run_id: str) -> dict[str, np.ndarray[Any, Any]]:
         """Return a run's calls as one numpy array a column, in the order sent, warm-up included.
 
@@ -217,7 +233,7 @@ class LoadTable(ResultsFile):
             received_ns, service_ns and response_ns are int64 (nanoseconds); where nothing was scheduled, scheduled_ns
             equals sent_ns. The others are float64, NaN if unknown; correct and new_connection are 0 or 1.
         """
-        columns = ", ".join("coalesce(scheduled_ns, sent_ns)" if name == "scheduled_ns" else name for name in _COLUMNS)
+        columns = ", ".join(VIEW_EXPRESSIONS.get(name, name) for name in _COLUMNS)
         rows = self._read(
             f"SELECT {columns} FROM readable_load_calls WHERE load_run_id = ? ORDER BY sent_ns, phase, number",
             (load_run_id,),

@@ -125,6 +125,24 @@ class ResultsFile:
         with self._reader() as connection:
             return connection.execute(sql, values).fetchall()
 
+    def column_names(self, sql: str) -> list[str]:
+        """Return the names of a query's columns, without its rows."""
+        with self._reader() as connection:
+            return [str(column[0]) for column in connection.execute(f"SELECT * FROM ({sql}) LIMIT 0").description]
+
+    def stream(self, sql: str, values: Sequence[SqlValue] = (), *, rows: int = 50_000) -> Iterator[list[Any]]:
+        """Yield the rows of a query in lists of bounded length, all as of one moment; for exports.
+
+        Args:
+            sql: A SELECT statement; docs/design/store.md has the tables and views.
+            values: Its parameters.
+            rows: Most rows in one list.
+        """
+        with self._reader() as connection:
+            cursor = connection.execute(sql, values)
+            while block := cursor.fetchmany(rows):
+                yield block
+
     @contextmanager
     def _reader(self) -> Iterator[sqlite3.Connection]:
         with self._readers_lock:

@@ -206,7 +206,7 @@ CREATE TABLE imported (
 _VIEWS = """
 CREATE VIEW readable_invocations AS
 SELECT t.trial_id, t.provider, t.variant, t.dataset, t.shots, t.fold, t.repeat, s.sample_id, i.label, i.predicted,
-       i.confidence, o.name AS outcome, p.name AS phase, i.attempt, i.status, i.error, i.at,
+       i.confidence, o.name AS outcome, p.name AS phase, i.attempt, i.status AS http_status, i.error, i.at,
        i.sent_ns - i.late_ns AS scheduled_ns, i.sent_ns, i.sent_ns + i.service_ns AS received_ns, i.service_ns,
        i.service_ns + coalesce(i.late_ns, 0) AS response_ns, i.lookup_ns, i.connect_ns, i.tls_ns, i.send_ns, i.wait_ns,
        i.receive_ns, i.new_connection
@@ -215,7 +215,7 @@ FROM invocations i JOIN trials t USING (trial_key) JOIN samples s USING (sample_
 
 CREATE VIEW readable_load_calls AS
 SELECT r.load_run_id, t.trial_id, r.complete, c.number, c.worker, s.sample_id, o.name AS outcome, c.correct,
-       p.name AS phase, c.status, c.sent_ns - c.late_ns AS scheduled_ns, c.sent_ns,
+       p.name AS phase, c.status AS http_status, c.sent_ns - c.late_ns AS scheduled_ns, c.sent_ns,
        c.sent_ns + c.service_ns AS received_ns, c.service_ns, c.service_ns + coalesce(c.late_ns, 0) AS response_ns,
        c.lookup_ns, c.connect_ns, c.tls_ns, c.send_ns, c.wait_ns, c.receive_ns, c.new_connection
 FROM load_calls c JOIN load_runs r USING (run_key) JOIN trials t ON t.trial_key = r.trial_key
