@@ -504,6 +504,62 @@ class Lanes(Protocol):
         ...
 
 
+# --- one call ----------------------------------------------------------------------------------------
+
+
+class Outcome(StrEnum):
+    """What became of one request."""
+
+    OK = "ok"
+    THROTTLED = "throttled"
+    """The service said "too many" (429 and its kin)."""
+    TIMEOUT = "timeout"
+    REFUSED = "refused"
+    """The service said that the request is wrong."""
+    FAILED = "failed"
+    """Server error, broken connection, or an answer that cannot be read."""
+
+
+class CallPhase(StrEnum):
+    """Which part of a measurement a call belongs to."""
+
+    COLD = "cold"
+    """First call after deployment, or after idling on purpose."""
+    WARM_UP = "warm_up"
+    MEASURED = "measured"
+
+
+@dataclass(frozen=True, slots=True)
+class CallTiming:
+    """The clock of one request, in nanoseconds of one monotonic clock; None where a phase is unknown.
+
+    The phases are durations that add up to `received_ns - sent_ns` but for rounding: name lookup, TCP connect, TLS
+    handshake, sending (until the last byte of the request left), waiting (until the first byte of the answer),
+    receiving. For a reused connection the first three are 0.
+    """
+
+    sent_ns: int
+    received_ns: int
+    scheduled_ns: int | None = None
+    lookup_ns: int | None = None
+    connect_ns: int | None = None
+    tls_ns: int | None = None
+    send_ns: int | None = None
+    wait_ns: int | None = None
+    receive_ns: int | None = None
+    new_connection: bool | None = None
+
+    @property
+    def service_ns(self) -> int:
+        """Service time: sent → received."""
+        return self.received_ns - self.sent_ns
+
+    @property
+    def response_ns(self) -> int:
+        """Response time: scheduled → received; equals the service time where nothing was scheduled."""
+        return self.received_ns - (self.sent_ns if self.scheduled_ns is None else self.scheduled_ns)
+
+
 # --- manifests and additions -----------------------------------------------------------------------------
 
 

@@ -30,7 +30,8 @@ def clear(*, everything: bool, orphans: bool, provider: str | None, yes: bool, a
     from automl_bench.trials.teardown import complain
 
     session = Session()
-    count, left = 0, []
+    count = 0
+    left: list[Leftover] = []
     if everything:
         count, left = _clear_ledger(session)
     if orphans:
@@ -94,7 +95,8 @@ def _clear_orphans(session: Session, only: str | None, *, yes: bool) -> tuple[in
     if session.workspace.store_path.exists():
         with session.store_to_read() as store:
             known = store.ledger(open_only=True)
-    count, left = 0, []
+    count = 0
+    left: list[Leftover] = []
     for bound in _listing_providers(session, only):
         found = orphans(bound, known)
         if not found:

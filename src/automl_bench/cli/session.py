@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
@@ -176,9 +177,10 @@ def environment() -> dict[str, Any]:
     """Describe this machine and the versions at work, for the record beside the results."""
     import os
 
-    packages = ["automl-bench", "numpy", "pycurl", "scikit-learn", "onnxruntime"]
+    ours = [dist for dist in metadata.distributions() if dist.metadata["Name"].startswith("automl-bench")]
+    needed = {re.split(r"[^A-Za-z0-9._-]", text, maxsplit=1)[0] for dist in ours for text in dist.requires or ()}
     versions = {}
-    for name in packages:
+    for name in sorted(needed | {dist.metadata["Name"] for dist in ours}, key=str.lower):
         try:
             versions[name] = metadata.version(name)
         except metadata.PackageNotFoundError:

@@ -15,7 +15,7 @@ from automl_bench.errors import InvalidMeasurement, UnsupportedCapability, Usage
 
 if TYPE_CHECKING:
     from automl_bench.cli.session import Session
-    from automl_bench.store.records import LoadRun, StageRecord, TrialRecord
+    from automl_bench.store.records import StageRecord, TrialRecord
     from automl_bench.trials.trial import Trial
 
 ProviderArgument = Annotated[str, typer.Argument(metavar="PROVIDER", help="provider or provider:variant")]
@@ -171,9 +171,10 @@ def parallel(
       automl-bench parallel local digits 10 --rate 20 --duration 60s
       automl-bench parallel local digits 10 --sweep 1..100
     """
+    from automl_bench.cli.load_options import load_settings, print_load_run
     from automl_bench.trials.single import parallel_stage, working_on
 
-    settings = _load_settings(calls, concurrency, rate, duration, arrivals, sweep, seed, ignore_limits)
+    settings = load_settings(calls, concurrency, rate, duration, arrivals, sweep, seed, ignore_limits)
     with (
         _one_trial(Stage.PARALLEL, provider, dataset, shots, fold, seed, test_limit, min_side, endpoint) as trial,
         working_on(trial),
@@ -183,7 +184,7 @@ def parallel(
         print_json({"load_run_id": run.load_run_id, "loop": run.loop, "valid": run.valid, "reasons": run.reasons,
                     "settings": run.settings, "summary": run.summary})  # fmt: skip
     else:
-        _print_load_run(trial.record, run)
+        print_load_run(trial.record, run)
     if not run.valid:
         raise InvalidMeasurement(
             "this load run is not VALID and may not be compared.",
@@ -341,60 +342,6 @@ def _record(
     )
 
 
-def _load_settings(
-    calls: int,
-    concurrency: int,
-    rate: float | None,
-    duration: str | None,
-    arrivals: str,
-    sweep: str | None,
-    seed: int,
-    ignore_limits: bool,
-) -> Any:
-    from automl_bench.measurement.load import LoadSettings
-
-    if rate is not None and sweep is not None:
-        raise UsageError("--rate and --sweep exclude each other.", remedy="Give one of them.")
-    if arrivals not in ("poisson", "constant"):
-        raise UsageError(f"--arrivals is {arrivals!r}.", remedy="Give poisson or constant.")
-    common: dict[str, Any] = {"seed": seed, "respect_limits": not ignore_limits, "arrivals": arrivals}
-    seconds = _seconds(duration) if duration else None
-    if sweep is not None:
-        low, high = _range(sweep)
-        if seconds is not None:
-            common["duration_seconds"] = seconds
-        return LoadSettings(loop="sweep", sweep_from=low, sweep_to=high, **common)
-    if rate is not None:
-        return LoadSettings(loop="open", rate=rate, duration_seconds=seconds or 60.0, **common)
-    if seconds is not None:
-        raise UsageError("--duration belongs to --rate or --sweep.", remedy="Add --rate, or give --calls.")
-    return LoadSettings(loop="closed", calls=calls, concurrency=concurrency, **common)
-
-
-def _seconds(text: str) -> float:
-    units = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-    for unit in ("ms", "s", "m", "h", ""):
-        number = text.removesuffix(unit) if unit and text.endswith(unit) else (text if not unit else "")
-        try:
-            value = float(number) * units.get(unit, 1.0)
-        except ValueError:
-            continue
-        if 0 < value < float("inf"):
-            return value
-    raise UsageError(f"--duration is {text!r}.", remedy="Give a time above 0, as in 60s, 5m or 1h.")
-
-
-def _range(text: str) -> tuple[float, float]:
-    low, separator, high = text.partition("..")
-    try:
-        bounds = float(low), float(high)
-    except ValueError:
-        bounds = (0.0, 0.0)
-    if not separator or not 0 < bounds[0] < bounds[1]:
-        raise UsageError(f"--sweep is {text!r}.", remedy="Give two rates per second, as in 1..100.")
-    return bounds
-
-
 def _times(record: StageRecord) -> str:
     parts = [f"{record.wall_seconds:.1f} s" if record.wall_seconds is not None else ""]
     if record.queue_seconds is not None:
@@ -428,15 +375,6 @@ def _print_accuracy(trial: TrialRecord, row: dict[str, Any]) -> None:
     if latency["p50"] is not None:
         p95 = f", p95 {latency['p95']:.1f}" if latency["p95"] is not None else ""
         out.print(f"latency p50 {latency['p50']:.1f}{p95} ms (n = {latency['n']})", markup=False)
-
-
-def _print_load_run(trial: TrialRecord, run: LoadRun) -> None:
-    from automl_bench.measurement.load import describe_load_run
-
-    out = console()
-    out.print(f"{trial.label}: {run.loop} load run {'VALID' if run.valid else 'INVALID'}", markup=False)
-    for line in describe_load_run(run):
-        out.print(f"  {line}", markup=False)
 
 
 def say_stopping() -> None:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from automl_bench.contract import HttpResponse
-from automl_bench.store.records import CallTiming, Outcome
+from automl_bench.contract import CallTiming, HttpResponse, Outcome
 
 
 @dataclass(slots=True)

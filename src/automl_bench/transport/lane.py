@@ -24,9 +24,8 @@ from urllib.parse import urlsplit
 import pycurl
 
 from automl_bench import __version__
-from automl_bench.contract import HttpRequest, HttpResponse
+from automl_bench.contract import CallTiming, HttpRequest, HttpResponse, Outcome
 from automl_bench.errors import ContractViolation
-from automl_bench.store.records import CallTiming, Outcome
 from automl_bench.transport.exchange import Exchange, ResponseHeaders
 from automl_bench.transport.options import TransportOptions, resolve_ca_bundle, resolve_proxy
 

@@ -21,6 +21,8 @@ from automl_bench.transport.options import TransportOptions
 
 _NOT_BLOCKED_NS = 20_000  # a poll that took less had its events ready when it began
 _SPARE_CONNECTIONS = 4
+_FINE_WAIT_SECONDS = 0.1
+_SELECT_DESCRIPTORS = 1024  # FD_SETSIZE
 
 
 class MultiTransport:
@@ -106,7 +108,7 @@ class MultiTransport:
             due_ms = multi.timeout()
             if 0 <= due_ms < seconds * 1000:
                 seconds = due_ms / 1000
-            events = self._epoll.poll(seconds if seconds > 0 else 0)
+            events = self._poll(seconds)
             now_ns = time.monotonic_ns()
             blocked = now_ns - before_ns > _NOT_BLOCKED_NS
             unseen_ns = 0 if blocked else now_ns - self._looked_ns
@@ -124,6 +126,14 @@ class MultiTransport:
             done = self._collect(unseen_ns)
             if done or now_ns >= deadline_ns:
                 return done
+
+    def _poll(self, seconds: float) -> list[tuple[int, int]]:
+        """Wait for sockets. epoll counts whole milliseconds only, too coarse for a schedule; `select` counts
+        microseconds, and an epoll set is itself a descriptor that it can wait for."""
+        if 0 < seconds < _FINE_WAIT_SECONDS and self._epoll.fileno() < _SELECT_DESCRIPTORS:
+            select.select((self._epoll,), (), (), seconds)
+            seconds = 0.0
+        return self._epoll.poll(max(seconds, 0.0))
 
     def _collect(self, unseen_ns: int) -> list[tuple[Any, Exchange]]:
         _, whole, broken = self._multi.info_read()

@@ -6,12 +6,12 @@ import logging
 import secrets
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, fields
+from dataclasses import fields
 
 from automl_bench.contract import Stage
 from automl_bench.errors import AutomlBenchError, Interrupted
 from automl_bench.measurement.accuracy_pass import PassLane, PassProgress, PassSettings, run_pass
-from automl_bench.measurement.load import LoadSettings, run_load
+from automl_bench.measurement.load import LoadProgress, LoadSettings, run_load
 from automl_bench.store.records import CallPhase, Invocation, LoadCall, LoadRun, Outcome, StageStatus
 from automl_bench.trials.machine import Use
 from automl_bench.trials.trial import Trial
@@ -121,14 +121,15 @@ def load(trial: Trial, settings: LoadSettings) -> LoadRun:
     load_run_id = secrets.token_hex(8)
     around.store.begin_stage(trial.record.trial_id, Stage.PARALLEL)
     around.store.begin_load_run(
-        LoadRun(load_run_id, trial.record.trial_id, loop=settings.loop, settings=asdict(settings))
+        LoadRun(load_run_id, trial.record.trial_id, loop=settings.loop, settings=settings.as_json())
     )
 
     def record(calls: Sequence[LoadCall]) -> None:
-        around.store.submit_load_calls(load_run_id, calls)
+        around.store.add_load_calls(load_run_id, calls)
 
-    def progress(done: int, total: int | None, note: str = "") -> None:
-        around.report(trial.record, Stage.PARALLEL, done, total, note)
+    def progress(state: LoadProgress) -> None:
+        failures = f"{state.failed} failed" if state.failed else ""
+        around.report(trial.record, Stage.PARALLEL, state.done, state.total, state.note or failures)
 
     try:
         invoker = provider.invoke(context, endpoint)

@@ -1,0 +1,399 @@
+"""`automl-bench data`: the data catalogue, and how data get into the workspace."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from automl_bench.cli.output import console, print_json, print_table, progress_bar
+from automl_bench.errors import DatasetError, LeakyDataset, NotEnoughShots, UsageError
+from automl_bench.settings.workspace import Workspace
+
+if TYPE_CHECKING:
+    from automl_bench.datasets.catalogue import CatalogueEntry
+    from automl_bench.datasets.checks import CheckReport
+    from automl_bench.datasets.importing import Imported
+    from automl_bench.datasets.provenance import DatasetCard
+
+app = typer.Typer(no_args_is_help=True, help="Datasets: list, show, fetch, import, check.")
+
+Name = Annotated[str, typer.Argument(help="Dataset, as `data list` shows it.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Replace = Annotated[
+    bool, typer.Option("--replace", help="Replace a dataset of that name; the old one stays if this fails.")
+]
+SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Leave out files that are no images, and say how many.")]
+Seed = Annotated[int, typer.Option(help="Seed of the test split, where none is given.")]
+TestShare = Annotated[float, typer.Option(help="Share of each class for the test split, where none is given.")]
+
+
+def _catalogue(workspace: Workspace) -> dict[str, CatalogueEntry]:
+    from automl_bench.datasets.catalogue import load
+    from automl_bench.providers.host import dataset_sources
+
+    return load(workspace.config_files("datasets"), dataset_sources())
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[str, int, int | None], None]]:
+    with progress_bar("preparing") as advance:
+
+        def report(what: str, done: int, total: int | None) -> None:
+            advance(done, total, what)
+
+        yield report
+
+
+@app.command("list")
+def list_datasets(as_json: AsJson = False) -> None:
+    """List what is in the workspace and what the catalogue offers.
+
+    \b
+    Examples:
+      automl-bench data list
+      automl-bench data list --json
+    """
+    from automl_bench.datasets.checks import dataset_folders
+    from automl_bench.datasets.provenance import DatasetCard, read_card
+
+    workspace = Workspace.current()
+    entries = _catalogue(workspace)
+    here = {path.name: read_card(path) or DatasetCard(path.name) for path in dataset_folders(workspace.data)}
+    rows = [_summary(name, entries.get(name), here.get(name)) for name in sorted({*entries, *here})]
+    if as_json:
+        print_json({"datasets": rows})
+        return
+    print_table(
+        ("dataset", "here", "classes", "train", "test", "licence", "where", "title"),
+        [
+            (
+                row["name"],
+                "yes" if row["in_workspace"] else "",
+                _number(row["classes"]),
+                _number(row["train"]),
+                _number(row["test"]),
+                row["licence"],
+                row["where"],
+                row["title"],
+            )
+            for row in rows
+        ],
+    )
+
+
+def _number(value: int | None) -> int | str:
+    return "" if value is None else value
+
+
+def _summary(name: str, entry: CatalogueEntry | None, card: DatasetCard | None) -> dict[str, Any]:
+    summary: dict[str, Any] = {
+        "name": name,
+        "title": (card.title if card else "") or (entry.title if entry else ""),
+        "licence": entry.licence if entry else (card.licence if card else ""),
+        "in_workspace": card is not None,
+        "in_catalogue": entry is not None,
+        "where": entry.where if entry else "imported",
+        "classes": entry.classes if entry else None,
+        "train": entry.train if entry else None,
+        "test": entry.test if entry else None,
+        "fingerprint": card.fingerprint if card else None,
+    }
+    if card:
+        summary["classes"] = len(card.counts.get("train", {})) or summary["classes"]
+        summary["train"] = sum(card.counts.get("train", {}).values())
+        summary["test"] = sum(card.counts.get("test", {}).values())
+    return summary
+
+
+@app.command("show")
+def show(name: Name, as_json: AsJson = False) -> None:
+    """Show a dataset: licence, provenance, fingerprint, counts per split and class, where to get it.
+
+    \b
+    Examples:
+      automl-bench data show pets
+      automl-bench data show pets --json
+    """
+    from automl_bench.datasets.catalogue import find
+    from automl_bench.datasets.manifest import read_manifest
+
+    workspace = Workspace.current()
+    entries = _catalogue(workspace)
+    folder = workspace.data / name
+    manifest = read_manifest(folder) if (folder / "manifest.csv").is_file() else None
+    entry = entries.get(name) if manifest else find(entries, name)
+    values = _summary(name, entry, manifest.card if manifest else None)
+    values["catalogue"] = _entry_values(entry) if entry else None
+    if manifest:
+        counts = manifest.counts()
+        values |= {
+            "folder": str(folder),
+            "modality": str(manifest.modality),
+            "fingerprint": manifest.fingerprint,
+            "source": manifest.card.source,
+            "imported_at": manifest.card.imported_at,
+            "seed": manifest.card.seed,
+            "test_share": manifest.card.test_share,
+            "notes": list(manifest.card.notes),
+            "counts": {label: {split: counts[split][label] for split in counts} for label in manifest.labels},
+        }
+    if as_json:
+        print_json(values)
+        return
+    _print_values(values)
+
+
+def _entry_values(entry: CatalogueEntry) -> dict[str, Any]:
+    values = entry.model_dump(mode="python", exclude={"plugin", "name"}, exclude_defaults=True)
+    values["download_bytes"] = entry.download_bytes
+    values["where"] = entry.where
+    return values
+
+
+def _print_values(values: Mapping[str, Any]) -> None:
+    entry = values["catalogue"] or {}
+    rows = [(key, values[key]) for key in ("name", "title", "licence", "classes", "train", "test")]
+    rows += [(key, values.get(key)) for key in ("folder", "fingerprint", "source", "imported_at", "test_share", "seed")]
+    rows += [("where", values["where"])]
+    rows += [(key, entry.get(key)) for key in ("homepage", "citation", "hub", "import_only", "local_path")]
+    rows += [("download", f"{source['url']}  {source.get('sha256', '')}") for source in entry.get("sources", ())]
+    rows += [("note", note) for note in values.get("notes") or entry.get("notes", ())]
+    print_table(("", ""), [(key, str(value)) for key, value in rows if value not in (None, "")])
+    counts = values.get("counts")
+    if counts:
+        print_table(("class", "train", "test"), [(label, row["train"], row["test"]) for label, row in counts.items()])
+    elif not values["in_workspace"]:
+        console().print(f"Not in the workspace yet: automl-bench data fetch {values['name']}")
+
+
+@app.command("fetch")
+def fetch_dataset(
+    name: Name,
+    given: Annotated[
+        Path | None, typer.Option("--from", help="Folder or file that you already have, instead of downloading.")
+    ] = None,
+    mirror: Annotated[
+        str,
+        typer.Option(envvar="AUTOML_BENCH_MIRROR", help="Base address; files are MIRROR/DATASET/FILE."),
+    ] = "",
+    replace: Replace = False,
+    skip_bad: SkipBad = False,
+    seed: Seed = 0,
+    test_share: TestShare = 0.2,
+    keep_downloads: Annotated[bool, typer.Option("--keep-downloads", help="Keep the downloaded archives.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Fetch a dataset of the catalogue: download (again: go on), verify, lay out.
+
+    \b
+    Examples:
+      automl-bench data fetch beans
+      automl-bench data fetch fashion-mnist --from /usr/share/datasets/fashion-mnist
+      automl-bench data fetch food --mirror https://mirror.example.com/data
+    """
+    _fetch(
+        name,
+        given=given,
+        mirror=mirror,
+        options={"replace": replace, "skip_bad": skip_bad, "seed": seed, "test_share": test_share},
+        keep_downloads=keep_downloads,
+        as_json=as_json,
+    )
+
+
+def fetch_into_workspace(name: str) -> None:
+    """Fetch a dataset of the catalogue with all defaults, as `data fetch NAME` does."""
+    _fetch(name)
+
+
+def _fetch(
+    name: str,
+    *,
+    given: Path | None = None,
+    mirror: str = "",
+    options: Mapping[str, Any] | None = None,
+    keep_downloads: bool = False,
+    as_json: bool = False,
+) -> None:
+    from automl_bench.datasets.catalogue import find
+    from automl_bench.datasets.fetching import fetch
+    from automl_bench.datasets.importing import ImportOptions
+
+    workspace = Workspace.current()
+    entry = find(_catalogue(workspace), name)
+    with _progress() as progress:
+        imported = fetch(
+            entry,
+            workspace.data,
+            workspace.cache / "downloads",
+            given=given,
+            mirror=mirror,
+            options=ImportOptions(**(options or {})),
+            keep_downloads=keep_downloads,
+            progress=progress,
+        )
+    _print_imported(imported, as_json)
+
+
+@app.command("import")
+def import_own(
+    name: Annotated[str, typer.Argument(help="Name the dataset gets.")],
+    path: Annotated[
+        Path, typer.Argument(help="Class folders, CSV (path,label[,split]), zip, tar, Parquet or IDX files.")
+    ],
+    replace: Replace = False,
+    skip_bad: SkipBad = False,
+    seed: Seed = 0,
+    test_share: TestShare = 0.2,
+    link: Annotated[
+        bool, typer.Option("--link", help="Hard-link instead of copying; then never edit the originals in place.")
+    ] = False,
+    test_split: Annotated[str, typer.Option(help="Name of the split that is the test set.")] = "test",
+    licence: Annotated[str, typer.Option(help="Licence, as an SPDX identifier or words.")] = "",
+    title: Annotated[str, typer.Option(help="One line that describes it.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Import your own labelled images. A test split is drawn where none is given.
+
+    \b
+    Examples:
+      automl-bench data import pets ~/pictures/pets
+      automl-bench data import parts labels.csv --licence proprietary
+      automl-bench data import intel archive.zip
+      automl-bench data import flowers flowers.tar.gz --test-share 0.3 --seed 7
+    """
+    from dataclasses import replace as with_values
+
+    from automl_bench.datasets.importing import ImportOptions, import_dataset
+    from automl_bench.datasets.recognition import LayoutHints
+
+    workspace = Workspace.current()
+    entry = _catalogue(workspace).get(name)
+    hints = with_values(entry.hints, layout="") if entry else LayoutHints()
+    if test_split != "test":
+        hints = with_values(hints, test_split=test_split)
+    options = ImportOptions(
+        test_share=test_share,
+        seed=seed,
+        link=link,
+        replace=replace,
+        skip_bad=skip_bad,
+        title=title or (entry.title if entry else ""),
+        licence=licence or (entry.licence if entry else "not stated"),
+        hints=hints,
+    )
+    with _progress() as progress:
+        imported = import_dataset(name, path, workspace.data, options, progress=progress)
+    _print_imported(imported, as_json)
+
+
+def _print_imported(imported: Imported, as_json: bool) -> None:
+    manifest = imported.manifest
+    counts = {split: sum(row.values()) for split, row in manifest.counts().items()}
+    errors = console(stderr=True)
+    for warning in imported.warnings:
+        errors.print(f"[yellow]Warning:[/] {_escaped(warning)}")
+    if as_json:
+        print_json(
+            {
+                "name": manifest.name,
+                "folder": str(manifest.folder),
+                "layout": imported.layout,
+                "classes": len(manifest.labels),
+                **counts,
+                "fingerprint": manifest.fingerprint,
+                "notes": list(manifest.card.notes),
+                "warnings": list(imported.warnings),
+            }
+        )
+        return
+    for note in manifest.card.notes:
+        if note not in imported.warnings:
+            errors.print(_escaped(note))
+    console().print(
+        f"{manifest.name}: {len(manifest.labels):,} classes, {counts['train']:,} train + {counts['test']:,} test images "
+        f"({imported.layout}) in {manifest.folder}",
+        markup=False,
+    )
+
+
+def _escaped(text: str) -> str:
+    from rich.markup import escape
+
+    return escape(text)
+
+
+def _shot_counts(text: str) -> list[int]:
+    try:
+        shots = [int(part) for part in text.split(",") if part.strip()]
+    except ValueError as error:
+        raise UsageError(f"{text!r} is no list of shots.", remedy="Give numbers, as in --shots 5,20,80.") from error
+    if any(number < 1 for number in shots):
+        raise UsageError(f"{text!r} has a number below 1.", remedy="Give numbers, as in --shots 5,20,80.")
+    return shots
+
+
+@app.command("check")
+def check(
+    name: Name,
+    shots: Annotated[str, typer.Option(help="Shots that experiments will ask for, as in 5,20,80.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Check a dataset: leaks, duplicates, look-alikes, damaged or odd images, classes too small. Exit code 4 on a leak.
+
+    \b
+    Examples:
+      automl-bench data check pets
+      automl-bench data check pets --shots 5,20,80 --json
+    """
+    import os
+
+    from automl_bench.datasets.checks import as_json as report_values
+    from automl_bench.datasets.checks import check_dataset
+    from automl_bench.datasets.manifest import read_manifest
+
+    numbers = _shot_counts(shots)
+    manifest = read_manifest(Workspace.current().data / name)
+    with progress_bar("checking") as advance:
+        report = check_dataset(manifest, shots=numbers, processes=os.cpu_count() or 1, progress=advance)
+    if as_json:
+        print_json(report_values(report))
+    else:
+        _print_report(report)
+    _raise_for(report)
+
+
+def _print_report(report: CheckReport) -> None:
+    if not report.findings:
+        console().print(f"{report.dataset}: {report.samples:,} images, nothing found.")
+        return
+    print_table(
+        ("severity", "finding", "for example"),
+        [(str(finding.severity), finding.summary, "\n".join(finding.examples)) for finding in report.findings],
+        title=f"{report.dataset}: {report.samples:,} images",
+    )
+
+
+def _raise_for(report: CheckReport) -> None:
+    from automl_bench.datasets.checks import Severity
+
+    leaks, errors = report.of(Severity.LEAK), report.of(Severity.ERROR)
+    if leaks:
+        raise LeakyDataset(
+            f"{report.dataset}: {_sentence(leaks)}.",
+            remedy="Remove the copies from one side and import again; scores of this dataset would be too good.",
+        )
+    if errors and all(finding.check.startswith("too_few") for finding in errors):
+        raise NotEnoughShots(f"{report.dataset}: {_sentence(errors)}.", remedy="Ask for fewer shots or add images.")
+    if errors:
+        raise DatasetError(
+            f"{report.dataset}: {_sentence(errors)}.", remedy="Mend or remove these files and import again."
+        )
+
+
+def _sentence(findings: Sequence[Any]) -> str:
+    return "; ".join(finding.summary for finding in findings)
