@@ -315,8 +315,8 @@ def _print_imported(imported: Imported, as_json: bool) -> None:
         if note not in imported.warnings:
             errors.print(_escaped(note))
     console().print(
-        f"{manifest.name}: {len(manifest.labels):,} classes, {counts['train']:,} train + {counts['test']:,} test images "
-        f"({imported.layout}) in {manifest.folder}",
+        f"{manifest.name}: {len(manifest.labels):,} classes, {counts['train']:,} train + {counts['test']:,} test "
+        f"images ({imported.layout}) in {manifest.folder}",
         markup=False,
     )
 

@@ -1,0 +1,178 @@
+"""Unpacking archives that may be hostile: nothing outside the target, no links that escape, no bombs."""
+
+from __future__ import annotations
+
+import gzip
+import lzma
+import posixpath
+import shutil
+import stat
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from automl_bench.datasets.placing import cannot
+from automl_bench.errors import DatasetError, UnsafeArchive, WorkspaceError
+
+_ZIP_ENDINGS = (".zip",)
+_TAR_ENDINGS = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tbz", ".tar.xz", ".txz")
+_COPY_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class ArchiveLimits:
+    """How much an archive may unpack to.
+
+    Attributes:
+        entries: Most files and folders.
+        total_bytes: Most bytes in all.
+        ratio: Most unpacked bytes for each packed byte, once `ratio_from_bytes` are unpacked.
+        ratio_from_bytes: Below this size the ratio does not matter: blank images compress well.
+    """
+
+    entries: int = 5_000_000
+    total_bytes: int = 500 * 10**9
+    ratio: float = 200.0
+    ratio_from_bytes: int = 200 * 10**6
+
+
+def is_archive(path: Path) -> bool:
+    """Return whether a file name ends like an archive that `unpack` understands."""
+    return path.name.lower().endswith(_ZIP_ENDINGS + _TAR_ENDINGS)
+
+
+def unpack(
+    archive: Path,
+    into: Path,
+    *,
+    limits: ArchiveLimits | None = None,
+    progress: Callable[[int, int | None], None] = lambda done, total: None,
+) -> None:
+    """Unpack a zip or tar archive (.gz, .bz2, .xz) into a folder.
+
+    Args:
+        archive: The file; its name's ending says what it is.
+        into: Existing folder; the caller deletes it if this fails.
+        limits: Bounds; the defaults suit any image dataset that fits a disk.
+        progress: Called with (bytes unpacked, bytes in all or None).
+
+    Raises:
+        UnsafeArchive: If a member would land outside `into`, is a link that escapes or a device, or the archive is
+            larger than the limits; names the member.
+        DatasetError: If it is damaged, encrypted, or no archive.
+        WorkspaceError: If a file cannot be written (full disk, permissions).
+    """
+    bounds = _Bounds(archive, limits or ArchiveLimits())
+    try:
+        if archive.name.lower().endswith(_ZIP_ENDINGS):
+            _unpack_zip(archive, into, bounds, progress)
+        else:
+            _unpack_tar(archive, into, bounds, progress)
+    except (zipfile.BadZipFile, tarfile.ReadError, tarfile.StreamError, zlib.error, lzma.LZMAError, EOFError) as error:
+        raise _damaged(archive, error) from error
+    except (gzip.BadGzipFile, UnicodeDecodeError) as error:
+        raise _damaged(archive, error) from error
+    except (RuntimeError, NotImplementedError) as error:  # zipfile: encrypted, or an unknown compression
+        raise DatasetError(
+            f"{archive} cannot be unpacked: {error}.", remedy="Unpack it yourself and import the folder."
+        ) from error
+    except OSError as error:
+        if error.errno is None:  # bz2 and tarfile raise bare OSErrors for damaged data
+            raise _damaged(archive, error) from error
+        raise cannot("write", Path(error.filename) if error.filename else into, error) from error
+
+
+def _damaged(archive: Path, error: Exception) -> DatasetError:
+    reason = str(error) or type(error).__name__
+    return DatasetError(f"{archive} is damaged or no archive: {reason}.", remedy="Download it again.")
+
+
+class _Bounds:
+    """Counts what is unpacked and refuses what is too much."""
+
+    def __init__(self, archive: Path, limits: ArchiveLimits) -> None:
+        self.archive = archive
+        self.limits = limits
+        self.packed = max(1, archive.stat().st_size)
+        self.entries = 0
+        self.bytes = 0
+
+    def add(self, member: str, size: int) -> None:
+        self.entries += 1
+        self.bytes += size
+        if self.entries > self.limits.entries:
+            raise self.refused(member, f"is entry number {self.entries:,}, where {self.limits.entries:,} are allowed")
+        if self.bytes > self.limits.total_bytes:
+            raise self.refused(member, f"brings it above {self.limits.total_bytes:,} bytes")
+        if self.bytes > self.limits.ratio_from_bytes and self.bytes > self.limits.ratio * self.packed:
+            raise self.refused(member, f"brings it above {self.limits.ratio:g} times its packed size, like a bomb")
+
+    def refused(self, member: str, reason: str) -> UnsafeArchive:
+        return UnsafeArchive(
+            f"{self.archive} is not safe to unpack: its member {member!r} {reason}.",
+            remedy="Nothing was kept; unpack it yourself if you trust it, and import the folder.",
+        )
+
+    def safe_path(self, member: str) -> str:
+        """Return the member's path relative to the target, or refuse it."""
+        name = member.replace("\\", "/")
+        if name.startswith("/") or (len(name) > 1 and name[1] == ":"):
+            raise self.refused(member, "has an absolute path")
+        if ".." in name.split("/"):
+            raise self.refused(member, "leads outside the target folder")
+        if "\0" in name:
+            raise self.refused(member, "has a NUL in its name")
+        return posixpath.normpath(name)
+
+    def check_room(self, into: Path) -> None:
+        free = shutil.disk_usage(into).free
+        if self.bytes > free:
+            raise WorkspaceError(
+                f"{self.archive} unpacks to {self.bytes:,} bytes, but only {free:,} are free at {into.parent}.",
+                remedy="Free some space, or set AUTOML_BENCH_WORKSPACE to a folder on another disk.",
+            )
+
+
+def _unpack_zip(archive: Path, into: Path, bounds: _Bounds, progress: Callable[[int, int | None], None]) -> None:
+    with zipfile.ZipFile(archive) as file:
+        members = [(bounds.safe_path(member.filename), member) for member in file.infolist()]
+        for _, member in members:  # the directory is checked as a whole before the first byte is written
+            mode = member.external_attr >> 16
+            if stat.S_IFMT(mode) not in (0, stat.S_IFREG, stat.S_IFDIR):
+                raise bounds.refused(member.filename, "is a link or a device")
+            bounds.add(member.filename, member.file_size)
+        bounds.check_room(into)
+        done = 0
+        for name, member in members:
+            target = into / name
+            if member.is_dir():
+                target.mkdir(parents=True, exist_ok=True)
+                continue
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with file.open(member) as source, target.open("wb") as sink:  # never yields more than file_size
+                shutil.copyfileobj(source, sink, _COPY_BYTES)
+            done += member.file_size
+            progress(done, bounds.bytes)
+
+
+def _unpack_tar(archive: Path, into: Path, bounds: _Bounds, progress: Callable[[int, int | None], None]) -> None:
+    with tarfile.open(archive, "r:*") as file:
+        for member in _checked(file, into, bounds):
+            file.extract(member, into, set_attrs=False, filter="data")
+            progress(bounds.bytes, None)
+
+
+def _checked(file: tarfile.TarFile, into: Path, bounds: _Bounds) -> Iterator[tarfile.TarInfo]:
+    for member in file:
+        bounds.safe_path(member.name)
+        if not (member.isfile() or member.isdir() or member.islnk() or member.issym()):
+            raise bounds.refused(member.name, "is a device or a pipe")
+        try:
+            safe = tarfile.data_filter(member, str(into))
+        except tarfile.FilterError as error:
+            raise bounds.refused(member.name, f"is refused ({error})") from error
+        bounds.add(member.name, member.size if member.isfile() else 0)
+        yield safe

@@ -1,0 +1,266 @@
+"""`data check`: what is wrong with a dataset, found before it costs money."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from automl_bench.datasets.class_trees import is_hidden
+from automl_bench.datasets.image_inspection import HUGE_PIXELS, Inspected, inspect_all
+from automl_bench.datasets.manifest import SPLITS, Manifest
+from automl_bench.datasets.near_duplicates import near_pairs
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+IMBALANCE_RATIO = 10.0
+"""Largest class over smallest class in train, above which it is a remark."""
+
+
+class Severity(StrEnum):
+    """How much a finding matters."""
+
+    LEAK = "leak"
+    """Scores would be too good: exit code 4."""
+    ERROR = "error"
+    """Samples cannot be used, or too few are there for what was asked: exit code 4."""
+    WARNING = "warning"
+    """Worth a look."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One kind of trouble.
+
+    Attributes:
+        check: Stable key, as in `--json`.
+        severity: How much it matters.
+        count: How many images, pairs, contents or classes.
+        summary: One sentence.
+        examples: The first few, for the table.
+        items: All of them, up to `MOST_ITEMS`.
+    """
+
+    check: str
+    severity: Severity
+    count: int
+    summary: str
+    examples: tuple[str, ...] = ()
+    items: tuple[Any, ...] = ()
+
+
+MOST_ITEMS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class CheckReport:
+    """Everything `data check` found.
+
+    Attributes:
+        dataset: Dataset's name.
+        fingerprint: Of the manifest that was checked.
+        samples: Number of rows.
+        near_checked: Number of images that were large enough for the look-alike check.
+        findings: The troubles, worst first; empty if there are none.
+    """
+
+    dataset: str
+    fingerprint: str
+    samples: int
+    near_checked: int
+    findings: tuple[Finding, ...] = field(default=())
+
+    def of(self, severity: Severity) -> tuple[Finding, ...]:
+        """Return the findings of one severity."""
+        return tuple(finding for finding in self.findings if finding.severity is severity)
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    sample_id: str
+    path: str
+    split: str
+    label: str
+
+
+def check_dataset(
+    manifest: Manifest,
+    *,
+    shots: Sequence[int] = (),
+    processes: int = 2,
+    progress: Callable[[int, int | None], None] = lambda done, total: None,
+) -> CheckReport:
+    """Decode every image and look for everything that spoils a comparison.
+
+    Args:
+        manifest: The dataset.
+        shots: Samples per class that experiments will ask for.
+        processes: Worker processes for decoding.
+        progress: Called with (images done, images in all).
+    """
+    columns = (manifest.table[name].to_pylist() for name in ("sample_id", "path", "split", "label"))
+    rows = [_Row(*values) for values in zip(*columns, strict=True)]
+    inspected = inspect_all(manifest.folder, [row.path for row in rows], processes=processes, progress=progress)
+    hashed = [at for at, image in enumerate(inspected) if image.phash is not None and image.dhash is not None]
+    findings = [
+        *_content_findings(rows),
+        *_image_findings(rows, inspected),
+        *_near_findings(rows, inspected, hashed),
+        *_class_findings(manifest, shots),
+        *_unlisted(manifest, rows),
+    ]
+    order = list(Severity)
+    return CheckReport(
+        dataset=manifest.name,
+        fingerprint=manifest.fingerprint,
+        samples=len(rows),
+        near_checked=len(hashed),
+        findings=tuple(sorted(findings, key=lambda finding: order.index(finding.severity))),
+    )
+
+
+def _finding(
+    check: str, severity: Severity, summary: str, items: Sequence[Any], show: Callable[[Any], str] = str
+) -> list[Finding]:
+    if not items:
+        return []
+    text = summary.format(n=f"{len(items):,}")
+    return [Finding(check, severity, len(items), text, tuple(show(i) for i in items[:3]), tuple(items[:MOST_ITEMS]))]
+
+
+def _content_findings(rows: Sequence[_Row]) -> list[Finding]:
+    """Find equal contents: across the splits, under two labels, within a split."""
+    by_content: dict[str, list[_Row]] = defaultdict(list)
+    for row in rows:
+        by_content[row.sample_id].append(row)
+    copies = [group for group in by_content.values() if len(group) > 1]
+    leaks = [group for group in copies if len({row.split for row in group}) > 1]
+    two_labels = [group for group in copies if len({row.label for row in group}) > 1]
+    inside = [group for group in copies if len({row.split for row in group}) == 1]
+
+    def paths(groups: list[list[_Row]]) -> list[list[str]]:
+        return [[row.path for row in group] for group in groups]
+
+    return [
+        *_finding("leak", Severity.LEAK, "{n} images stand in both train and test", paths(leaks), " = ".join),
+        *_finding(
+            "two_labels", Severity.ERROR, "{n} images stand under more than one label", paths(two_labels), " = ".join
+        ),
+        *_finding(
+            "duplicates", Severity.WARNING, "{n} images stand more than once in one split", paths(inside), " = ".join
+        ),
+    ]
+
+
+def _image_findings(rows: Sequence[_Row], inspected: Sequence[Inspected]) -> list[Finding]:
+    broken = [f"{image.path} {image.problem}" for image in inspected if image.problem]
+    changed = [
+        image.path
+        for row, image in zip(rows, inspected, strict=True)
+        if not image.problem and image.sha256 != row.sample_id
+    ]
+    wrong = [f"{image.path} is {image.media_type}" for image in inspected if image.wrong_extension]
+    animated = [image.path for image in inspected if image.animated]
+    huge = [f"{image.path} has {image.pixels:,} pixels" for image in inspected if image.pixels > HUGE_PIXELS]
+    return [
+        *_finding("unreadable", Severity.ERROR, "{n} images are missing, truncated or damaged", broken),
+        *_finding("changed", Severity.ERROR, "{n} files have changed since the import", changed),
+        *_finding("wrong_extension", Severity.WARNING, "{n} images are of another type than their name says", wrong),
+        *_finding(
+            "animated", Severity.WARNING, "{n} images are animated; services use the first frame or refuse", animated
+        ),
+        *_finding("huge", Severity.WARNING, f"{{n}} images have more than {HUGE_PIXELS // 10**6} million pixels", huge),
+    ]
+
+
+def _near_findings(rows: Sequence[_Row], inspected: Sequence[Inspected], hashed: Sequence[int]) -> list[Finding]:
+    pairs = near_pairs([inspected[at].phash or 0 for at in hashed], [inspected[at].dhash or 0 for at in hashed])
+    across: list[list[str]] = []
+    inside: list[list[str]] = []
+    for first, second in pairs.tolist():
+        one, other = rows[hashed[first]], rows[hashed[second]]
+        if one.sample_id == other.sample_id:
+            continue  # equal, not alike
+        (inside if one.split == other.split else across).append([one.path, other.path])
+    across_text = "{n} pairs of images in train and test look alike; look at them before you trust the scores"
+    return [
+        *_finding("near_duplicates_across", Severity.WARNING, across_text, across, " ~ ".join),
+        *_finding(
+            "near_duplicates", Severity.WARNING, "{n} pairs of images within a split look alike", inside, " ~ ".join
+        ),
+    ]
+
+
+def _class_findings(manifest: Manifest, shots: Sequence[int]) -> list[Finding]:
+    counts = manifest.counts()
+    train = counts["train"]
+    findings = []
+    for number in sorted(set(shots)):
+        small = [f"{label} has {train[label]}" for label in manifest.labels if train[label] < number]
+        text = f"{{n}} classes have fewer than the {number} training images asked for"
+        findings += _finding(f"too_few_for_{number}", Severity.ERROR, text, small)
+    for split in SPLITS:
+        empty = [label for label in manifest.labels if not counts[split][label]]
+        findings += _finding(f"no_{split}", Severity.WARNING, f"{{n}} classes have no {split} images", empty)
+    if len(manifest.labels) == 1:
+        findings += _finding("one_class", Severity.WARNING, "there is {n} class only", list(manifest.labels))
+    findings += _imbalance(train)
+    return findings
+
+
+def _imbalance(train: Mapping[str, int]) -> list[Finding]:
+    filled = {label: number for label, number in train.items() if number}
+    if not filled:
+        return []
+    largest, smallest = max(filled, key=lambda x: filled[x]), min(filled, key=lambda x: filled[x])
+    ratio = filled[largest] / filled[smallest]
+    if ratio < IMBALANCE_RATIO:
+        return []
+    text = f"the largest training class has {ratio:.0f} times as many images as the smallest"
+    sizes = [f"{label}: {filled[label]:,}" for label in (largest, smallest)]
+    return [Finding("imbalance", Severity.WARNING, 1, text, tuple(sizes), tuple(sizes))]
+
+
+def _unlisted(manifest: Manifest, rows: Sequence[_Row]) -> list[Finding]:
+    listed = {row.path for row in rows}
+    found = []
+    for split in SPLITS:
+        root = manifest.folder / split
+        for path in sorted(root.rglob("*")) if root.is_dir() else ():
+            relative = path.relative_to(manifest.folder).as_posix()
+            if relative not in listed and not is_hidden(path.name) and path.is_file():
+                found.append(relative)
+    return _finding("unlisted", Severity.WARNING, "{n} files are not in manifest.csv and are never used", found)
+
+
+def as_json(report: CheckReport) -> dict[str, Any]:
+    """Return a report as plain values: documented in docs/datasets.md."""
+    return {
+        "dataset": report.dataset,
+        "fingerprint": report.fingerprint,
+        "samples": report.samples,
+        "near_checked": report.near_checked,
+        "ok": not report.of(Severity.LEAK) and not report.of(Severity.ERROR),
+        "leak": bool(report.of(Severity.LEAK)),
+        "findings": [
+            {
+                "check": finding.check,
+                "severity": str(finding.severity),
+                "count": finding.count,
+                "summary": finding.summary,
+                "items": list(finding.items),
+            }
+            for finding in report.findings
+        ],
+    }
+
+
+def dataset_folders(data_dir: Path) -> list[Path]:
+    """Return the dataset folders of a workspace, sorted by name."""
+    if not data_dir.is_dir():
+        return []
+    return sorted(path.parent for path in data_dir.glob("*/manifest.csv") if not path.parent.name.startswith("."))

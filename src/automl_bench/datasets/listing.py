@@ -1,0 +1,95 @@
+"""What a reader of one layout hands to the import: labels, and a stream of samples not yet placed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from automl_bench.errors import DatasetError
+
+SPLIT_WORDS: Mapping[str, str] = {
+    "train": "train",
+    "training": "train",
+    "test": "test",
+    "testing": "test",
+    "val": "validation",
+    "valid": "validation",
+    "validation": "validation",
+    "dev": "validation",
+}
+"""Names of split folders, files and cells, compared without case. Validation samples join the training samples."""
+
+
+class Incoming(NamedTuple):
+    """One sample before it is placed.
+
+    Attributes:
+        name: File name it should get; made safe and unique later.
+        label: Exact class name.
+        split: "train", "test", or "" where the split is still to be drawn.
+        path: File to read, or "" if `data` holds the content.
+        data: Content, for samples that come out of a larger file.
+        where: How an error message names it.
+    """
+
+    name: str
+    label: str
+    split: str
+    path: str = ""
+    data: bytes = b""
+    where: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """All samples that a reader found.
+
+    Attributes:
+        layout: What was recognised, for people: "class folders", "CSV"…
+        labels: All labels, in any order.
+        has_split: Whether every sample has its split.
+        count: Number of samples if known before they are read.
+        samples: Starts the stream; the order must depend on names and content only, never on directory order.
+        notes: What a reader of the dataset should know.
+    """
+
+    layout: str
+    labels: tuple[str, ...]
+    has_split: bool
+    count: int | None
+    samples: Callable[[], Iterator[Incoming]]
+    notes: tuple[str, ...] = ()
+
+
+def pooled_split(found: str) -> str:
+    """Return "train" for training and validation, "test" for test."""
+    return "test" if found == "test" else "train"
+
+
+def split_notes(found: set[str], counts: Mapping[str, int] | None = None) -> tuple[bool, tuple[str, ...]]:
+    """Decide from the splits that a source names whether it comes split, and say what was done with validation.
+
+    Args:
+        found: Subset of {"train", "validation", "test"}; empty where none is named.
+        counts: Samples by split, for the note.
+
+    Returns:
+        Whether the split is given, and the notes.
+
+    Raises:
+        DatasetError: If there is a test split and nothing to train on.
+    """
+    if found == {"test"}:
+        raise DatasetError(
+            "there is a test split but nothing to train on.", remedy="Add the training samples beside it."
+        )
+    notes = []
+    if "validation" in found:
+        number = f" ({counts['validation']:,} samples)" if counts else ""
+        notes.append(
+            f"The validation split{number} was pooled with train: each ablation draws its own validation half."
+        )
+    if found and "test" not in found:
+        notes.append("The source has no test split: one was drawn from all samples.")
+    return "test" in found, tuple(notes)

@@ -1,0 +1,96 @@
+"""Draws a test split where a dataset comes without: stratified, seeded, and independent of names and order."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter, defaultdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from automl_bench.datasets.manifest import sorted_table
+from automl_bench.datasets.placing import cannot
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+def order_key(sample_id: str, seed: int) -> bytes:
+    """Return a sample's place in the seeded order: a keyed hash of its content, so adding samples moves nobody else."""
+    return hashlib.blake2b(sample_id.encode(), key=f"test-split:{seed}".encode(), digest_size=16).digest()
+
+
+def choose_test(samples: list[tuple[str, str]], *, test_share: float, seed: int) -> set[str]:
+    """Choose which contents are test samples.
+
+    In each class the first `test_share` (rounded, at least one sample if the class has two different contents) of the
+    seeded order. Copies of one content stay on one side; a content with several labels stays in train, as no answer to
+    it could be called right; every class keeps at least one content in train.
+
+    Args:
+        samples: (sample_id, label) of every sample, copies included.
+        test_share: Between 0 and 1.
+        seed: Seed of the order.
+
+    Returns:
+        The sample ids of the test split.
+    """
+    copies: dict[str, Counter[str]] = defaultdict(Counter)
+    labels_of: dict[str, str] = {}
+    ambiguous: set[str] = set()
+    for sample_id, label in samples:
+        copies[label][sample_id] += 1
+        if labels_of.setdefault(sample_id, label) != label:
+            ambiguous.add(sample_id)
+    chosen: set[str] = set()
+    for counts in copies.values():
+        quota = max(1, round(test_share * counts.total()))
+        eligible = sorted((i for i in counts if i not in ambiguous), key=lambda i: order_key(i, seed))
+        most = len(eligible) if len(eligible) < len(counts) else len(eligible) - 1
+        taken = 0
+        for sample_id in eligible[:most]:
+            if taken >= quota:
+                break
+            chosen.add(sample_id)
+            taken += counts[sample_id]
+    return chosen
+
+
+def draw_test_split(table: pa.Table, folder: Path, *, test_share: float, seed: int) -> pa.Table:
+    """Move the chosen samples of a freshly placed dataset from `train/` to `test/`.
+
+    Args:
+        table: As `intake.take_in` returned it; all rows are in "train".
+        folder: The dataset folder.
+        test_share: Share of each class, between 0 and 1.
+        seed: Seed of the draw.
+
+    Returns:
+        The table with the new splits and paths.
+
+    Raises:
+        WorkspaceError: If a file cannot be moved.
+    """
+    import pyarrow as pa
+
+    ids = table["sample_id"].to_pylist()
+    chosen = choose_test(list(zip(ids, table["label"].to_pylist(), strict=True)), test_share=test_share, seed=seed)
+    splits, paths = [], []
+    for sample_id, path in zip(ids, table["path"].to_pylist(), strict=True):
+        in_test = sample_id in chosen
+        splits.append("test" if in_test else "train")
+        paths.append("test" + path.removeprefix("train") if in_test else path)
+        if in_test:
+            _move(folder / path, folder / paths[-1])
+    schema = table.schema
+    for name, values in (("split", splits), ("path", paths)):
+        column = schema.get_field_index(name)
+        table = table.set_column(column, schema.field(name), pa.array(values, schema.field(name).type))
+    return sorted_table(table)
+
+
+def _move(source: Path, target: Path) -> None:
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        source.rename(target)
+    except OSError as error:
+        raise cannot("move", source, error) from error
