@@ -11,16 +11,16 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
-from automl_bench.contract import Stage
+from automl_bench.contract import Capability, Stage
 from automl_bench.errors import AutomlBenchError, Infeasible, Interrupted, OperationUnfinished
 from automl_bench.store.leases import LEASE_SECONDS, current_owner
 from automl_bench.store.records import TrialRecord, TrialStatus
 from automl_bench.trials.experiment import Experiment
 from automl_bench.trials.material import MaterialSource
 from automl_bench.trials.measuring import invoke_together, is_done, load
-from automl_bench.trials.teardown import Leftover, tear_down
+from automl_bench.trials.teardown import Leftover, provider_context, tear_down
 from automl_bench.trials.trial import BoundProvider, Surroundings, Trial
-from automl_bench.trials.waiting import first_sentence
+from automl_bench.trials.waiting import first_sentence, patiently
 
 log = logging.getLogger(__name__)
 
@@ -90,6 +90,8 @@ class Conductor:
         self._tally_lock = threading.Lock()
         self._owner = current_owner()
         self._claims: set[str] = set()
+        self._access: dict[str, AutomlBenchError | None] = {}
+        self._access_lock = threading.Lock()
         self._ends: dict[str, tuple[TrialStatus, str]] = {}
         cores = os.cpu_count() or 1
         self._slots = {
@@ -202,6 +204,7 @@ class Conductor:
             material = self._source.material(record)
             trial = Trial(record, self._providers[record.provider], material, self._around)
             trial.check_feasible()
+            self._check_access(record.provider)
         except Infeasible as error:
             self._close(record, TrialStatus.INFEASIBLE, error.message.removeprefix(f"{record.label}: "))
             return None
@@ -211,6 +214,24 @@ class Conductor:
         store.set_trial_status(record.trial_id, TrialStatus.RUNNING)
         self._around.observers.tell("trial_started", trial=record)
         return trial
+
+    def _check_access(self, name: str) -> None:
+        """Try a provider's credentials once, before its first trial; every trial hears of a refusal."""
+        bound = self._providers[name]
+        if Capability.CHECK_ACCESS not in bound.provider.description.capabilities:
+            return
+        with self._access_lock:
+            if name not in self._access:
+                bound.cache_dir.mkdir(parents=True, exist_ok=True)
+                self._access[name] = None
+                try:
+                    context = provider_context(bound)
+                    patiently(lambda: bound.provider.check_access(context), self._around.stop, what=f"access to {name}")
+                except AutomlBenchError as error:
+                    self._access[name] = error
+            refused = self._access[name]
+        if refused is not None:
+            raise refused
 
     def _bring_up(self, trials: Sequence[Trial]) -> list[Trial]:
         """Build the endpoints of a group, side by side, and return the trials that have one."""

@@ -22,9 +22,7 @@ def describe_provider():
     return ProviderDescription(
         name="majority",
         title="Majority class",
-        capabilities=frozenset(
-            {Capability.UPLOAD, Capability.TRAIN, Capability.INVOKE, Capability.LIST_RESOURCES}
-        ),
+        capabilities=frozenset({Capability.UPLOAD, Capability.TRAIN, Capability.INVOKE, Capability.LIST_RESOURCES}),
         on_this_machine=True,
         split_policy="Counts both halves.",
     )
@@ -51,9 +49,7 @@ def upload(context, training_set):
 def train(context):
     labels = json.loads(Path(context.results[Stage.UPLOAD]["path"]).read_text())
     label, count = max(sorted(Counter(labels).items()), key=lambda pair: pair[1])
-    return Operation(
-        OperationState.SUCCEEDED, result={"label": label, "share": count / len(labels)}, work_seconds=0.0
-    )
+    return Operation(OperationState.SUCCEEDED, result={"label": label, "share": count / len(labels)}, work_seconds=0.0)
 
 
 class MajorityInvoker:
