@@ -39,6 +39,8 @@ FILES_FOR_OTHERS = 100
 MOST_SAMPLES = 5000
 """Most distinct samples of one load run; their payloads are all prepared before it begins."""
 
+OPEN_WARM_UP_CALLS = 3
+
 DRAIN_SECONDS = 10.0
 """How long a sweep's step waits for answers after its last send; other loops wait for the requests' own time limit."""
 
@@ -59,7 +61,8 @@ class LoadSettings:
         seed: Seed of the arrivals and of the samples' order.
         sweep_from: First rate of a sweep, requests per second.
         sweep_to: Last rate of a sweep.
-        warm_up_calls: Calls before the run, recorded but never counted; None for one a connection, at most 10.
+        warm_up_calls: Calls before the run, recorded but never counted; None for one a connection, at most 10, in a
+            closed loop and three otherwise.
         respect_limits: Whether to keep to the provider's published rate and requests in flight.
         max_late_ms: Bound for the p99 of the sends' lateness.
         max_in_flight: Most requests under way in an open loop; None for as many as the system allows, up to 1,000.
@@ -278,8 +281,14 @@ class LoadSession:
     def warm_up(self) -> None:
         """Open connections and wake the service up; probe the round trip before the run."""
         self.trips.probe("before", self.url)
-        asked = self.settings.warm_up_calls
-        warm_up(self.sender, self.log, self.order, min(10, self.places) if asked is None else asked, self.stop)
+        settings = self.settings
+        closed = settings.loop == "closed"
+        usual = min(10, self.places) if closed else OPEN_WARM_UP_CALLS
+        calls = usual if settings.warm_up_calls is None else settings.warm_up_calls
+        # An open loop's warm-up keeps to its rate: a burst could use up what a throttling service allows.
+        rates = (self.rate_limit, None if closed else settings.rate or settings.sweep_from)
+        pacer = Pacer(min((rate for rate in rates if rate), default=None))
+        warm_up(self.sender, self.log, self.order, calls, pacer, self.stop)
 
     def run_once(self) -> tuple[bool, dict[str, Json], tuple[str, ...]]:
         """Make a closed or an open loop; return whether it came to its end, its summary, the reasons against it."""

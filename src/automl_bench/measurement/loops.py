@@ -78,17 +78,24 @@ def short_thread_switches() -> Iterator[None]:
         sys.setswitchinterval(before)
 
 
-def warm_up(sender: Sender, log: CallLog, order: SampleOrder, calls: int, stop: threading.Event) -> None:
-    """Make the warm-up calls, all under way at once as far as there is room; they are recorded but never counted."""
+def warm_up(sender: Sender, log: CallLog, order: SampleOrder, calls: int, pacer: Pacer, stop: threading.Event) -> None:
+    """Make the warm-up calls, as many at once as there is room and the pacer allows; recorded but never counted."""
     places = order.warm_up
     number = 0
     while not stop.is_set():
+        pause = LOOK_SECONDS
         while number < calls and sender.free:
+            now = time.monotonic_ns()
+            delay = pacer.delay_ns(now)
+            if delay:
+                pause = min(pause, delay / NS_PER_SECOND)
+                break
+            pacer.sent(now)
             sender.start(number, places[number % len(places)], None)
             number += 1
-        if not sender.in_flight:
+        if not sender.in_flight and number >= calls:
             return
-        for tag, answer in sender.wait(LOOK_SECONDS):
+        for tag, answer in sender.wait(pause):
             timing, worker, reading = sender.read(answer)
             log.add(tag, worker, timing, reading, CallPhase.WARM_UP)
         if log.terminal is not None:

@@ -28,7 +28,7 @@ BOOTSTRAP_ROUNDS = 1000
 GRID = 400
 """Candidate values of the block bootstrap around each quantile."""
 
-WIDER = 1.5
+WIDER = 2.0
 """A block-bootstrap interval so many times wider than the order-statistic one speaks of autocorrelated calls."""
 
 

@@ -1,8 +1,9 @@
 """A fast, exact server on the loopback interface: what the stopwatch is checked against.
 
-It answers each request at once, or holds it for a drawn time, and says in the header `X-Hold-Ns` how long the request
-really lay here, from its last byte read to its answer written. It can freeze its clock once (a stall), throttle, or
-serve with a limited number of workers, so that a measurement can be compared with what is known to be true.
+It answers each request at once, or holds it for a drawn time. The header `X-Hold-Ns` says how long the request really
+lay here, from its last byte read to its answer written; `X-Drawn-Ns` is the hold that was drawn for it. It can freeze
+its clock once (a stall), throttle, or serve with a limited number of workers, so that a measurement can be compared
+with what is known to be true.
 
 Only the standard library, one thread, one epoll set; timers in microseconds. Run as a process of its own:
 `python -m automl_bench.testing.loopback_server '{"hold_ms": 20}'` prints its port and serves until it is told to
@@ -22,12 +23,15 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 HOLD_HEADER = "x-hold-ns"
+DRAWN_HEADER = "x-drawn-ns"
 BUFFER_BYTES = 512 * 1024
 NS_PER_SECOND = 1_000_000_000
 START_SECONDS = 20.0
@@ -90,6 +94,14 @@ class Running:
     pid: int
     behaviour: Behaviour
 
+    def facts(self) -> dict[str, Any]:
+        """Ask the server for what it has seen: "requests" and "first_ns", when the first one came.
+
+        The clock is CLOCK_MONOTONIC, which all processes of a machine share.
+        """
+        with urllib.request.urlopen(self.url.replace("/predict", "/facts"), timeout=START_SECONDS) as answer:
+            return dict(json.load(answer))
+
 
 @contextmanager
 def loopback_server(behaviour: Behaviour | None = None) -> Iterator[Running]:
@@ -139,7 +151,7 @@ class LoopbackServer:
         self._poll = select.epoll()
         self._poll.register(self._listener, select.EPOLLIN)
         self._connections: dict[int, _Connection] = {}
-        self._due: list[tuple[int, int, int, int]] = []
+        self._due: list[tuple[int, int, int, int, int]] = []
         self._buffer = bytearray(BUFFER_BYTES)
         self._view = memoryview(self._buffer)
         self._heads: dict[bytes, tuple[bytes, int, bool]] = {}
@@ -152,13 +164,13 @@ class LoopbackServer:
         self._requests = 0
         self._stopped = False
         body = behaviour.answer.encode()
-        kind = "Content-Type: application/json"
+        kind, stamps = "Content-Type: application/json", f"{DRAWN_HEADER}: %d\r\n{HOLD_HEADER}: %d"
         self._ok = (
-            f"HTTP/1.1 200 OK\r\n{kind}\r\nContent-Length: {len(body)}\r\n{HOLD_HEADER}: ".encode(),
+            f"HTTP/1.1 200 OK\r\n{kind}\r\nContent-Length: {len(body)}\r\n{stamps}".encode(),
             b"\r\n\r\n" + body,
         )
         self._busy = (
-            f"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 1\r\nContent-Length: 0\r\n{HOLD_HEADER}: ".encode(),
+            f"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 1\r\nContent-Length: 0\r\n{stamps}".encode(),
             b"\r\n\r\n",
         )
 
@@ -258,7 +270,8 @@ class LoopbackServer:
         connection.missing = 0
         if line.startswith((b"GET ", b"POST /stop")):
             self._stopped = line.startswith(b"POST /stop")
-            body = json.dumps({"requests": self._requests, "pid": os.getpid()}).encode()
+            facts = {"requests": self._requests, "pid": os.getpid(), "first_ns": self._first_ns}
+            body = json.dumps(facts).encode()
             connection.sock.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
             return
         self._requests += 1
@@ -267,7 +280,8 @@ class LoopbackServer:
         elif self._instant:
             self._answer(connection, now, self._ok)
         else:
-            heapq.heappush(self._due, (self._moment(now), self._requests, connection.fileno, now))
+            hold = int(next(self._holds) * NS_PER_SECOND)
+            heapq.heappush(self._due, (self._moment(now, hold), self._requests, connection.fileno, now, hold))
 
     def _admitted(self, now: int) -> bool:
         """Token bucket: tokens come at the throttle's rate, each request takes one."""
@@ -279,10 +293,9 @@ class LoopbackServer:
         self._tokens -= 1.0
         return True
 
-    def _moment(self, now: int) -> int:
+    def _moment(self, now: int, hold: int) -> int:
         """Return when the request that came `now` is to be answered."""
         self._first_ns = now if self._first_ns is None else self._first_ns
-        hold = int(next(self._holds) * NS_PER_SECOND)
         if self._free_at:
             done = max(now, heapq.heappop(self._free_at)) + hold
             heapq.heappush(self._free_at, done)
@@ -295,14 +308,14 @@ class LoopbackServer:
     def _answer_due(self) -> None:
         due = self._due
         while due and due[0][0] <= time.monotonic_ns():
-            _, _, fileno, received = heapq.heappop(due)
+            _, _, fileno, received, hold = heapq.heappop(due)
             connection = self._connections.get(fileno)
             if connection is not None:
-                self._answer(connection, received, self._ok)
+                self._answer(connection, received, self._ok, hold)
 
-    def _answer(self, connection: _Connection, received_ns: int, parts: tuple[bytes, bytes]) -> None:
+    def _answer(self, connection: _Connection, received_ns: int, parts: tuple[bytes, bytes], drawn_ns: int = 0) -> None:
         with suppress(OSError):
-            connection.sock.send(b"%s%d%s" % (parts[0], time.monotonic_ns() - received_ns, parts[1]))
+            connection.sock.send(parts[0] % (drawn_ns, time.monotonic_ns() - received_ns) + parts[1])
 
     def _drop(self, connection: _Connection) -> None:
         self._connections.pop(connection.fileno, None)
