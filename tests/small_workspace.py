@@ -18,16 +18,16 @@ TESTS = Path(__file__).resolve().parent
 
 
 def make_workspace(root: Path, *, train: int = 12, test: int = 4) -> Workspace:
-    """Return a workspace with the dataset `tiny`: three colours, each square of another brightness."""
+    """Return a workspace with the dataset `tiny`: three colours of squares."""
     tree = root / "source"
     for number, (label, colour) in enumerate(COLOURS.items()):
         for split, count in (("train", train), ("test", test)):
             folder = tree / split / label
             folder.mkdir(parents=True)
             for index in range(count):
-                shade = (100 if split == "test" else 0) + index
-                pixels = tuple(min(255, value + shade) if value else number for value in colour)
-                Image.new("RGB", (8, 8), pixels).save(folder / f"{index}.png")  # type: ignore[arg-type]
+                image = Image.new("RGB", (8, 8), colour)
+                image.putpixel((0, 0), (number, index, 0 if split == "train" else 255))  # no two are alike
+                image.save(folder / f"{index}.png")
     workspace = Workspace(root)
     import_dataset("tiny", tree, workspace.data)
     return workspace

@@ -2,6 +2,7 @@
 
     from automl_bench.hookspecs import hookimpl
 
+
     @hookimpl
     def describe_provider(): ...
 
