@@ -1,4 +1,4 @@
-"""A results file with two datasets, three variants, three folds, load runs, a failure: written through the real store."""
+"""A results file with two datasets, three variants, three folds, load runs, a failure, written through the store."""
 
 import hashlib
 import random
@@ -167,6 +167,34 @@ def write_load_run(
     store.finish_load_run(run)
 
 
+def timeline(seconds: float = 5.0, wait_ms: float = 5.0) -> list[dict[str, object]]:
+    chance = random.Random(wait_ms)
+    return [
+        {
+            "second": seconds * place / 50,
+            "answered": 20,
+            "errors": int(place == 30),
+            "median_ms": wait_ms * chance.lognormvariate(0, 0.05),
+            "slowest_ms": wait_ms * (12 if place == 30 else chance.uniform(1.8, 2.6)),
+        }
+        for place in range(50)
+    ]
+
+
+def sweep_summary(wait_ms: float, top: float) -> dict[str, object]:
+    """A sweep's summary as the room `measurement` writes it: the last step is past the knee."""
+    steps = []
+    for place in range(8):
+        rate = top / 1.6 ** (7 - place)
+        late = wait_ms * (1 + 6 * (place == 7) + 0.3 * (place == 6))
+        steps.append(
+            {**load_summary(rate, late), "rate": rate, "knee": "queueing at the service" if place == 7 else None}
+        )
+    evidence = f"p95 rose from {wait_ms:.3g} ms to {7 * wait_ms:.3g} ms at {top:.3g}/s."
+    knee = {"cause": "queueing at the service", "evidence": evidence, "last_good_rate": top / 1.6, "stopped_at": top}
+    return {"steps": steps, "knee": knee, "n": 8000}
+
+
 @pytest.fixture
 def store(tmp_path: Path):
     """An empty results file."""
@@ -203,8 +231,17 @@ def comparison(store: Store) -> Store:
         trial_id = ids[place * 9 + 6]
         rate = 10_000 / wait / 5
         reasons = ("The client's CPU was at 93 %.",) if variant == "svc" else ()
-        write_load_run(store, trial_id, name=f"{place}a", rate=rate, wait_ms=wait, reasons=reasons)
+        summary = {**load_summary(rate, wait, errors=4), "timeline": timeline(wait_ms=wait)}
+        write_load_run(store, trial_id, name=f"{place}a", summary=summary, reasons=reasons)
         write_load_run(store, trial_id, name=f"{place}b", complete=False)
+        write_load_run(
+            store,
+            trial_id,
+            name=f"{place}c",
+            loop="sweep",
+            settings={"sweep_from": 1.0, "sweep_to": rate},
+            summary=sweep_summary(wait, rate),
+        )
     environment = store.record_environment({"python": "3.11.9", "cpu": "Some <CPU>", "packages": {"numpy": "2.4"}})
     store.save_experiment(ExperimentRecord("demo", {"seed": 7, "shots": [5, 20, "all"]}, tuple(ids), environment))
     return store

@@ -27,8 +27,8 @@ RESULT_FIELDS: Mapping[str, str] = {
     "accuracy_low": "Lower end of the 95 % Wilson interval over test samples.",
     "accuracy_high": "Upper end of it.",
     "accuracy_answered": "correct / samples answered with a label.",
-    "macro_f1": "Unweighted mean of the F1 of each label, as scikit-learn's average='macro'.",
-    "micro_f1": "F1 of the pooled counts, as scikit-learn's average='micro'.",
+    "macro_f1": "Unweighted mean of the F1 of each label, as sklearn's average='macro'.",
+    "micro_f1": "F1 of the pooled counts, as sklearn's average='micro'.",
     "train_seconds": "Training time in seconds; see train_seconds_kind.",
     "train_seconds_kind": '"work": as the provider says it worked; "wall": begin to end as this machine saw it, waiting'
     ' included; "imported".',
@@ -36,6 +36,10 @@ RESULT_FIELDS: Mapping[str, str] = {
     "latency_ms": "Service time (sent to received) of the measured calls that were answered, in milliseconds.",
     "calls": "Requests of the accuracy pass by outcome, repeated attempts included.",
     "cold_ms": "Service times of the calls made cold on purpose, in milliseconds, in the order sent.",
+    "over_http": "Whether the host sent the calls itself; false where the provider's own client had to.",
+    "round_trip_ms": "TCP round trip to the endpoint's host before, during and after the accuracy pass, in"
+    " milliseconds; null where it was not probed.",
+    "interleaved_with": "Ids of the trials that were called in turn with this one, image by image.",
     "stages": "Each stage that began: status and seconds.",
     "throughput": "Answers per second of the last complete closed-loop load run, or null.",
     "load_runs": "Every load run of the trial, in the order begun.",
@@ -82,7 +86,7 @@ THROUGHPUT_FIELDS: Mapping[str, str] = {
 
 LOAD_RUN_FIELDS: Mapping[str, str] = {
     "load_run_id": "Hex id.",
-    "loop": '"closed", "open" or "sweep-step".',
+    "loop": '"closed", "open" or "sweep".',
     "complete": "Whether its end was stored; an incomplete run is never mixed with complete ones.",
     "valid": "Whether it may be compared; null while incomplete.",
     "reasons": "Why it is not valid, one sentence each.",

@@ -74,6 +74,7 @@ def trial_row(
     measured = calls["phase"] == CallPhase.MEASURED.value
     train_seconds, kind = _train_seconds(by_stage.get(Stage.TRAIN))
     invoke = by_stage.get(Stage.INVOKE)
+    invoked = {} if invoke is None else invoke.result
     row: Row = {
         "provider": trial.provider,
         "variant": trial.variant,
@@ -99,6 +100,9 @@ def trial_row(
                 (calls["phase"] == CallPhase.COLD.value) & (calls["outcome"] == Outcome.OK.value)
             ]
         ],
+        "over_http": invoked.get("over_http"),
+        "round_trip_ms": _round_trip(invoked.get("round_trip")),
+        "interleaved_with": list(invoked.get("interleaved_with") or ()),
         "stages": {record.stage.value: _stage(record) for record in stages},
         "throughput": _throughput(load_runs),
         "load_runs": [_load_run(run) for run in load_runs],
@@ -137,6 +141,7 @@ def imported_row(result: ImportedResult) -> Row:
         latency_ms=latency_summary([]),
         calls={},
         cold_ms=[],
+        interleaved_with=[],
         stages={},
         load_runs=[],
         configuration="",
@@ -233,6 +238,12 @@ def _train_samples(stages: Mapping[Stage, StageRecord]) -> int | None:
         if isinstance(value, int):
             return value
     return None
+
+
+def _round_trip(readings: Any) -> dict[str, float | None] | None:
+    if not isinstance(readings, Mapping) or not readings:
+        return None
+    return {str(moment): reading.get("ms") for moment, reading in readings.items()}
 
 
 def _outcomes(outcomes: Any) -> dict[str, int]:

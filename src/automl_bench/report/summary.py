@@ -223,7 +223,9 @@ def run_verdict(run: Mapping[str, Any]) -> str:
     """Return "VALID", "INVALID: reasons" or "INCOMPLETE"."""
     if not run["complete"]:
         return "INCOMPLETE"
-    return "VALID" if run["valid"] else f"INVALID: {' '.join(run['reasons'])}".rstrip(": ")
+    knee = run["summary"].get("knee")
+    found = f": {knee['cause']}. {knee['evidence']}" if isinstance(knee, Mapping) else ""
+    return f"VALID{found}" if run["valid"] else f"INVALID: {' '.join(run['reasons'])}".rstrip(": ")
 
 
 def load_words(run: Mapping[str, Any]) -> str:
@@ -232,8 +234,9 @@ def load_words(run: Mapping[str, Any]) -> str:
     if run["loop"] == "closed":
         return f"closed loop, {settings.get('concurrency', '?')} in flight"
     rate = settings.get("rate")
-    words = "sweep step" if run["loop"] == "sweep-step" else f"{run['loop']} loop"
-    return words if rate is None else f"{words}, {rate:g}/s asked"
+    if run["loop"] == "sweep":
+        return f"sweep, {settings.get('sweep_from', '?')} to {settings.get('sweep_to', '?')}/s"
+    return f"{run['loop']} loop" if rate is None else f"{run['loop']} loop, {rate:g}/s asked"
 
 
 def rate_words(throughput: Mapping[str, Any]) -> str:

@@ -1,0 +1,151 @@
+"""`automl-bench report` and `automl-bench export`: results for people and for other programs."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from automl_bench.cli.output import console, print_json
+from automl_bench.settings.workspace import Workspace
+
+if TYPE_CHECKING:
+    from automl_bench.providers.discovery import PluginRegistry
+    from automl_bench.store import Store
+
+ALL_FOLDER = "all"
+"""Folder below reports/ of the report on everything."""
+
+
+class Format(StrEnum):
+    """What `export` writes."""
+
+    CSV = "csv"
+    JSON = "json"
+    PARQUET = "parquet"
+    MARKDOWN = "markdown"
+    ANCESTOR = "ancestor"
+
+
+def report(
+    experiment: Annotated[str | None, typer.Argument(help="Name of an experiment.", show_default="everything")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder to write to.", show_default="reports/EXPERIMENT")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the paths as JSON.")] = False,
+) -> None:
+    """Write a report: one HTML file that stands alone, figures as PNG and SVG, numbers as CSV, JSON and Markdown.
+
+    Without an experiment, everything in the results file is reported, imported results included.
+
+    \b
+    Examples:
+      automl-bench report demo
+      automl-bench report
+      automl-bench report demo --out ~/shared/demo
+    """
+    path = write_report(experiment, out)
+    if as_json:
+        print_json({"report": str(path), "folder": str(path.parent)})
+    else:
+        console().print(f"report: {path}", markup=False)
+
+
+def write_report(experiment: str | None = None, out: Path | None = None) -> Path:
+    """Write the report of an experiment, or of everything, and return the path of its HTML file.
+
+    Args:
+        experiment: Name of the experiment; None for everything.
+        out: Folder to write to; by default `reports/<experiment>` in the workspace.
+
+    Raises:
+        UsageError: If there is no such experiment.
+        RecordsError: If there are no results.
+        WorkspaceError: If a file cannot be written.
+    """
+    from automl_bench.providers.discovery import PluginRegistry
+    from automl_bench.providers.host import report_sections
+    from automl_bench.report.build import build_report
+    from automl_bench.report.rows import result_rows
+    from automl_bench.store import open_store
+
+    workspace = Workspace.current()
+    folder = out or workspace.reports / (experiment or ALL_FOLDER)
+    registry = PluginRegistry()
+    registry.load_all()
+    with open_store(workspace.store_path, read_only=True) as store:
+        sections = report_sections(registry, result_rows(store, experiment))
+        return build_report(store, experiment=experiment, out_dir=folder, sections=sections)
+
+
+def export(
+    experiment: Annotated[str | None, typer.Option(help="Only this experiment (ancestor format).")] = None,
+    format_: Annotated[Format, typer.Option("--format", help="File format.")] = Format.CSV,
+    out: Annotated[Path | None, typer.Option(help="Folder to write to.", show_default="results/export")] = None,
+    incomplete: Annotated[bool, typer.Option("--incomplete", help="Also load runs that were cut short.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the paths as JSON.")] = False,
+) -> None:
+    """Write the stored tables as files: csv, json, parquet, markdown, or the published benchmark's own files.
+
+    csv, json, parquet and markdown write one file a table, with every call. ancestor writes
+    DATASET-PROVIDER-results-SHOTS.csv (actual_class, predicted_class, confidence, invoke_time) for each trial and
+    image-classification-throughputs.csv.
+
+    \b
+    Examples:
+      automl-bench export
+      automl-bench export --format parquet --out ~/analysis
+      automl-bench export --format ancestor --experiment demo
+    """
+    from automl_bench.store import open_store
+
+    workspace = Workspace.current()
+    folder = out or workspace.results / "export"
+    with open_store(workspace.store_path, read_only=True) as store:
+        if format_ is Format.ANCESTOR:
+            written = _ancestor(store, folder, experiment)
+        else:
+            from automl_bench.errors import UsageError
+            from automl_bench.store.exports import ExportFormat, export_tables
+
+            if experiment is not None:
+                raise UsageError(
+                    f"--experiment does not go with --format {format_.value}, which writes whole tables.",
+                    remedy="Leave it out, or use --format ancestor.",
+                )
+            wanted = ExportFormat.MARKDOWN if format_ is Format.MARKDOWN else ExportFormat(format_.value)
+            written = export_tables(store, folder, formats=(wanted,), incomplete_load_runs=incomplete)
+    if as_json:
+        print_json([str(path) for path in written])
+    else:
+        for path in written:
+            console().print(str(path), markup=False)
+
+
+def _ancestor(store: Store, folder: Path, experiment: str | None) -> list[Path]:
+    """Write the published benchmark's files; a provider's default variant is not named in them."""
+    from automl_bench.errors import UsageError
+    from automl_bench.providers.discovery import PluginRegistry
+    from automl_bench.store.ancestor_files import export_results, export_throughputs
+
+    if experiment is not None and store.experiment(experiment) is None:
+        known = ", ".join(one.name for one in store.experiments()) or "none yet"
+        raise UsageError(f"There is no experiment {experiment!r}.", remedy=f"Known experiments: {known}.")
+    trials = store.trials(experiment=experiment)
+    defaults = _default_variants(PluginRegistry(), {trial.provider for trial in trials})
+    written = export_results(store, folder, trials=trials, default_variants=defaults)
+    return [*written, export_throughputs(store, folder, trials=trials, default_variants=defaults)]
+
+
+def _default_variants(registry: PluginRegistry, names: set[str]) -> dict[str, str]:
+    """Return each provider's default variant; one whose plugin does not load any more keeps all names in full."""
+    from automl_bench.errors import AutomlBenchError
+    from automl_bench.providers.dispatch import Provider
+
+    found = {}
+    for name in sorted(names):
+        try:
+            found[name] = Provider(registry, name).description.default_variant
+        except AutomlBenchError:
+            continue
+    return found

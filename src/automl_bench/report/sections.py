@@ -1,0 +1,235 @@
+"""What a report says, in which order: points, tables and figures under headings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from automl_bench.report.accuracy_figures import accuracy_figure, difference_figure, training_figure
+from automl_bench.report.drawing import Drawing, looks
+from automl_bench.report.labels import Labelled, in_order
+from automl_bench.report.latency import LatencyPool, latency_pools, latency_table
+from automl_bench.report.latency_figures import box_figure, distribution_figure, phases_figure
+from automl_bench.report.load_figures import rate_figure, timeline_figure
+from automl_bench.report.rows import Row
+from automl_bench.report.summary import accuracy_table, load_table, times_table, trials_table, unscored_table
+from automl_bench.report.support import Comparison, comparisons, support_table
+from automl_bench.report.tables import Table
+
+if TYPE_CHECKING:
+    from automl_bench.store import Store
+
+MOST_TRIALS = 200
+"""Trials listed one by one; results.csv has them all."""
+
+READING = (
+    "accuracy: right answers / test samples sent. Samples without an answer, after all attempts, count as wrong.",
+    "shots: labelled samples per class; one fifth of them is for validation. Subsets of one fold are nested.",
+    "fold: another seeded draw of the training subset. repeat: the same trial once more.",
+    "SEM: standard deviation (with n - 1) / √n. ± 1 SEM is not a 95 % interval; with n=3 that is ± 4.3 SEM.",
+    "service time: from the first byte sent to the last byte received. response time: from the scheduled moment.",
+    "A percentile is given only with enough calls to bound it: 5 for p50, 29 for p90, 59 for p95, 299 for p99.",
+    "A load run is VALID, or its reasons stand beside it. Numbers of a run that is not VALID are not to be compared.",
+)
+"""Words a reader needs, one sentence each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """Everything a report shows, computed once."""
+
+    named: Sequence[Labelled]
+    pools: Sequence[LatencyPool]
+    compared: Sequence[Comparison]
+    accuracy: Table
+    macro_f1: Table
+    times: Table
+    latency: Table
+    loads: Table
+    support: Table
+    unscored: Table
+    trials: Table
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A part of the report.
+
+    Attributes:
+        name: Its anchor.
+        title: Its heading.
+        points: Sentences that stand first.
+        blocks: Tables and figures.
+    """
+
+    name: str
+    title: str
+    points: tuple[str, ...] = ()
+    blocks: tuple[Table | Drawing, ...] = ()
+
+
+def find(store: Store, named: Sequence[Labelled], rows: Sequence[Row]) -> Findings:
+    """Compute what the report shows."""
+    pools = latency_pools(store, named)
+    compared = comparisons(store, named)
+    return Findings(
+        named=named,
+        pools=pools,
+        compared=compared,
+        accuracy=accuracy_table(rows),
+        macro_f1=accuracy_table(rows, "macro_f1"),
+        times=times_table(rows),
+        latency=latency_table(pools),
+        loads=load_table(rows),
+        support=support_table(compared),
+        unscored=unscored_table(rows),
+        trials=trials_table(rows),
+    )
+
+
+def all_drawings(findings: Findings) -> list[Drawing]:
+    """Draw every figure for which there are data."""
+    named, pools = findings.named, findings.pools
+    look = looks([one.series for one in named])
+    drawn = (
+        accuracy_figure(named, look),
+        difference_figure(findings.compared),
+        training_figure(named, look),
+        box_figure(pools, named, look),
+        distribution_figure(pools, look),
+        phases_figure(pools),
+        rate_figure(named, look),
+        timeline_figure(named, look),
+    )
+    return [one for one in drawn if one is not None]
+
+
+def page_sections(
+    findings: Findings, drawings: Sequence[Drawing], settings: Mapping[str, Any], environment: Mapping[str, Any]
+) -> list[Section]:
+    """Return the sections in reading order; one without content is left out, failures and limits never are."""
+    by_name = {drawing.name: drawing for drawing in drawings}
+
+    def blocks(*wanted: str | Table) -> tuple[Table | Drawing, ...]:
+        found = [by_name.get(one) if isinstance(one, str) else one for one in wanted]
+        return tuple(one for one in found if one is not None and not (isinstance(one, Table) and not one.rows))
+
+    scored = any(one.counts for one in findings.named)
+    f1 = findings.macro_f1 if any(one.row["macro_f1"] is not None for one in findings.named if one.counts) else None
+    parts = [
+        Section("short", "In short", _short(findings)),
+        Section("accuracy", "Accuracy", (), blocks("accuracy_by_shots", findings.accuracy) if scored else ()),
+        Section("support", "What the data support", _caution(findings), blocks("differences", findings.support)),
+        Section("f1", "F1", (), blocks(replace(f1, notes=f1.notes[:2])) if f1 is not None else ()),
+        Section("times", "Training and prediction times", (), blocks("training_time", findings.times)),
+        Section(
+            "latency",
+            "Latency",
+            (),
+            blocks("latency_and_throughput", findings.latency, "latency_distribution", "where_the_time_goes"),
+        ),
+        Section("load", "Load runs", (), blocks(findings.loads, "latency_against_rate", "load_timeline")),
+        Section("failures", "Failures", _failures(findings), blocks(findings.unscored)),
+        Section("trials", "Every trial", *_every_trial(findings.trials)),
+        Section("deviations", "Deviations", _deviations(findings, settings)),
+        Section("settings", "Settings", (), blocks(_key_values("Settings as resolved", settings))),
+        Section("environment", "Environment", (), blocks(_key_values("Where it was measured", environment))),
+        Section("reading", "How to read this", READING),
+    ]
+    return [part for part in parts if part.points or part.blocks]
+
+
+def _short(findings: Findings) -> tuple[str, ...]:
+    named = findings.named
+    series, datasets = in_order(one.series for one in named), in_order(one.dataset for one in named)
+    scored = sum(one.counts for one in named)
+    points = [
+        f"{len(series)} variants on {len(datasets)} datasets: {len(named)} results, {scored} with a complete score."
+        if named
+        else "There are no results yet."
+    ]
+    separate: dict[str, list[str]] = {}
+    for one in findings.compared:
+        separate.setdefault(one.where, []).append(one.words)
+    points += [f"{where}: {' '.join(dict.fromkeys(words))}" for where, words in separate.items()]
+    invalid = [record for record in findings.loads.records if record["complete"] and not record["valid"]]
+    if invalid:
+        points.append(f"{len(invalid)} of {len(findings.loads.records)} load runs are not VALID; see why below.")
+    return tuple(points)
+
+
+def _caution(findings: Findings) -> tuple[str, ...]:
+    if not findings.compared:
+        return ("No two variants have answered for the same test images, so nothing can be compared in pairs.",)
+    return (
+        "Bars of ± 1 SEM that overlap do not show that two variants are equal, and bars that do not overlap do not show"
+        " that they differ: both come from the same images, so the difference image by image is what counts.",
+    )
+
+
+def _failures(findings: Findings) -> tuple[str, ...]:
+    named = findings.named
+    without = len(findings.unscored.rows)
+    points = [f"{without} of {len(named)} results have no complete score; they are in no mean."] if without else []
+    if named and not without:
+        points.append(f"All {len(named)} results have a complete score.")
+    for name in in_order(one.series for one in named):
+        own = [one.row for one in named if one.series == name and one.row["trial_id"] and one.row["test_samples"]]
+        sent = sum(row["test_samples"] for row in own)
+        failed, abstained = sum(row["failed"] for row in own), sum(row["abstained"] for row in own)
+        throttled = sum(row["calls"]["throttled"] for row in own)
+        if own:
+            points.append(
+                f"{name}: {failed:,} of {sent:,} test samples without an answer, {abstained:,} answered without a label"
+                f" (both count as wrong); {throttled:,} requests throttled and asked again."
+            )
+    return tuple(points)
+
+
+def _every_trial(trials: Table) -> tuple[tuple[str, ...], tuple[Table | Drawing, ...]]:
+    if not trials.rows:
+        return (), ()
+    points: tuple[str, ...] = ()
+    if len(trials.rows) > MOST_TRIALS:
+        points = (f"The first {MOST_TRIALS} of {len(trials.rows):,}; results.csv has them all.",)
+    return points, (replace(trials, rows=trials.rows[:MOST_TRIALS]),)
+
+
+def _deviations(findings: Findings, settings: Mapping[str, Any]) -> tuple[str, ...]:
+    """Say what was not the same for all: what a provider was given apart, and how it used the validation half."""
+    found: dict[str, list[str]] = {}
+    for one in findings.named:
+        for text in one.row["deviations"]:
+            found.setdefault(text, []).append(one.series)
+    points = [f"{', '.join(in_order(who))}: {text}" for text, who in found.items()]
+    policies = settings.get("split_policies")
+    if isinstance(policies, Mapping):
+        points += [f"{name}: {policy}" for name, policy in policies.items()]
+    if not found:
+        points.insert(0, "Every provider was given the same bytes: no deviation was recorded.")
+    return tuple(points)
+
+
+def _key_values(title: str, values: Mapping[str, Any]) -> Table:
+    """Return nested settings as a table of two columns."""
+    rows = tuple((name, text) for name, text in _flat_words(values))
+    return Table(title, ("name", "value"), rows)
+
+
+def _flat_words(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
+    found: list[tuple[str, str]] = []
+    for key, value in values.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, Mapping) and value:
+            if all(not isinstance(item, (Mapping, list)) for item in value.values()) and len(value) > 8:
+                found.append((name, ", ".join(f"{inner} {item}" for inner, item in value.items())))
+            else:
+                found += _flat_words(value, f"{name}.")
+        elif isinstance(value, (list, tuple)):
+            found.append((name, ", ".join("all" if item is None else str(item) for item in value) or "none"))
+        elif isinstance(value, Mapping) or value is None or value == "":
+            found.append((name, "not set"))
+        else:
+            found.append((name, str(value)))
+    return found
