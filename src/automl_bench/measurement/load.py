@@ -8,27 +8,25 @@ import resource
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field, replace
 
 from automl_bench.contract import HttpInvoker, Invoker, Json, Lanes, Limits, Sample
 from automl_bench.errors import UsageError
-from automl_bench.measurement.arrivals import ARRIVALS, SampleOrder, schedule
+from automl_bench.measurement.arrivals import SampleOrder, schedule
 from automl_bench.measurement.call_log import BatchRecorder, CallLog
 from automl_bench.measurement.clock import ClientMeter, WallAnchor
+from automl_bench.measurement.load_settings import LoadSettings, check_settings
 from automl_bench.measurement.loops import LoopReport, closed_loop, open_loop, short_thread_switches, warm_up
 from automl_bench.measurement.pacing import Pacer
 from automl_bench.measurement.payloads import Payloads
 from automl_bench.measurement.round_trip import RoundTrips
 from automl_bench.measurement.senders import MOST_THREADS, HttpSender, LaneSender, Sender
 from automl_bench.measurement.summary import RunFacts, summarise
-from automl_bench.measurement.validity import LATEST_SEND_MS, Bounds, reasons_against
+from automl_bench.measurement.sweep import run_sweep
+from automl_bench.measurement.validity import Bounds, reasons_against
 from automl_bench.measurement.wording import describe_load_run
 from automl_bench.store.records import LoadCall, LoadRun
-from automl_bench.transport import TransportOptions
 
 __all__ = ["LoadProgress", "LoadSession", "LoadSettings", "check_settings", "describe_load_run", "run_load"]
-
-LOOPS = ("closed", "open", "sweep")
 
 MOST_IN_FLIGHT = 1000
 """Most requests under way in an open loop; fewer where the system allows fewer open files."""
@@ -41,85 +39,12 @@ MOST_SAMPLES = 5000
 
 OPEN_WARM_UP_CALLS = 3
 
-DRAIN_SECONDS = 10.0
-"""How long a sweep's step waits for answers after its last send; other loops wait for the requests' own time limit."""
-
 LATEST_DRAIN_SECONDS = 60.0
-
-
-@dataclass(frozen=True, slots=True)
-class LoadSettings:
-    """How a load run is made.
-
-    Attributes:
-        loop: "closed" (N requests under way), "open" (a schedule) or "sweep" (open loops at rising rates).
-        calls: Calls of a closed loop; of an open one where no duration is given.
-        concurrency: Requests under way in a closed loop.
-        rate: Requests per second of an open loop.
-        duration_seconds: Length: a closed loop then sends until it is over; a sweep takes it for each step.
-        arrivals: "poisson" or "constant".
-        seed: Seed of the arrivals and of the samples' order.
-        sweep_from: First rate of a sweep, requests per second.
-        sweep_to: Last rate of a sweep.
-        warm_up_calls: Calls before the run, recorded but never counted; None for one a connection, at most 10, in a
-            closed loop and three otherwise.
-        respect_limits: Whether to keep to the provider's published rate and requests in flight.
-        max_late_ms: Bound for the p99 of the sends' lateness.
-        max_in_flight: Most requests under way in an open loop; None for as many as the system allows, up to 1,000.
-        latency_limit_ms: Only answers within it count as goodput; None for all.
-        options: How the transport connects.
-    """
-
-    loop: str = "closed"
-    calls: int = 1000
-    concurrency: int = 10
-    rate: float | None = None
-    duration_seconds: float | None = None
-    arrivals: str = "poisson"
-    seed: int = 0
-    sweep_from: float | None = None
-    sweep_to: float | None = None
-    warm_up_calls: int | None = None
-    respect_limits: bool = True
-    max_late_ms: float = LATEST_SEND_MS
-    max_in_flight: int | None = None
-    latency_limit_ms: float | None = None
-    options: TransportOptions = field(default_factory=TransportOptions)
-
-    def as_json(self) -> dict[str, Json]:
-        """Return the settings for the store; the transport's options, which may name a proxy, stay out."""
-        values = asdict(replace(self, options=TransportOptions()))
-        del values["options"]
-        return values
+"""How long an open loop waits for answers after its last send, unless the requests' own time limit is shorter."""
 
 
 LoadProgress = Callable[[int, int | None, str], None]
 """Hears (calls ended, calls in all or None, a note for people)."""
-
-
-def check_settings(settings: LoadSettings) -> None:
-    """Refuse settings that make no run.
-
-    Raises:
-        UsageError: Naming the setting.
-    """
-    if settings.loop not in LOOPS:
-        raise UsageError(f"there is no {settings.loop!r} loop.", remedy=f"Choose one of: {', '.join(LOOPS)}.")
-    if settings.arrivals not in ARRIVALS:
-        raise UsageError(
-            f"there are no {settings.arrivals!r} arrivals.", remedy=f"Choose one of: {', '.join(ARRIVALS)}."
-        )
-    if settings.calls < 1 or settings.concurrency < 1:
-        raise UsageError("a load run needs at least one call and one request in flight.", remedy="Raise --calls.")
-    if settings.loop == "open" and not settings.rate:
-        raise UsageError("an open loop needs a rate.", remedy="Give for example --rate 20 --duration 60s.")
-    if settings.loop == "sweep":
-        first, last = settings.sweep_from or 0.0, settings.sweep_to or 0.0
-        if not 0 < first <= last:
-            raise UsageError(
-                f"a sweep needs rising rates above 0, not {first:g} to {last:g}.",
-                remedy="Give for example --sweep 1..100.",
-            )
 
 
 def run_load(
@@ -157,8 +82,6 @@ def run_load(
         ProviderError: If credentials, quota or billing ended the run.
         AutomlBenchError: If a payload could not be prepared or a row not be stored.
     """
-    from automl_bench.measurement.sweep import run_sweep
-
     check_settings(settings)
     if not samples:
         raise UsageError("a load run needs at least one test sample.", remedy="See: automl-bench data show NAME")

@@ -30,6 +30,9 @@ STEP_CALLS = 60
 
 LONGEST_STEP_SECONDS = 20.0
 
+DRAIN_SECONDS = 10.0
+"""How long a step waits for answers after its last send; what is left then is given up."""
+
 LEAST_ACHIEVED = 0.95
 """Of the offered rate: below, answers do not keep up with requests."""
 
@@ -81,8 +84,6 @@ def run_sweep(session: LoadSession) -> tuple[bool, dict[str, Json], tuple[str, .
     Returns:
         Whether it came to its end, the summary with every step, and the reasons why it may not be compared.
     """
-    from automl_bench.measurement.load import DRAIN_SECONDS
-
     settings = session.settings
     assert settings.sweep_from is not None
     assert settings.sweep_to is not None
