@@ -162,15 +162,12 @@ def _frame(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> pd.DataFram
     import pandas as pd
 
     values: list[Sequence[Any]] = list(zip(*rows, strict=True)) or [()] * len(columns)
-    return pd.DataFrame(
-        {
-            name: pd.array(
-                [None if item is None else bool(item) for item in column] if name in _BOOLEANS else list(column),
-                dtype=_dtype(name),
-            )
-            for name, column in zip(columns, values, strict=True)
-        }
-    )
+    frame: dict[str, Any] = {}
+    for name, column in zip(columns, values, strict=True):
+        dtype: Any = _dtype(name)  # pandas-stubs wants one literal with each type of list
+        cells: list[Any] = [None if item is None else bool(item) for item in column] if name in _BOOLEANS else [*column]
+        frame[name] = pd.array(cells, dtype=dtype)
+    return pd.DataFrame(frame)
 
 
 def _dtype(column: str) -> Literal["Int64", "Float64", "boolean", "string"]:

@@ -12,7 +12,7 @@ from automl_bench.errors import WorkspaceError
 
 @contextmanager
 def replaced_file(path: Path) -> Iterator[Path]:
-    """Yield a path, not there yet, to write to; it takes the place of `path` if nothing failed, and is deleted if something did.
+    """Yield a path, not there yet, to write to; it replaces `path` if nothing failed and is deleted if something did.
 
     Args:
         path: The file to write; its folder is created.

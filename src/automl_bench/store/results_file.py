@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sqlite3
@@ -15,7 +16,7 @@ from typing import Any
 from urllib.parse import quote
 
 from automl_bench.contract import Json
-from automl_bench.errors import RecordsError
+from automl_bench.errors import CorruptRecord, RecordsError
 from automl_bench.store import schema
 from automl_bench.store.keys import RowKeys
 from automl_bench.store.leases import OwnerAlive, owner_alive
@@ -53,8 +54,17 @@ def _plain(value: Any) -> Any:
 
 
 def from_json(text: str) -> Any:
-    """Return the value of stored JSON text."""
-    return json.loads(text)
+    """Return the value of stored JSON text.
+
+    Raises:
+        CorruptRecord: The text is no JSON, which only damage or an editing hand can have done.
+    """
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise CorruptRecord(
+            f"The results file holds {text[:40]!r} where JSON belongs.", remedy="Restore a copy of the results file."
+        ) from error
 
 
 class ResultsFile:
@@ -202,6 +212,9 @@ def _connect(path: Path, query: str) -> sqlite3.Connection:
 
 def _open_for_writing(path: Path, patience: float) -> sqlite3.Connection:
     path.parent.mkdir(parents=True, exist_ok=True)
+    if path.exists() and not os.access(path, os.W_OK):
+        # SQLite would open it for reading without a word, and the first row would be refused hours later.
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
     connection = _connect(path, "mode=rwc")
     try:
         connection.execute(f"PRAGMA busy_timeout = {min(BUSY_TIMEOUT_MS, max(1, int(patience * 1000)))}")

@@ -240,9 +240,9 @@ MIGRATIONS: tuple[Migration, ...] = (Migration(1, _TRIALS + _WORK + _CALLS + _IM
 """All steps, oldest first. Append; never edit one that was published."""
 
 
-def current_version(migrations: tuple[Migration, ...] = MIGRATIONS) -> int:
+def current_version() -> int:
     """Return the version that this automl-bench writes."""
-    return migrations[-1].version
+    return MIGRATIONS[-1].version
 
 
 def stored_version(connection: sqlite3.Connection, path: Path, *, newest: int | None = None) -> int:
@@ -274,14 +274,14 @@ def stored_version(connection: sqlite3.Connection, path: Path, *, newest: int | 
 
 
 def migrate(
-    connection: sqlite3.Connection, path: Path, *, migrations: tuple[Migration, ...] = MIGRATIONS
+    connection: sqlite3.Connection, path: Path, *, migrations: tuple[Migration, ...] | None = None
 ) -> tuple[int, int]:
     """Bring the file forward to the newest version; what is there stays.
 
     Args:
         connection: A connection in autocommit mode (`isolation_level=None`) that may write.
         path: The results file, for messages.
-        migrations: The steps to take.
+        migrations: The steps to take; by default `MIGRATIONS`.
 
     Returns:
         The version found and the version now.
@@ -290,7 +290,8 @@ def migrate(
         CorruptRecord: The file is a database of some other program.
         UnknownFormatVersion: A newer automl-bench wrote it.
     """
-    newest = current_version(migrations)
+    migrations = MIGRATIONS if migrations is None else migrations
+    newest = migrations[-1].version
     found = stored_version(connection, path, newest=newest)
     for step in migrations[found:]:
         connection.execute("BEGIN IMMEDIATE")

@@ -87,7 +87,7 @@ def _translate_sqlite(error: sqlite3.Error, path: Path) -> BaseException:
             f"The disk refused to read or write {path} ({error}).",
             remedy="Check the disk's free space, quota and health, then run the same command again.",
         )
-    if code in _DAMAGED:
+    if code in _DAMAGED or (code is None and "decode" in str(error)):  # text that is not UTF-8
         return damaged(path, f"is damaged or is not an SQLite file ({error})")
     if code == sqlite3.SQLITE_CONSTRAINT:
         return RecordsError(
