@@ -3,6 +3,7 @@
 Importing this loads libcurl: commands that send no request import it inside the function that needs it.
 """
 
+from automl_bench.transport.bulk import RetryPolicy, SendFailure, SendReport, retry_after_seconds, send_all
 from automl_bench.transport.exchange import Exchange, ResponseHeaders, classify_status
 from automl_bench.transport.multi import MultiTransport
 from automl_bench.transport.options import TransportOptions, resolve_ca_bundle, resolve_proxy
@@ -13,10 +14,15 @@ __all__ = [
     "Exchange",
     "MultiTransport",
     "ResponseHeaders",
+    "RetryPolicy",
+    "SendFailure",
+    "SendReport",
     "Transport",
     "TransportOptions",
     "classify_status",
     "probe_round_trip",
     "resolve_ca_bundle",
     "resolve_proxy",
+    "retry_after_seconds",
+    "send_all",
 ]

@@ -12,7 +12,8 @@ and nothing that Python does with the answer afterwards is counted.
 
 The same callback refuses a second sending. libcurl silently repeats a request, POST included, if a reused connection
 turns out to be dead (`Curl_retry_request`); inside a timing that would be a hidden retry, and the server might do the
-work twice.
+work twice. A connection that is known to be closed by the server is refused there too, before anything is written; the
+request then begins anew on another one.
 """
 
 from __future__ import annotations
@@ -56,9 +57,10 @@ _SENTENCES = {
     61: "{host} sent an answer whose compression cannot be read",
     77: "the CA bundle cannot be read; " + _TRUST_REMEDY,
     92: "the HTTP/2 stream to {host} broke",
-    97: "the proxy refused to connect to {host}",
+    97: "the proxy failed to connect to {host}",
 }
 _WITH_DETAIL = frozenset({35, 60, 77})  # messages of the TLS library: certificates and protocol, never ours
+_UNSUPPORTED = 1
 _TIMED_OUT = 28
 _WRITE_FAILED = 23
 _ABORTED = 42
@@ -71,10 +73,17 @@ class Lane:
     Args:
         options: What holds for every request.
         number: Number of the lane, from 0.
+        closed_by_server: Local address and port of idle connections that the server has closed.
+
+    Attributes:
+        tag: What the caller gave with the request under way.
+        met_closed: libcurl chose a connection that the server has closed; nothing was written.
     """
 
-    def __init__(self, options: TransportOptions, number: int) -> None:
+    def __init__(self, options: TransportOptions, number: int, closed_by_server: set[tuple[str, int]]) -> None:
         self.number = number
+        self.met_closed = False
+        self._closed_by_server = closed_by_server
         self.tag: Any = None
         self.handle = pycurl.Curl()
         self._options = options
@@ -119,7 +128,11 @@ class Lane:
         set_option(pycurl.WRITEFUNCTION, self._take)
         set_option(pycurl.HEADERFUNCTION, self._lines.append)
 
-    def _connection_is_ready(self, *_addresses: Any) -> int:
+    def _connection_is_ready(self, _server: str, local: str, _server_port: int, local_port: int) -> int:
+        if self._closed_by_server and not self._sendings and (local, local_port) in self._closed_by_server:
+            self._closed_by_server.discard((local, local_port))
+            self.met_closed = True
+            return int(pycurl.PREREQFUNC_ABORT)
         self._sendings += 1
         if self._sendings > 1:
             return int(pycurl.PREREQFUNC_ABORT)
@@ -158,6 +171,10 @@ class Lane:
             self._want_fresh(new_connection)
         self.tag = tag
         self._scheduled_ns = scheduled_ns
+
+    def begin(self) -> None:
+        """Start the clock; the handle is driven right after."""
+        self.met_closed = False
         self._sendings = 0
         self._ready_ns = 0
         self._started_ns = time.monotonic_ns()
@@ -257,6 +274,11 @@ class Lane:
             return f"{host} closed the kept-alive connection before it answered; the request was not sent again"
         if number == _TOO_LARGE or (number == _WRITE_FAILED and self._size > self._limit):
             return f"the answer of {host} is larger than the limit of {self._limit} bytes"
+        tunnel_status = self.handle.getinfo(pycurl.HTTP_CONNECTCODE)
+        if tunnel_status and not 200 <= tunnel_status < 300:
+            return f"the proxy answered {tunnel_status} instead of connecting to {host}"
+        if number == _UNSUPPORTED and not self._sendings:
+            return "only http and https addresses are called"
         sentence = _SENTENCES.get(number, "the exchange with {host} failed (libcurl error {number})")
         told = sentence.format(host=host, number=number)
         return f"{told} ({detail})" if number in _WITH_DETAIL and detail else told

@@ -7,7 +7,9 @@ sent within `start` itself.
 
 from __future__ import annotations
 
+import os
 import select
+import socket
 import time
 from types import TracebackType
 from typing import Any
@@ -19,7 +21,7 @@ from automl_bench.transport.exchange import Exchange
 from automl_bench.transport.lane import Lane
 from automl_bench.transport.options import TransportOptions
 
-_NOT_BLOCKED_NS = 20_000  # a poll that took less had its events ready when it began
+_LOOK_AGAIN_NS = 200_000
 _SPARE_CONNECTIONS = 4
 _FINE_WAIT_SECONDS = 0.1
 _SELECT_DESCRIPTORS = 1024  # FD_SETSIZE
@@ -50,7 +52,9 @@ class MultiTransport:
         self._epoll = select.epoll()
         self._watched: dict[int, int] = {}
         self._looked_ns = time.monotonic_ns()
-        self._lanes = [Lane(options, number) for number in range(connections)]
+        self._ended: list[tuple[Any, Exchange]] = []
+        self._closed_by_server: set[tuple[str, int]] = set()  # local ends of idle connections that are of no use
+        self._lanes = [Lane(options, number, self._closed_by_server) for number in range(connections)]
         self._lane_of = {lane.handle: lane for lane in self._lanes}
         self._free = self._lanes[::-1]
         self._closed = False
@@ -84,7 +88,15 @@ class MultiTransport:
             raise RuntimeError(f"all {len(self._lanes)} connections are in use")
         lane = self._free[-1]
         lane.load(request, tag, scheduled_ns, new_connection=new_connection)
+        if time.monotonic_ns() - self._looked_ns > _LOOK_AGAIN_NS:
+            self._look_for_closed()
         self._free.pop()
+        self._send(lane)
+        if lane.met_closed:
+            self._ended += self._collect(0)
+
+    def _send(self, lane: Lane) -> None:
+        lane.begin()
         self._multi.add_handle(lane.handle)
         self._multi.socket_action(pycurl.SOCKET_TIMEOUT, 0)
 
@@ -96,26 +108,27 @@ class MultiTransport:
         Returns:
             Tag and exchange of every request that has ended since; empty if none has.
         """
-        done = self._collect(0)
+        done = self._ended + self._collect(0)
         if done:
+            self._ended = []
             return done
-        multi, watched = self._multi, self._watched
+        multi, watched, poll = self._multi, self._watched, self._epoll.poll
         act = multi.socket_action
         deadline_ns = time.monotonic_ns() + int(timeout_seconds * 1e9)
+        unseen_ns = 0
         while True:
-            before_ns = time.monotonic_ns()
-            seconds = (deadline_ns - before_ns) / 1e9
-            due_ms = multi.timeout()
-            if 0 <= due_ms < seconds * 1000:
-                seconds = due_ms / 1000
-            events = self._poll(seconds)
+            events = poll(0)
             now_ns = time.monotonic_ns()
-            blocked = now_ns - before_ns > _NOT_BLOCKED_NS
-            unseen_ns = 0 if blocked else now_ns - self._looked_ns
+            if events:  # they were there before: since when, nobody knows, but not longer than since the last look
+                unseen_ns = max(unseen_ns, now_ns - self._looked_ns)
+            elif now_ns < deadline_ns:
+                unseen_ns = 0
+                events = self._block((deadline_ns - now_ns) / 1e9, multi.timeout())
+                now_ns = time.monotonic_ns()
             self._looked_ns = now_ns
             for descriptor, mask in events:
                 if not watched.get(descriptor):
-                    self._forget(descriptor)
+                    self._idle_event(descriptor, mask)
                     continue
                 bits = (mask & select.EPOLLIN and pycurl.CSELECT_IN) | (mask & select.EPOLLOUT and pycurl.CSELECT_OUT)
                 if mask & (select.EPOLLERR | select.EPOLLHUP):
@@ -127,38 +140,46 @@ class MultiTransport:
             if done or now_ns >= deadline_ns:
                 return done
 
-    def _poll(self, seconds: float) -> list[tuple[int, int]]:
-        """Wait for sockets. epoll counts whole milliseconds only, too coarse for a schedule; `select` counts
-        microseconds, and an epoll set is itself a descriptor that it can wait for."""
-        if 0 < seconds < _FINE_WAIT_SECONDS and self._epoll.fileno() < _SELECT_DESCRIPTORS:
+    def _block(self, seconds: float, due_ms: int) -> list[tuple[int, int]]:
+        """Wait for sockets, until libcurl's next timer at the latest. epoll counts whole milliseconds only, too coarse
+        for a schedule; `select` counts microseconds, and an epoll set is itself a descriptor that it can wait for."""
+        if 0 <= due_ms < seconds * 1000:
+            seconds = due_ms / 1000
+        if seconds < _FINE_WAIT_SECONDS and self._epoll.fileno() < _SELECT_DESCRIPTORS:
             select.select((self._epoll,), (), (), seconds)
             seconds = 0.0
-        return self._epoll.poll(max(seconds, 0.0))
+        return self._epoll.poll(seconds)
 
     def _collect(self, unseen_ns: int) -> list[tuple[Any, Exchange]]:
-        _, whole, broken = self._multi.info_read()
-        if not whole and not broken:
-            return []
-        done = []
-        for handle in whole:
-            self._multi.remove_handle(handle)
-            lane = self._lane_of[handle]
-            tag = lane.tag
-            done.append((tag, lane.finish(0, "", unseen_ns)))
-            self._free.append(lane)
-        for handle, number, detail in broken:
-            self._multi.remove_handle(handle)
-            lane = self._lane_of[handle]
-            tag = lane.tag
-            done.append((tag, lane.finish(number, detail, unseen_ns)))
-            self._free.append(lane)
+        done: list[tuple[Any, Exchange]] = []
+        again = True
+        while again:
+            again = False
+            _, whole, broken = self._multi.info_read()
+            done += [self._end(handle, 0, "", unseen_ns) for handle in whole]
+            for handle, number, detail in broken:
+                lane = self._lane_of[handle]
+                if lane.met_closed:
+                    self._multi.remove_handle(handle)
+                    self._send(lane)
+                    again = True
+                else:
+                    done.append(self._end(handle, number, detail, unseen_ns))
         return done
+
+    def _end(self, handle: Any, number: int, detail: str, unseen_ns: int) -> tuple[Any, Exchange]:
+        self._multi.remove_handle(handle)
+        lane = self._lane_of[handle]
+        tag = lane.tag
+        self._free.append(lane)
+        return tag, lane.finish(number, detail, unseen_ns)
 
     def _watch(self, what: int, descriptor: int, _multi: Any, _data: Any) -> None:
         """libcurl says what it wants to know of a socket (CURLMOPT_SOCKETFUNCTION).
 
-        A socket stays registered while its connection idles: one system call less for each request. `modify` fails if
-        the number has gone to a new socket meanwhile, as closing takes a socket out of the epoll set.
+        A socket stays registered while its connection idles: that saves a system call for each request and tells when
+        the server closes it. `modify` fails if the number has gone to a new socket meanwhile, as closing takes a socket
+        out of the epoll set.
         """
         if what == pycurl.POLL_REMOVE:
             self._watched[descriptor] = 0
@@ -166,14 +187,26 @@ class MultiTransport:
         mask = (what & pycurl.POLL_IN and select.EPOLLIN) | (what & pycurl.POLL_OUT and select.EPOLLOUT)
         self._watched[descriptor] = mask
         try:
-            self._epoll.modify(descriptor, mask)
+            self._epoll.modify(descriptor, mask | select.EPOLLRDHUP)
         except FileNotFoundError:
-            self._epoll.register(descriptor, mask)
+            self._epoll.register(descriptor, mask | select.EPOLLRDHUP)
 
-    def _forget(self, descriptor: int) -> None:
-        """An idle connection was closed by the server: libcurl notices when it next wants it."""
+    def _look_for_closed(self) -> None:
+        """Find out which idle connections the server has closed, before one of them is chosen for a request.
+
+        libcurl itself (8.x) only checks connections that have idled for over a second; on a younger one it would write
+        the request, meet the end of the stream, and send it again.
+        """
+        for descriptor, mask in self._epoll.poll(0):
+            if not self._watched.get(descriptor):
+                self._idle_event(descriptor, mask)
+
+    def _idle_event(self, descriptor: int, mask: int) -> None:
         self._watched.pop(descriptor, None)
         self._epoll.unregister(descriptor)
+        if mask & (select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR):  # else data, as a TLS session ticket
+            with socket.socket(fileno=os.dup(descriptor)) as closed:
+                self._closed_by_server.add(closed.getsockname()[:2])
 
     def cancel(self) -> None:
         """Break off every request under way; their connections are closed and their exchanges never come."""
@@ -182,6 +215,7 @@ class MultiTransport:
                 self._multi.remove_handle(lane.handle)
                 lane.clear()
         self._free = self._lanes[::-1]
+        self._ended = []
 
     def close(self) -> None:
         """Break off what is under way and close all connections. May be called twice."""
