@@ -1,0 +1,42 @@
+"""`--help` is quick: it imports neither pandas nor matplotlib nor any SDK, and loads no plugin."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+
+HEAVY = (
+    "pandas", "numpy", "scipy", "matplotlib", "PIL", "pyarrow", "sklearn", "skimage", "onnxruntime", "pydantic",
+    "pycurl",
+    "requests", "jinja2", "boto3", "google.cloud", "azure", "huggingface_hub", "fastapi", "tenacity", "imagehash",
+)  # fmt: skip
+SLOWEST_RATIO = 4.0
+
+
+def test_help_imports_nothing_heavy_and_loads_no_plugin() -> None:
+    code = (
+        "import sys; from automl_bench.cli.main import run; code = run(['--help']);"
+        f"print('HEAVY', [name for name in {HEAVY!r} if name in sys.modules]);"
+        "print('PLUGINS', [name for name in sys.modules if name.startswith('automl_bench_')]); sys.exit(code)"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "HEAVY []" in ended.stdout
+    assert "PLUGINS []" in ended.stdout
+    assert "automl-bench" in ended.stdout
+
+
+def test_help_takes_no_more_than_four_times_the_import_of_typer() -> None:
+    ours = _fastest(["-m", "automl_bench.cli.main", "--help"])
+    typer = _fastest(["-c", "import typer"])
+    assert ours <= SLOWEST_RATIO * typer, f"{ours:.3f} s against {typer:.3f} s"
+
+
+def _fastest(arguments: list[str], rounds: int = 5) -> float:
+    """Return the fastest of some runs in seconds: noise of the machine only ever adds."""
+    times = []
+    for _ in range(rounds):
+        begin = time.perf_counter()
+        subprocess.run([sys.executable, *arguments], capture_output=True, check=True)
+        times.append(time.perf_counter() - begin)
+    return min(times)
