@@ -120,32 +120,31 @@ def with_polars_same_rules(folder: Path) -> tuple[float, Counts]:
 
 
 def ancestor(folder: Path) -> tuple[float, Counts]:
-    """The ancestor's way: read the rows into a list, and go through all of it again for every class and every size.
+    """The ancestor's way: read the rows into a list, and go through all of it again for every class.
 
-    Measured on a few classes; the loop's time is multiplied by (all classes / measured classes).
+    Kindly told: all five sizes are cut from one pass, where the ancestor was run once for each size. Measured on a few
+    classes; the loop's time is multiplied by (all classes / measured classes).
     """
     import csv
     import random
 
     begin = time.perf_counter()
     with (folder / "manifest.csv").open(newline="", encoding="utf-8") as file:
-        rows = [(row["sample_id"], row["split"], row["label"]) for row in csv.DictReader(file)]
-    labels = sorted({label for _, _, label in rows})
+        rows = [(row["label"], row["sample_id"]) for row in csv.DictReader(file) if row["split"] == "train"]
+    labels = sorted({label for label, _ in rows})
     read = time.perf_counter() - begin
     begin = time.perf_counter()
-    counts = []
-    for shots in SHOTS:
-        train = validation = 0
-        for label in labels[:ANCESTOR_CLASSES]:
-            mine = [row for row in rows if row[1] == "train" and row[2] == label]
-            random.Random(SEED).shuffle(mine)
+    counts = [[0, 0] for _ in SHOTS]
+    for wanted in labels[:ANCESTOR_CLASSES]:
+        mine = [sample_id for label, sample_id in rows if label == wanted]
+        random.Random(SEED).shuffle(mine)
+        for count, shots in zip(counts, SHOTS, strict=True):
             kept = mine[:shots]
-            train += sum(place % 5 != 4 for place in range(len(kept)))
-            validation += sum(place % 5 == 4 for place in range(len(kept)))
-        share = len(labels) // ANCESTOR_CLASSES
-        counts.append([train * share, validation * share])
+            count[0] += len([sample_id for place, sample_id in enumerate(kept) if place % 5 != 4])
+            count[1] += len([sample_id for place, sample_id in enumerate(kept) if place % 5 == 4])
     looped = time.perf_counter() - begin
-    return read + looped * len(labels) / ANCESTOR_CLASSES, counts
+    share = len(labels) // ANCESTOR_CLASSES
+    return read + looped * len(labels) / ANCESTOR_CLASSES, [[share * half for half in count] for count in counts]
 
 
 METHODS: dict[str, Callable[[Path], tuple[float, Counts]]] = {
