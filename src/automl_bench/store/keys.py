@@ -73,12 +73,15 @@ class RowKeys:
         if len(self._samples) > CACHE_LIMIT:
             self._samples.clear()
         known = self._samples
-        for sample_id in set(sample_ids).difference(known):
-            row = connection.execute("SELECT sample_key FROM samples WHERE sample_id = ?", (sample_id,)).fetchone()
-            if row is None:
-                known[sample_id] = int(
-                    connection.execute("INSERT INTO samples (sample_id) VALUES (?)", (sample_id,)).lastrowid or 0
-                )
+        for sample_id in dict.fromkeys(sample_ids):  # in the order given, whatever the hash seed
+            if sample_id in known:
+                continue
+            cursor = connection.execute(
+                "INSERT INTO samples (sample_id) VALUES (?) ON CONFLICT (sample_id) DO NOTHING", (sample_id,)
+            )
+            if cursor.rowcount == 1:
+                known[sample_id] = int(cursor.lastrowid or 0)
             else:
+                row = connection.execute("SELECT sample_key FROM samples WHERE sample_id = ?", (sample_id,)).fetchone()
                 known[sample_id] = int(row[0])
         return known

@@ -105,7 +105,7 @@ class LoadTable(ResultsFile):
 
         def job(connection: sqlite3.Connection) -> int:
             key = self._keys.load_run(connection, load_run_id)
-            samples = self._keys.samples(connection, {row.sample_id for row in rows})
+            samples = self._keys.samples(connection, (row.sample_id for row in rows))
             values = [
                 (
                     key,
