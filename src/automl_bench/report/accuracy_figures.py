@@ -91,7 +91,7 @@ def accuracy_figure(named: Sequence[Labelled], look: Mapping[str, Look]) -> Draw
         for row in grid:
             row[0].set_ylabel("accuracy (%)")
         present = [name for name in series if name in handles]
-        legend_below(figure, [handles[name] for name in present], present)
+        legend_below(figure, [handles[name] for name in present], [short(name) for name in present])
         over = "Within a dataset, bars are ± 1 SEM over folds (n below the axis)."
         if len(datasets) > 1:
             over = f"In the first panel, bars are ± 1 SEM over datasets. {over}"
@@ -221,7 +221,7 @@ def training_figure(named: Sequence[Labelled], look: Mapping[str, Look]) -> Draw
         for row in grid:
             row[0].set_ylabel("training time (s)")
         present = [name for name in series if name in handles]
-        legend_below(figure, [handles[name] for name in present], present)
+        legend_below(figure, [handles[name] for name in present], [short(name) for name in present])
         kinds = sorted({one.row["train_seconds_kind"] for one in timed})
         clocks = {
             "work": "the time the provider says it worked",

@@ -123,9 +123,9 @@ def short(name: str) -> str:
 
 
 def legend_below(figure: Figure, handles: Sequence[Any], names: Sequence[str]) -> None:
-    """Put one legend under all panels, its labels bound to the handles they belong to."""
+    """Put one legend under all panels, its labels bound to the handles they belong to; pass names through `short`."""
     columns = max(1, min(len(names), int(figure.get_figwidth() / 2.1)))
-    figure.legend(handles, [short(name) for name in names], loc="outside lower center", ncols=columns)
+    figure.legend(handles, names, loc="outside lower center", ncols=columns)
 
 
 def plain_log_axis(axes: Axes, which: str = "x") -> None:

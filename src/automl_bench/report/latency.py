@@ -162,5 +162,4 @@ def _percentile(summary: Mapping[str, Any], name: str) -> str:
     if summary[name] is None:
         return f"needs {summary['needs'][name]:,} calls"
     low, high = summary["intervals"][name]
-    below = f"up to {milliseconds(high)}" if low is None else f"{milliseconds(low)} to {milliseconds(high)}"
-    return f"{milliseconds(summary[name])} ({below})"
+    return f"{milliseconds(summary[name])} [{milliseconds(low)}, {milliseconds(high)}]"

@@ -63,7 +63,7 @@ def box_figure(pools: Sequence[LatencyPool], named: Sequence[Labelled], look: Ma
         grid[-1][1].set_xlabel("answers per second")
         loads = sorted({load_words(run) for run in throughput.values()})
         beside = f" Right: answers per second of the last complete load run ({'; '.join(loads)})," if loads else ""
-        interval = " with its 95 % interval over time slices; hatched: the run is not VALID." if loads else ""
+        interval = " with its 95 % interval over time slices; dashed: the run is not VALID." if loads else ""
         few = minimum_n(PERCENTILES[2])
         return finish(
             figure,
@@ -144,8 +144,10 @@ def _bars(
             continue
         rate = run["summary"]["throughput"]
         colour = look[pool.series].colour
-        hatch = None if run["valid"] else "////"
-        axes.barh(place, rate["value"], height=0.55, color=colour, alpha=0.55, hatch=hatch, edgecolor=colour)
+        if run["valid"]:
+            axes.barh(place, rate["value"], height=0.55, color=colour, alpha=0.55, edgecolor=colour)
+        else:
+            axes.barh(place, rate["value"], height=0.55, color="white", edgecolor=colour, linestyle="--", linewidth=1.3)
         end = rate["value"]
         if rate.get("low") is not None and rate.get("high") is not None:
             axes.plot([rate["low"], rate["high"]], [place, place], color="#111111", linewidth=1.4)
@@ -182,7 +184,7 @@ def distribution_figure(pools: Sequence[LatencyPool], look: Mapping[str, Look]) 
                 (line,) = axes.step(
                     ordered[shown], share[shown], where="post", color=style.colour, linestyle=style.line, linewidth=1.4
                 )
-                handles.setdefault(f"{pool.series}", line)
+                handles.setdefault(short(pool.series), line)
                 _quantile_bars(axes, pool, style)
             values = np.concatenate([pool.service_ms for pool in here])
             axes.set_title(short(dataset))

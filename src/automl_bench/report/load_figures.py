@@ -53,7 +53,7 @@ def rate_figure(named: Sequence[Labelled], look: Mapping[str, Look]) -> Drawing 
                     (drawn,) = axes.plot(x, y, line, color=style.colour, marker=style.marker, markersize=4)
                     lows = [cell["value"] if cell["low"] is None else cell["low"] for _, cell in known]
                     axes.fill_between(x, lows, [cell["high"] for _, cell in known], color=style.colour, alpha=0.15)
-                    handles[f"{series}, {name}"] = drawn
+                    handles[f"{short(series)}, {name}"] = drawn
                     rates += x
                     times += y
                 for step in steps:
@@ -138,7 +138,7 @@ def timeline_figure(named: Sequence[Labelled], look: Mapping[str, Look]) -> Draw
             handles.setdefault("median of the slice", middle)
             bad = [(at, part["errors"]) for at, part in zip(second, slices, strict=True) if part["errors"]]
             if bad:
-                (handles["slice with calls without an answer"],) = axes.plot(
+                (handles["calls without an answer"],) = axes.plot(
                     [at for at, _ in bad], [0.0] * len(bad), "x", color="#D55E00", markersize=5, clip_on=False
                 )
             slowest = max((part["slowest_ms"] for part in good), default=1.0)

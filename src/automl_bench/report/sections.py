@@ -15,10 +15,13 @@ from automl_bench.report.load_figures import rate_figure, timeline_figure
 from automl_bench.report.rows import Row
 from automl_bench.report.summary import accuracy_table, load_table, times_table, trials_table, unscored_table
 from automl_bench.report.support import Comparison, comparisons, support_table
-from automl_bench.report.tables import Table
+from automl_bench.report.tables import Table, plus_minus
 
 if TYPE_CHECKING:
     from automl_bench.store import Store
+
+MOST_NAMED = 5
+"""Variants named in a sentence."""
 
 MOST_TRIALS = 200
 """Trials listed one by one; results.csv has them all."""
@@ -27,7 +30,8 @@ READING = (
     "accuracy: right answers / test samples sent. Samples without an answer, after all attempts, count as wrong.",
     "shots: labelled samples per class; one fifth of them is for validation. Subsets of one fold are nested.",
     "fold: another seeded draw of the training subset. repeat: the same trial once more.",
-    "SEM: standard deviation (with n - 1) / √n. ± 1 SEM is not a 95 % interval; with n=3 that is ± 4.3 SEM.",
+    "SEM: standard deviation (with n - 1) / √n. ± 1 SEM is no 95 % interval: that is ± 4.3 SEM with n=3."
+    " Averaged over datasets it mixes how hard the datasets are with how good the variants are.",
     "service time: from the first byte sent to the last byte received. response time: from the scheduled moment.",
     "A percentile is given only with enough calls to bound it: 5 for p50, 29 for p90, 59 for p95, 299 for p99.",
     "A load run is VALID, or its reasons stand beside it. Numbers of a run that is not VALID are not to be compared.",
@@ -152,11 +156,32 @@ def _short(findings: Findings) -> tuple[str, ...]:
     separate: dict[str, list[str]] = {}
     for one in findings.compared:
         separate.setdefault(one.where, []).append(one.words)
+    points += _best(findings.accuracy)
     points += [f"{where}: {' '.join(dict.fromkeys(words))}" for where, words in separate.items()]
     invalid = [record for record in findings.loads.records if record["complete"] and not record["valid"]]
     if invalid:
-        points.append(f"{len(invalid)} of {len(findings.loads.records)} load runs are not VALID; see why below.")
+        complete = sum(record["complete"] for record in findings.loads.records)
+        points.append(f"Load runs that are not VALID: {len(invalid)} of {complete}; the reasons stand below.")
     return tuple(points)
+
+
+def _best(accuracy: Table) -> list[str]:
+    """Say for each dataset which variants have the highest means at the most shots, best first."""
+    blocks: dict[str, list[Mapping[str, Any]]] = {}
+    for record in accuracy.records:
+        blocks.setdefault(record["dataset"], []).append(record)
+    points = []
+    for dataset, records in blocks.items():
+        most = max((one["shots"] for one in records), key=_shots_size)
+        ranked = sorted((one for one in records if one["shots"] == most), key=lambda one: -one["mean"])
+        words = ", ".join(f"{r['variant']} {plus_minus(r['mean'], r['sem'])} (n={r['n']})" for r in ranked[:MOST_NAMED])
+        more = f" and {len(ranked) - MOST_NAMED} more" if len(ranked) > MOST_NAMED else ""
+        points.append(f"Accuracy on {dataset} at {most} shots (%): {words}{more}.")
+    return points
+
+
+def _shots_size(shots: str) -> float:
+    return float("inf") if shots == "all" else float(shots)
 
 
 def _caution(findings: Findings) -> tuple[str, ...]:

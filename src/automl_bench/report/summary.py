@@ -235,7 +235,7 @@ def load_words(run: Mapping[str, Any]) -> str:
         return f"closed loop, {settings.get('concurrency', '?')} in flight"
     rate = settings.get("rate")
     if run["loop"] == "sweep":
-        return f"sweep, {settings.get('sweep_from', '?')} to {settings.get('sweep_to', '?')}/s"
+        return f"sweep, {settings['sweep_from']:.3g} to {settings['sweep_to']:.3g}/s"
     return f"{run['loop']} loop" if rate is None else f"{run['loop']} loop, {rate:g}/s asked"
 
 

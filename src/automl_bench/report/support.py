@@ -193,7 +193,7 @@ def support_table(found: Sequence[Comparison]) -> Table:
             f"{one.a} − {one.b}",
             one.where,
             f"{100 * one.value:+.1f}",
-            UNKNOWN if one.low is None or one.high is None else f"{100 * one.low:+.1f} to {100 * one.high:+.1f}",
+            UNKNOWN if one.low is None or one.high is None else f"[{100 * one.low:+.1f}, {100 * one.high:+.1f}]",
             UNKNOWN if one.p is None else ("< 0.001" if one.p < 0.001 else f"{one.p:.3f}"),
             one.basis,
             one.words,
