@@ -38,7 +38,7 @@ VIEW_EXPRESSIONS = {"scheduled_ns": "coalesce(scheduled_ns, sent_ns)", "status":
 
 ROWS_PER_STATEMENT = 128
 """Python's sqlite3 takes the interpreter lock anew for each statement stepped. Many rows in one INSERT therefore keep
-a load generator in the same process undisturbed, and are twice as fast as one; between 16 and 1,000 it matters little."""
+a load generator in the same process undisturbed, and are twice as fast as one; 16 or 1,000 differ little."""
 
 
 def clock_values(timing: CallTiming) -> tuple[SqlValue, ...]:
