@@ -1,0 +1,231 @@
+"""A trained model on disk, and how it answers for one image.
+
+The built-in linear classifier is kept as two arrays, so that its server needs numpy and not scikit-learn: it starts in
+a third of the time. Any other estimator is kept with joblib. A model folder is read only by the machine that wrote it.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from automl_bench_local.features import Extractor, Features, open_extractor, read_image
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from automl_bench_local.features import Vector
+
+FORMAT = 1
+CARD = "model.json"
+LINEAR = "linear.npz"
+ESTIMATOR = "estimator.joblib"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the model says of one image.
+
+    Attributes:
+        label: The class predicted.
+        confidence: Its score, 0 to 1.
+        scores: The scores of all classes seen in training.
+    """
+
+    label: str
+    confidence: float
+    scores: dict[str, float]
+
+
+class Head(Protocol):
+    """The part of a model behind the features."""
+
+    def answer(self, vector: Vector) -> tuple[int, NDArray[np.float64]]:
+        """Return the predicted class's number and every class's score."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class LinearHead:
+    """softmax(W · x/‖x‖ + b).
+
+    Attributes:
+        weights: (classes, features).
+        offsets: (classes,).
+    """
+
+    weights: NDArray[np.float64]
+    offsets: NDArray[np.float64]
+
+    def answer(self, vector: Vector) -> tuple[int, NDArray[np.float64]]:
+        """Return the predicted class's number and every class's score."""
+        import numpy as np
+
+        length = float(np.linalg.norm(vector)) or 1.0
+        logits = self.weights @ (vector / length) + self.offsets
+        scores = softmax(logits)
+        return int(np.argmax(logits)), scores
+
+    def save(self, folder: Path) -> None:
+        """Write the arrays."""
+        import numpy as np
+
+        np.savez(folder / LINEAR, weights=self.weights, offsets=self.offsets)
+
+    @classmethod
+    def load(cls, folder: Path) -> LinearHead:
+        """Read the arrays."""
+        import numpy as np
+
+        with np.load(folder / LINEAR, allow_pickle=False) as arrays:
+            return cls(arrays["weights"], arrays["offsets"])
+
+
+@dataclass(frozen=True, slots=True)
+class EstimatorHead:
+    """A fitted scikit-learn classifier over class numbers.
+
+    Attributes:
+        estimator: The classifier.
+        label_from_scores: Whether the best score is always the prediction, so that one call answers both.
+    """
+
+    estimator: Any
+    label_from_scores: bool
+
+    def answer(self, vector: Vector) -> tuple[int, NDArray[np.float64]]:
+        """Return the predicted class's number and every class's score."""
+        import numpy as np
+
+        row = vector.reshape(1, -1)
+        scores = self._scores(row)
+        position = int(np.argmax(scores)) if self.label_from_scores else None
+        if position is None:
+            predicted = self.estimator.predict(row)[0]
+            position = int(np.flatnonzero(self.estimator.classes_ == predicted)[0])
+            if scores is None:
+                scores = np.zeros(len(self.estimator.classes_))
+                scores[position] = 1.0
+        return position, np.asarray(scores, dtype=np.float64)
+
+    def _scores(self, row: NDArray[Any]) -> Any:
+        import numpy as np
+
+        if hasattr(self.estimator, "predict_proba"):
+            return self.estimator.predict_proba(row)[0]
+        if not hasattr(self.estimator, "decision_function"):
+            return None
+        decision = np.atleast_1d(self.estimator.decision_function(row)[0])
+        # two classes have one value, and a one-against-one classifier one value for each pair: no class's score
+        if decision.shape == (1,):
+            decision = np.array([-decision[0], decision[0]])
+        return softmax(decision) if len(decision) == len(self.estimator.classes_) else None
+
+    def save(self, folder: Path) -> None:
+        """Write the estimator."""
+        import joblib
+
+        joblib.dump(self.estimator, folder / ESTIMATOR)
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """Features and head together.
+
+    Attributes:
+        labels: Names of the classes seen in training, in the head's order.
+        features: How an image becomes a vector.
+        extractor: What does it.
+        head: What classifies the vector.
+    """
+
+    labels: tuple[str, ...]
+    features: Features
+    extractor: Extractor
+    head: Head
+
+    def predict(self, content: bytes) -> Answer:
+        """Classify an image.
+
+        Raises:
+            UnreadableImage: If the bytes are no image.
+        """
+        position, scores = self.head.answer(self.extractor.one(read_image(content)))
+        values = [float(score) for score in scores]
+        return Answer(self.labels[position], values[position], dict(zip(self.labels, values, strict=True)))
+
+
+def save_model(
+    folder: Path,
+    *,
+    labels: Sequence[str],
+    features: Features,
+    head: LinearHead | EstimatorHead,
+    name: str,
+    needs_pandas: bool = True,
+) -> None:
+    """Write a model; its card comes last, so that a folder with a card holds a whole model.
+
+    Args:
+        folder: Existing folder.
+        labels: Names of the classes, in the head's order.
+        features: How an image becomes a vector.
+        head: What classifies it.
+        name: The variant's name.
+        needs_pandas: False if the estimator is scikit-learn's alone: it never asks for pandas when given arrays.
+    """
+    head.save(folder)
+    card = {
+        "format": FORMAT,
+        "name": name,
+        "labels": list(labels),
+        "features": features.to_json(),
+        "head": "linear" if isinstance(head, LinearHead) else "estimator",
+        "label_from_scores": getattr(head, "label_from_scores", True),
+        "needs_pandas": needs_pandas,
+    }
+    temporary = folder / f".{CARD}.new"
+    temporary.write_text(json.dumps(card, ensure_ascii=False, indent=1), encoding="utf-8")
+    temporary.replace(folder / CARD)
+
+
+def load_model(folder: Path, *, graph_folder: Path, threads: int) -> Model:
+    """Read a model and load what it needs to answer, into a process that does nothing else.
+
+    Raises:
+        OSError: If the folder holds none.
+        ValueError: If another version of this plugin wrote it.
+    """
+    card = json.loads((folder / CARD).read_text(encoding="utf-8"))
+    if card["format"] != FORMAT:
+        raise ValueError(f"{folder} holds a model of format {card['format']}, this plugin reads {FORMAT}")
+    features = Features(**card["features"])
+    extractor = open_extractor(features, graph_folder=graph_folder, threads=threads)
+    head: Head
+    if card["head"] == "linear":
+        head = LinearHead.load(folder)
+    else:
+        if not card.get("needs_pandas", True):
+            # scikit-learn imports pandas wherever it is installed, a third of a second of a server's start; None in
+            # sys.modules makes it look absent, in this process only
+            sys.modules.setdefault("pandas", None)  # type: ignore[arg-type]  # documented use of None
+        import joblib
+        import sklearn
+
+        sklearn.set_config(assume_finite=True)  # an image's vector is finite: saves a pass over it at every prediction
+        head = EstimatorHead(joblib.load(folder / ESTIMATOR), card["label_from_scores"])
+    return Model(tuple(card["labels"]), features, extractor, head)
+
+
+def softmax(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return exp(v)/Σexp(v), without overflow."""
+    import numpy as np
+
+    powers: NDArray[np.float64] = np.exp(values - np.max(values))
+    shares: NDArray[np.float64] = powers / powers.sum()
+    return shares

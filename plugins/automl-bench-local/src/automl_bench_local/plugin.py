@@ -1,0 +1,245 @@
+"""The hooks of the provider `local`. Thin: each finds the module that does the work."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from automl_bench.contract import (
+    AccessReport,
+    DatasetSource,
+    Deletion,
+    Endpoint,
+    Invoker,
+    ManifestEntry,
+    Operation,
+    OperationState,
+    Price,
+    ProviderContext,
+    ProviderDescription,
+    ProviderManifest,
+    Resource,
+    Stage,
+    TrainingSet,
+    TrialContext,
+)
+from automl_bench.errors import RequestRefused, ResourceMissing
+from automl_bench.hookspecs import hookimpl
+from automl_bench_local.description import DESCRIPTION, PRICES
+from automl_bench_local.failures import disk_errors
+from automl_bench_local.options import Options
+
+if TYPE_CHECKING:
+    from automl_bench_local.recipes import Recipe
+
+log = logging.getLogger(__name__)
+
+
+@hookimpl
+def describe_provider() -> ProviderDescription:
+    """See `automl_bench.hookspecs`."""
+    return DESCRIPTION
+
+
+@hookimpl
+def check_access(context: ProviderContext) -> AccessReport:
+    """Report the versions of what trains and serves, after checking settings, variant and folder."""
+    import importlib.metadata
+    import os
+    import platform
+
+    options = Options.of(context)
+    _checked_recipe(context, seed=0)
+    with disk_errors():
+        options.home.mkdir(parents=True, exist_ok=True)
+        writable = os.access(options.home, os.W_OK)
+    packages = ("scikit-learn", "scikit-image", "onnxruntime", "fastapi", "uvicorn")
+    versions = tuple(f"{package} {importlib.metadata.version(package)}" for package in packages)
+    notes = (*versions, f"keeps its files in {options.home}")
+    if not writable:
+        notes = (*notes, "the folder cannot be written")
+    return AccessReport(ok=writable, account=f"{platform.node()}, {os.cpu_count()} processors", notes=notes)
+
+
+@hookimpl
+def price() -> Sequence[Price]:
+    """See `automl_bench.hookspecs`."""
+    return PRICES
+
+
+@hookimpl
+def upload(context: TrialContext, training_set: TrainingSet) -> Operation:
+    """Copy the training set into a folder of the provider's own."""
+    from automl_bench_local import folders, training_sets
+
+    options = Options.of(context)
+    _checked_recipe(context, seed=context.seed)
+    with disk_errors():
+        stored = context.resources.ensure(
+            folders.TRAINING_SET,
+            find=lambda name: _resource(
+                folders.TRAINING_SET, name, training_sets.find_training_set(options.home, name)
+            ),
+            create=lambda name: _made(
+                folders.TRAINING_SET,
+                name,
+                training_sets.store_training_set(options.home, name, training_set, context.progress),
+            ),
+            hourly_usd=0.0,
+        )
+    samples = len(training_set.train) + len(training_set.validation)
+    return Operation(OperationState.SUCCEEDED, result={"training_set": stored.details["folder"], "samples": samples})
+
+
+@hookimpl
+def train(context: TrialContext) -> Operation:
+    """Begin a training in its own process."""
+    from automl_bench_local import folders, jobs
+
+    options = Options.of(context)
+    _checked_recipe(context, seed=context.seed)
+    training_set = Path(str(context.results[Stage.UPLOAD]["training_set"]))
+    if not training_set.is_dir():
+        raise ResourceMissing(f"The training set {training_set} is gone.", remedy="Upload again.")
+    with disk_errors():
+        job = context.resources.ensure(
+            folders.MODEL,
+            find=lambda name: _resource(folders.MODEL, name, jobs.find_job(options.home, name)),
+            create=lambda name: _made(
+                folders.MODEL,
+                name,
+                jobs.prepare(
+                    options.home,
+                    name,
+                    variant=context.variant,
+                    training_set=training_set,
+                    seed=context.seed,
+                    threads=options.threads,
+                ),
+            ),
+            hourly_usd=0.0,
+        )
+        return jobs.start(options.home, job.name, threads=options.threads)
+
+
+@hookimpl
+def deploy(context: TrialContext) -> Operation:
+    """Start a server in its own process."""
+    from automl_bench_local import folders, servers
+
+    options = Options.of(context)
+    model = Path(str(context.results[Stage.TRAIN]["model"]))
+    if not model.is_dir():
+        raise ResourceMissing(f"The model {model} is gone.", remedy="Train again.")
+
+    def start(name: str) -> Resource:
+        servers.start(options, name, model=model)
+        return _made(folders.SERVER, name, options.home / name)
+
+    with disk_errors():
+        server = context.resources.ensure(
+            folders.SERVER,
+            find=lambda name: (
+                _made(folders.SERVER, name, options.home / name) if servers.find(options.home, name) else None
+            ),
+            create=start,
+            hourly_usd=0.0,
+        )
+    return servers.look(options.home, server.name)
+
+
+@hookimpl
+def poll(context: TrialContext, operation: Operation) -> Operation:
+    """Look once at a training or at a starting server."""
+    from automl_bench_local import jobs, servers
+
+    home = Options.of(context).home
+    if operation.token.startswith(jobs.TOKEN):
+        return jobs.look(home, operation.token.removeprefix(jobs.TOKEN))
+    if operation.token.startswith(servers.TOKEN):
+        return servers.look(home, operation.token.removeprefix(servers.TOKEN))
+    raise ResourceMissing(f"{operation.token!r} names no operation of the provider local.")
+
+
+@hookimpl
+def invoke(context: TrialContext, endpoint: Endpoint) -> Invoker:
+    """Return the invoker of a server: of this trial, or one adopted by address or by name."""
+    from automl_bench_local import folders, servers
+    from automl_bench_local.invoking import LocalInvoker
+
+    options = Options.of(context)
+    given = endpoint.endpoint_id.rstrip("/")
+    if given.startswith(("http://", "https://")):
+        return LocalInvoker(given)
+    if folders.kind_of(given) != folders.SERVER:
+        raise RequestRefused(
+            f"{given!r} is neither the address nor the name of a server.",
+            remedy="Give http://127.0.0.1:PORT or a name that `teardown --orphans` would list.",
+        )
+    return LocalInvoker(servers.require(options.home, given))
+
+
+@hookimpl
+def export_manifest(entries: Sequence[ManifestEntry]) -> ProviderManifest:
+    """List samples as `data import` reads them: path and label."""
+    return ProviderManifest(
+        rows=[{"path": str(entry.sample.path), "label": ""} for entry in entries], label_at=("label",)
+    )
+
+
+@hookimpl
+def list_resources(context: ProviderContext, prefix: str) -> Sequence[Resource]:
+    """List folders and, from the process table, trainings and servers, in order of creation."""
+    from automl_bench_local.inventory import list_everything
+
+    with disk_errors():
+        return list_everything(Options.of(context).home, prefix)
+
+
+@hookimpl
+def delete_resource(context: ProviderContext, resource: Resource) -> Deletion:
+    """End the process and delete the folder of a resource."""
+    from automl_bench_local import folders, jobs, servers
+
+    home = Options.of(context).home
+    folders.folder_of(home, resource.name)
+    with disk_errors():
+        if resource.kind == folders.SERVER:
+            return servers.delete(home, resource.name)
+        if resource.kind == folders.MODEL:
+            existed = jobs.delete(home, resource.name)
+        else:
+            existed = folders.remove(home, resource.name)
+    return Deletion.DELETED if existed else Deletion.ALREADY_GONE
+
+
+@hookimpl
+def register_datasets() -> Sequence[DatasetSource]:
+    """Bring along digits and fashion-mini."""
+    from automl_bench_local.datasets import SOURCES
+
+    return SOURCES
+
+
+def _checked_recipe(context: ProviderContext, *, seed: int) -> Recipe:
+    """Check the whole variant; scikit-learn is imported only where the variant names a class."""
+    from automl_bench_local.recipes import read_recipe
+
+    recipe = read_recipe(context.variant)
+    if recipe.steps:
+        from automl_bench_local.estimators import build_estimator
+
+        build_estimator(recipe, seed)
+    return recipe
+
+
+def _resource(kind: str, name: str, folder: Path | None) -> Resource | None:
+    return _made(kind, name, folder) if folder is not None else None
+
+
+def _made(kind: str, name: str, folder: Path) -> Resource:
+    from automl_bench_local.inventory import resource_of
+
+    return resource_of(kind, name, folder)

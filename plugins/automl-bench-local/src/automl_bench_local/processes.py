@@ -1,0 +1,190 @@
+"""Our own detached processes: begun, found again by command line, and ended.
+
+A process is known by its module, name and home folder on its command line, so that it is found with no file of ours
+left, by another command, and never confused with another workspace's or with a later process of the same number.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import itertools
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+LOCK_FILE = "process.lock"
+PROCESS_FILE = "process.json"
+LOCK_DESCRIPTOR = 3
+THREAD_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "BLIS_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """What identifies one of our processes.
+
+    Attributes:
+        module: The module it runs.
+        name: The resource it is.
+        home: The provider's folder that it belongs to.
+    """
+
+    module: str
+    name: str
+    home: Path
+
+    def arguments(self) -> list[str]:
+        """Return the command line, up to the process's own options."""
+        # -P: a file of the current folder must not shadow a library
+        return [sys.executable, "-P", "-m", self.module, "--name", self.name, "--home", str(self.home)]
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A process of ours that runs."""
+
+    pid: int
+    name: str
+    started: float
+
+
+def begin(
+    role: Role, options: Sequence[str], folder: Path, *, log: Path, threads: int, clean: Callable[[], None]
+) -> bool:
+    """Start a detached process unless the one of this folder already runs.
+
+    The process inherits a lock on the folder's lock file and holds it as long as it lives. So there is no moment, not
+    even when this process is killed between two lines, in which a second one could be started.
+
+    Args:
+        role: Who it is.
+        options: The rest of its command line.
+        folder: Existing folder of the lock file.
+        log: File that gets its output.
+        threads: Threads of its numeric libraries.
+        clean: Called under the lock before the start; removes what an earlier process left.
+
+    Returns:
+        Whether a process was started.
+
+    Raises:
+        OSError: If the folder cannot be written or the process not be started.
+    """
+    lock = os.open(folder / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        clean()
+        environment = {**os.environ, **dict.fromkeys(THREAD_VARIABLES, str(threads))}
+        pid = os.posix_spawn(
+            sys.executable,
+            [*role.arguments(), *options],
+            environment,
+            file_actions=[
+                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                (os.POSIX_SPAWN_OPEN, 1, str(log), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644),
+                (os.POSIX_SPAWN_DUP2, 1, 2),
+                (os.POSIX_SPAWN_DUP2, lock, LOCK_DESCRIPTOR),
+            ],
+            setsid=True,
+        )
+        temporary = folder / f".{PROCESS_FILE}.new"
+        temporary.write_text(json.dumps({"pid": pid}), encoding="utf-8")
+        temporary.replace(folder / PROCESS_FILE)
+        return True
+    finally:
+        os.close(lock)
+
+
+def keep_lock_to_ourselves() -> None:
+    """Called by a begun process: what it starts must not hold the lock after its death."""
+    with contextlib.suppress(OSError):
+        os.set_inheritable(LOCK_DESCRIPTOR, False)
+
+
+def find(module: str, home: Path, prefix: str) -> list[Running]:
+    """Return our running processes of a module and home whose name begins with a prefix, oldest first."""
+    import psutil
+
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            running = _read(process, module, home)
+            if running is not None and running.name.startswith(prefix):
+                found.append(running)
+    return sorted(found, key=lambda running: (running.started, running.pid))
+
+
+def find_one(role: Role, folder: Path) -> Running | None:
+    """Return the process of a role, or None: by its noted number if that is there, else in the process table."""
+    import psutil
+
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError, psutil.Error):
+        pid = int(json.loads((folder / PROCESS_FILE).read_text(encoding="utf-8"))["pid"])
+        running = _read(psutil.Process(pid), role.module, role.home)
+        if running is not None and running.name == role.name:
+            return running
+    return next((running for running in find(role.module, role.home, role.name) if running.name == role.name), None)
+
+
+def _read(process: object, module: str, home: Path) -> Running | None:
+    import psutil
+
+    assert isinstance(process, psutil.Process)
+    line = process.cmdline()
+    if not line:  # a zombie has none; if it is our child, this lets go of it
+        _reap(process.pid)
+        return None
+    options = dict(_pairs(line))
+    if options.get("-m") != module or options.get("--home") != str(home) or "--name" not in options:
+        return None
+    return Running(process.pid, options["--name"], process.create_time())
+
+
+def _pairs(line: Sequence[str]) -> Iterator[tuple[str, str]]:
+    return itertools.pairwise(line)
+
+
+def _reap(pid: int) -> None:
+    with contextlib.suppress(ChildProcessError):
+        os.waitpid(pid, os.WNOHANG)
+
+
+def ask_to_end(running: Running, *, within: float) -> bool:
+    """Send SIGTERM and wait a moment; return whether the process is gone."""
+    return _signal(running, signal.SIGTERM, within)
+
+
+def kill(running: Running, *, within: float) -> bool:
+    """Send SIGKILL to the process and all it started, and wait a moment; return whether it is gone."""
+    return _signal(running, signal.SIGKILL, within)
+
+
+def _signal(running: Running, number: signal.Signals, within: float) -> bool:
+    import psutil
+
+    try:
+        process = psutil.Process(running.pid)
+        if number is signal.SIGKILL:
+            os.killpg(running.pid, number)  # it leads its own session
+        else:
+            process.send_signal(number)
+        process.wait(timeout=within)
+    except psutil.TimeoutExpired:
+        return False
+    except (psutil.NoSuchProcess, ProcessLookupError):
+        return True
+    return True

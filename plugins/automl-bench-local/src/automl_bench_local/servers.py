@@ -1,0 +1,150 @@
+"""Model servers: a detached process for each, a resource like a cloud's endpoint."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+from automl_bench.contract import Deletion, Operation, OperationState
+from automl_bench.errors import ResourceMissing
+from automl_bench_local import folders, processes
+from automl_bench_local.options import Options
+
+MODULE = "automl_bench_local.serving"
+STATE = "server.json"
+LOG = "server.log"
+STOPPING = "stopping"
+HOST = "127.0.0.1"
+TOKEN = "server:"
+LOOK_AGAIN = 0.1
+END_WITHIN = 0.5
+"""Seconds that one delete call waits for a server that was asked to end; most need 0.1."""
+
+KILL_AFTER = 5.0
+"""Seconds after SIGTERM from which a delete call sends SIGKILL."""
+
+
+def role_of(home: Path, name: str) -> processes.Role:
+    """Return what identifies a server's process."""
+    return processes.Role(MODULE, name, home)
+
+
+def find(home: Path, name: str) -> processes.Running | None:
+    """Return a server that runs, or None."""
+    return processes.find_one(role_of(home, name), folders.folder_of(home, name))
+
+
+def start(options: Options, name: str, *, model: Path) -> Operation:
+    """Start a server, or go on with the one that runs. Answers RUNNING: `look` tells when it serves.
+
+    Raises:
+        OSError: If its folder cannot be written.
+    """
+    folder = folders.folder_of(options.home, name)
+    folder.mkdir(parents=True, exist_ok=True)
+
+    def clean() -> None:
+        (folder / STATE).unlink(missing_ok=True)
+        (folder / STOPPING).unlink(missing_ok=True)
+
+    arguments = ["--model", str(model), "--idle-timeout", str(options.idle_timeout), "--port", str(options.port)]
+    arguments += [
+        "--asked-ns",
+        str(time.monotonic_ns()),
+        "--threads",
+        str(options.threads),
+        "--workers",
+        str(options.serving_workers),
+    ]
+    processes.begin(
+        role_of(options.home, name), arguments, folder, log=folder / LOG, threads=options.threads, clean=clean
+    )
+    return Operation(OperationState.RUNNING, token=TOKEN + name, message="starting", poll_after=LOOK_AGAIN)
+
+
+def look(home: Path, name: str) -> Operation:
+    """Look once whether a server answers."""
+    folder = folders.folder_of(home, name)
+    running = find(home, name)
+    if running is None:
+        said = folders.last_line(folder / LOG) or "it wrote nothing"
+        return Operation(OperationState.FAILED, token=TOKEN + name, message=f"The server ended: {said}")
+    url = address(home, name, running)
+    if url is None or health(url).get("name") != name:
+        return Operation(OperationState.RUNNING, token=TOKEN + name, message="loading", poll_after=LOOK_AGAIN)
+    result = {"endpoint_id": name, "url": url, "pid": running.pid}
+    return Operation(
+        OperationState.SUCCEEDED,
+        token=TOKEN + name,
+        result=result,
+        work_seconds=(folders.read_json(folder / STATE) or {}).get("start_seconds"),
+    )
+
+
+def address(home: Path, name: str, running: processes.Running) -> str | None:
+    """Return a server's address: as it wrote it, else, with its file gone, from the port it listens on."""
+    import psutil
+
+    state = folders.read_json(folders.folder_of(home, name) / STATE)
+    if isinstance(state, dict) and state.get("pid") == running.pid:
+        return str(state["url"])
+    with contextlib.suppress(psutil.Error):
+        for connection in psutil.Process(running.pid).net_connections(kind="tcp4"):
+            if connection.status == psutil.CONN_LISTEN:
+                return f"http://{HOST}:{connection.laddr.port}"
+    return None
+
+
+def require(home: Path, name: str) -> str:
+    """Return the address of a running server.
+
+    Raises:
+        ResourceMissing: If it does not run.
+    """
+    running = find(home, name)
+    url = address(home, name, running) if running is not None else None
+    if url is None:
+        said = folders.last_line(folders.folder_of(home, name) / LOG)
+        raise ResourceMissing(
+            f"The server {name} does not run{f' (its last words: {said})' if said else ''}.",
+            remedy="Deploy again.",
+            resource=name,
+        )
+    return url
+
+
+def health(url: str, timeout: float = 2.0) -> dict[str, Any]:
+    """Ask a server how it is; an empty answer if nothing sensible comes."""
+    connection = http.client.HTTPConnection(url.removeprefix("http://").rstrip("/"), timeout=timeout)
+    try:
+        connection.request("GET", "/health")
+        answer = json.loads(connection.getresponse().read())
+    except (OSError, ValueError, http.client.HTTPException):
+        return {}
+    finally:
+        connection.close()
+    return answer if isinstance(answer, dict) else {}
+
+
+def delete(home: Path, name: str) -> Deletion:
+    """End a server and delete its folder: SIGTERM at first, SIGKILL on a later call if it is still there."""
+    folder = folders.folder_of(home, name)
+    running = find(home, name)
+    if running is not None:
+        asked = folder / STOPPING
+        asked_ago = time.time() - asked.stat().st_mtime if asked.exists() else None
+        if asked_ago is not None and asked_ago > KILL_AFTER:
+            gone = processes.kill(running, within=END_WITHIN)
+        else:
+            if asked_ago is None:
+                folder.mkdir(parents=True, exist_ok=True)
+                asked.touch()
+            gone = processes.ask_to_end(running, within=END_WITHIN)
+        if not gone:
+            return Deletion.PENDING
+    existed = folders.remove(home, name)
+    return Deletion.DELETED if existed or running is not None else Deletion.ALREADY_GONE
