@@ -37,8 +37,8 @@ VIEW_EXPRESSIONS = {"scheduled_ns": "coalesce(scheduled_ns, sent_ns)", "status":
 """How a column of a record is read from the views, where its name alone would not do."""
 
 ROWS_PER_STATEMENT = 128
-"""Python's sqlite3 takes the interpreter lock anew for each statement stepped. Many rows in one INSERT therefore keep
-a load generator in the same process undisturbed, and are twice as fast as one; 16 or 1,000 differ little."""
+"""Python's sqlite3 takes the interpreter lock anew for each statement stepped. With many rows in one INSERT it changes
+hands less often between the writer and a load generator, and storing is twice as fast; 16 or 1,000 differ little."""
 
 
 def clock_values(timing: CallTiming) -> tuple[SqlValue, ...]:
