@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from automl_bench.contract import Stage
+from automl_bench.contract import ReportSection, Stage
+from automl_bench.report.build import build_report
 from automl_bench.store import Store, open_store
 from automl_bench.store.records import (
     CallPhase,
@@ -203,8 +204,30 @@ def store(tmp_path: Path):
 
 
 @pytest.fixture
+def make_trial(store: Store):
+    """Write one trial to the results file; keyword arguments as of `write_trial`."""
+    return lambda **arguments: write_trial(store, **arguments)
+
+
+@pytest.fixture
 def comparison(store: Store) -> Store:
     """Three variants on two datasets at three shots and three folds, one failed trial, load runs of each variant."""
+    fill_comparison(store)
+    return store
+
+
+@pytest.fixture(scope="session")
+def report_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The report of `comparison`, built once, with an observer's section that tries to run a script."""
+    out = tmp_path_factory.mktemp("reports") / "demo"
+    html = '<p id="seen">It was <strong>cheap</strong>.</p><script>window.ran = true</script>'
+    with open_store(out.parent / "automl-bench.sqlite") as opened:
+        fill_comparison(opened)
+        build_report(opened, experiment="demo", out_dir=out, sections=[ReportSection("Costs <i>", html)])
+    return out
+
+
+def fill_comparison(store: Store) -> None:
     ids = []
     for dataset in ("pets", "beans & <i>co</i>"):
         for variant, skill in SKILL.items():
@@ -244,4 +267,3 @@ def comparison(store: Store) -> Store:
         )
     environment = store.record_environment({"python": "3.11.9", "cpu": "Some <CPU>", "packages": {"numpy": "2.4"}})
     store.save_experiment(ExperimentRecord("demo", {"seed": 7, "shots": [5, 20, "all"]}, tuple(ids), environment))
-    return store

@@ -17,7 +17,7 @@ from automl_bench.report.labels import labelled
 from automl_bench.report.page import render_page
 from automl_bench.report.rows import Row, result_rows
 from automl_bench.report.sections import Findings, Section, all_drawings, find, page_sections
-from automl_bench.report.tables import Table, records_csv
+from automl_bench.report.tables import Table, markdown_text, records_csv
 from automl_bench.store.replaced_file import replaced_file
 
 if TYPE_CHECKING:
@@ -158,17 +158,22 @@ def _plain(value: Any) -> Any:
 
 
 def _markdown(context: Context, parts: Sequence[Section]) -> str:
-    lines = [f"# {context.title}", "", f"{context.name}, automl-bench {__version__}, {context.generated_at}", ""]
+    lines = [
+        f"# {markdown_text(context.title)}",
+        "",
+        f"{markdown_text(context.name)}, automl-bench {__version__}, {context.generated_at}",
+        "",
+    ]
     for part in parts:
         lines += [f"## {part.title}", ""]
-        lines += [f"- {text}" for text in part.points]
+        lines += [f"- {markdown_text(text)}" for text in part.points]
         if part.points:
             lines.append("")
         for block in part.blocks:
             if isinstance(block, Table):
                 lines += [block.to_markdown()]
             else:
-                lines += [f"![{block.title}](figures/{block.name}.png)", "", f"*{block.caption}*", ""]
+                lines += [f"![{block.title}](figures/{block.name}.png)", "", f"*{markdown_text(block.caption)}*", ""]
     return "\n".join(lines).rstrip() + "\n"
 
 

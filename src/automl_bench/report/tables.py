@@ -32,12 +32,12 @@ class Table:
 
     def to_markdown(self) -> str:
         """Return a GitHub-flavoured Markdown table with its title and notes."""
-        lines = [f"### {_markdown(self.title)}", ""] if self.title else []
-        lines.append("| " + " | ".join(_markdown(name) for name in self.columns) + " |")
+        lines = [f"### {markdown_text(self.title)}", ""] if self.title else []
+        lines.append("| " + " | ".join(markdown_text(name) for name in self.columns) + " |")
         lines.append("|" + "|".join("---" for _ in self.columns) + "|")
-        lines += ["| " + " | ".join(_markdown(cell) for cell in row) + " |" for row in self.rows]
+        lines += ["| " + " | ".join(markdown_text(cell) for cell in row) + " |" for row in self.rows]
         if self.notes:
-            lines += ["", *(f"- {_markdown(note)}" for note in self.notes)]
+            lines += ["", *(f"- {markdown_text(note)}" for note in self.notes)]
         return "\n".join(lines) + "\n"
 
     def to_csv(self) -> str:
@@ -63,13 +63,13 @@ def flatten(record: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for key, value in record.items():
         name = f"{prefix}{key}"
-        if isinstance(value, Mapping):
+        if isinstance(value, Mapping) and value:
             flat.update(flatten(value, f"{name}_"))
         elif isinstance(value, (list, tuple)):
             inner = [flatten(item) if isinstance(item, Mapping) else item for item in value]
             flat[name] = _inert("; ".join(str(item) for item in inner))
         else:
-            flat[name] = "" if value is None else _inert(value)
+            flat[name] = "" if value is None or value == {} else _inert(value)
     return flat
 
 
@@ -78,8 +78,8 @@ def _inert(value: Any) -> Any:
     return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@") else value
 
 
-def _markdown(text: str) -> str:
-    """Escape what would break a table row or be taken for HTML."""
+def markdown_text(text: str) -> str:
+    """Escape what would break a table row of Markdown or be taken for HTML."""
     escaped = text.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace(">", "&gt;")
     return " ".join(escaped.split())
 
