@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -68,7 +69,7 @@ def list_datasets(as_json: AsJson = False) -> None:
         print_json({"datasets": rows})
         return
     print_table(
-        ("dataset", "here", "classes", "train", "test", "licence", "where", "title"),
+        ("dataset", "here", "classes", "train", "test", "licence", "where"),
         [
             (
                 row["name"],
@@ -78,7 +79,6 @@ def list_datasets(as_json: AsJson = False) -> None:
                 _number(row["test"]),
                 row["licence"],
                 row["where"],
-                row["title"],
             )
             for row in rows
         ],
@@ -232,7 +232,7 @@ def _fetch(
             workspace.cache / "downloads",
             given=given,
             mirror=mirror,
-            options=ImportOptions(**(options or {})),
+            options=ImportOptions(**(options or {}), processes=os.cpu_count() or 1),
             keep_downloads=keep_downloads,
             progress=progress,
         )
@@ -285,6 +285,7 @@ def import_own(
         title=title or (entry.title if entry else ""),
         licence=licence or (entry.licence if entry else "not stated"),
         hints=hints,
+        processes=os.cpu_count() or 1,
     )
     with _progress() as progress:
         imported = import_dataset(name, path, workspace.data, options, progress=progress)
@@ -350,8 +351,6 @@ def check(
       automl-bench data check pets
       automl-bench data check pets --shots 5,20,80 --json
     """
-    import os
-
     from automl_bench.datasets.checks import as_json as report_values
     from automl_bench.datasets.checks import check_dataset
     from automl_bench.datasets.manifest import read_manifest

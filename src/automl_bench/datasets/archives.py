@@ -163,6 +163,15 @@ def _unpack_tar(archive: Path, into: Path, bounds: _Bounds, progress: Callable[[
         for member in _checked(file, into, bounds):
             file.extract(member, into, set_attrs=False, filter="data")
             progress(bounds.bytes, None)
+        _check_end(file, archive)
+
+
+def _check_end(file: tarfile.TarFile, archive: Path) -> None:
+    """Refuse an archive without the block of zeros that ends it: tarfile takes a cut header for the end."""
+    assert file.fileobj is not None
+    file.fileobj.seek(file.offset)
+    if file.fileobj.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
+        raise DatasetError(f"{archive} is damaged: it ends without its end marker.", remedy="Download it again.")
 
 
 def _checked(file: tarfile.TarFile, into: Path, bounds: _Bounds) -> Iterator[tarfile.TarInfo]:

@@ -127,11 +127,11 @@ class CatalogueEntry(_Strict):
     def where(self) -> str:
         """Where it comes from, in a few words."""
         if self.plugin:
-            return f"plugin ({self.plugin.source})"
+            return "plugin"
         if self.provided_by:
-            return f"plugin {self.provided_by}, not installed"
+            return f"plugin {self.provided_by} (not installed)"
         if self.kaggle:
-            return f"Kaggle {self.kaggle}"
+            return "Kaggle"
         return "download" if self.sources else "import only"
 
     @property

@@ -91,7 +91,7 @@ def check_dataset(
     manifest: Manifest,
     *,
     shots: Sequence[int] = (),
-    processes: int = 2,
+    processes: int = 1,
     progress: Callable[[int, int | None], None] = lambda done, total: None,
 ) -> CheckReport:
     """Decode every image and look for everything that spoils a comparison.
@@ -99,7 +99,8 @@ def check_dataset(
     Args:
         manifest: The dataset.
         shots: Samples per class that experiments will ask for.
-        processes: Worker processes for decoding.
+        processes: Worker processes for decoding. More than 1 needs a main module that may be imported again
+            (`if __name__ == "__main__":`), as multiprocessing says.
         progress: Called with (images done, images in all).
     """
     columns = (manifest.table[name].to_pylist() for name in ("sample_id", "path", "split", "label"))

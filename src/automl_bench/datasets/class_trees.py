@@ -13,6 +13,7 @@ from automl_bench.datasets.placing import cannot
 from automl_bench.errors import DatasetError
 
 _DEEPEST = 32
+_BLOCK = 64
 
 
 def is_hidden(name: str) -> bool:
@@ -37,7 +38,7 @@ def read_class_tree(root: Path, *, split_words: Mapping[str, str] | None = None,
         WorkspaceError: If a folder cannot be read.
     """
     words = {**SPLIT_WORDS, **(split_words or {})}
-    root = _unwrapped(root)
+    root = _unwrapped(root, words)
     splits, ignored = _split_folders(root, words)
     notes: tuple[str, ...] = ()
     has_split = False
@@ -45,7 +46,7 @@ def read_class_tree(root: Path, *, split_words: Mapping[str, str] | None = None,
         counts: dict[str, int] = {}
         classes: list[tuple[str, str, list[str]]] = []  # label, split, files
         for folder, split in splits:
-            found = _class_files(_unwrapped(folder, keep_classes=True), decode_names)
+            found = _class_files(_unwrapped(folder, words, keep_classes=True), decode_names)
             counts[split] = counts.get(split, 0) + sum(len(files) for _, files in found)
             classes += [(label, split, files) for label, files in found]
         has_split, notes = split_notes({split for _, split in splits}, counts)
@@ -58,10 +59,10 @@ def read_class_tree(root: Path, *, split_words: Mapping[str, str] | None = None,
             f"{root} has no class folders with images.",
             remedy="Lay it out as <class>/<image>, or train/<class>/<image> and test/<class>/<image>.",
         )
-    skipped = sum(not has_image_extension(file) for _, _, files in classes for file in files)
+    images = [(label, split, [f for f in files if has_image_extension(f)]) for label, split, files in classes]
+    skipped = sum(len(files) for *_, files in classes) - sum(len(files) for *_, files in images)
     if skipped:
         notes += (f"Ignored {skipped:,} files whose names do not end like an image's.",)
-    images = [(label, split, [f for f in files if has_image_extension(f)]) for label, split, files in classes]
     _refuse_empty_classes(images, root)
     return Listing(
         layout="class folders" + (" with splits" if splits else ""),
@@ -84,12 +85,20 @@ def _refuse_empty_classes(images: list[tuple[str, str, list[str]]], root: Path) 
 
 def _stream(images: list[tuple[str, str, list[str]]], has_split: bool) -> Callable[[], Iterator[Incoming]]:
     def samples() -> Iterator[Incoming]:
-        for label, split, files in images:
+        for label, split, path in _in_blocks(images):
             final = pooled_split(split) if has_split else ""
-            for path in files:
-                yield Incoming(os.path.basename(path), label, final, path=path)  # noqa: PTH119 - a Path each would cost more than hashing
+            yield Incoming(os.path.basename(path), label, final, path=path)  # noqa: PTH119 - a Path each would cost more than hashing
 
     return samples
+
+
+def _in_blocks(images: list[tuple[str, str, list[str]]]) -> Iterator[tuple[str, str, str]]:
+    """Go round the classes, some files of each at a time: two threads then seldom make files in one folder."""
+    longest = max(len(files) for _, _, files in images)
+    for start in range(0, longest, _BLOCK):
+        for label, split, files in images:
+            for path in files[start : start + _BLOCK]:
+                yield label, split, path
 
 
 def _entries(folder: str) -> list[os.DirEntry[str]]:
@@ -101,17 +110,19 @@ def _entries(folder: str) -> list[os.DirEntry[str]]:
         raise cannot("read", Path(folder), error) from error
 
 
-def _unwrapped(folder: Path, *, keep_classes: bool = False) -> Path:
+def _unwrapped(folder: Path, words: Mapping[str, str], *, keep_classes: bool = False) -> Path:
     """Go down while a folder holds one folder that itself holds only folders (archives often wrap their content).
 
-    With `keep_classes` (inside a split folder), a single folder is a wrapper only if it repeats its parent's name.
+    A folder named like a split is no wrapper. With `keep_classes` (inside a split folder), a single folder is one only if
+    it repeats its parent's name.
     """
     for _ in range(_DEEPEST):
         entries = _entries(str(folder))
         if len(entries) != 1 or not entries[0].is_dir():
             return folder
         inner = Path(entries[0].path)
-        if keep_classes and inner.name.lower() != folder.name.lower():
+        repeated = inner.name.lower() == folder.name.lower()
+        if not repeated and (keep_classes or inner.name.lower() in words):
             return folder
         below = _entries(str(inner))
         if not any(entry.is_dir() for entry in below) or any(has_image_extension(entry.name) for entry in below):

@@ -9,7 +9,6 @@ from __future__ import annotations
 import struct
 import threading
 import warnings
-from pathlib import PurePath
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -61,7 +60,7 @@ class ImageHeader(NamedTuple):
 
 def has_image_extension(name: str) -> bool:
     """Return whether a file name ends like an image's."""
-    return PurePath(name).suffix.lower() in EXTENSION_TYPES
+    return name[name.rfind(".") :].lower() in EXTENSION_TYPES
 
 
 def parse_header(head: bytes) -> ImageHeader | None:

@@ -55,7 +55,7 @@ def inspect_all(
     folder: Path,
     paths: Sequence[str],
     *,
-    processes: int = 2,
+    processes: int = 1,
     progress: Callable[[int, int | None], None] = lambda done, total: None,
 ) -> list[Inspected]:
     """Inspect files in parallel; the result has the order of `paths`.

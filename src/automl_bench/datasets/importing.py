@@ -42,6 +42,7 @@ class ImportOptions:
         licence: SPDX identifier or words.
         source: Where it comes from; by default the path.
         hints: What is known of the layout.
+        processes: Worker processes for many files; see `intake.take_in`.
         notes: Further remarks for the card.
     """
 
@@ -54,6 +55,7 @@ class ImportOptions:
     licence: str = "not stated"
     source: str = ""
     hints: LayoutHints = field(default_factory=LayoutHints)
+    processes: int = 1
     notes: tuple[str, ...] = ()
 
 
@@ -144,6 +146,7 @@ def import_dataset(
             draft,
             placement=placement,
             skip_bad=options.skip_bad,
+            processes=options.processes,
             progress=lambda done, total: progress("importing", done, total),
         )
         if not listing.has_split:

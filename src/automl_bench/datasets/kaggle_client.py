@@ -59,8 +59,8 @@ def _client(name: str, kaggle: str) -> Any:
             from kaggle.api.kaggle_api_extended import KaggleApi
     except ImportError as error:
         raise MissingDependency(
-            f"the dataset {name!r} comes from Kaggle, whose client is not installed.",
-            remedy=f"pip install 'automl-bench[kaggle]'. {by_hand(name, kaggle)}",
+            f"the dataset {name!r} comes from Kaggle, whose client cannot be used: {error}.",
+            remedy=f"Run `pip install 'automl-bench[kaggle]'`. {by_hand(name, kaggle)}",
         ) from error
     except (SystemExit, OSError) as error:
         raise _no_credentials(name, kaggle) from error

@@ -194,7 +194,7 @@ def read_cifar10(folder: Path) -> Listing:
 
 def _checked_number(number: Any, where: str) -> int:
     if not 0 <= int(number) < len(CIFAR10_LABELS):
-        raise DatasetError(f"{where} has the label {number!r}, where 0 to 9 are known.", remedy="Download it again.")
+        raise DatasetError(f"{where} has the label {number}, where 0 to 9 are known.", remedy="Download it again.")
     return int(number)
 
 
