@@ -6,6 +6,7 @@ STAMP := $(VENV)/.installed
 SOURCES := pyproject.toml constraints.txt $(wildcard plugins/*/pyproject.toml)
 PLUGINS := $(wildcard plugins/automl-bench-*)
 WORKERS ?= 2
+BENCHMARKS ?= store ablations import_folder latency_error load_ceiling local_accuracy
 
 .PHONY: help setup demo test lint bench clean
 
@@ -35,7 +36,7 @@ lint: $(STAMP)
 	$(BIN)/mypy
 
 bench: $(STAMP)
-	for file in benchmarks/bench_*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
+	for file in $(BENCHMARKS); do echo "== $$file"; $(BIN)/python benchmarks/$$file.py || exit 1; done
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache

@@ -237,7 +237,7 @@ BAD = [
         "mine.toml",
         lambda root: _config(root, "datasets", "mine", 'titel = "x"\n'),
     ),
-    Bad("unknown name in the catalogue", ("data", "fetch", "beens"), ExitCode.DATASET, "beans"),
+    Bad("unknown name in the catalogue", ("data", "fetch", "beens"), ExitCode.USAGE, "beans"),
     Bad(
         "provider file with an unknown setting",
         ("train", "toy", "tiny", "5"),

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from automl_bench.ablations.blinding import blind
 from automl_bench.ablations.file_names import stem
 from automl_bench.ablations.plan import plan_subsets
 from automl_bench.ablations.selection import rows_of_test, samples_of
@@ -38,6 +39,10 @@ class ProviderFailure:
 
     provider: str
     reason: str
+
+
+BLIND_FOLDER = "test_files"
+"""Folder below the dataset's: test files whose names do not tell a plugin the label."""
 
 
 def write_provider_files(
@@ -71,7 +76,10 @@ def write_provider_files(
     failures: dict[str, str] = {}
     names: dict[str, list[str]] = {provider: [] for provider in exporters}
     for name, split, rows in _parts(manifest, shots, folds, seed) if exporters else ():
-        entries = [ManifestEntry(sample, split) for sample in samples_of(manifest, rows)]
+        samples = samples_of(manifest, rows)
+        if split == "test":
+            samples = blind(samples, manifest.folder / BLIND_FOLDER)
+        entries = [ManifestEntry(sample, split) for sample in samples]
         labels = manifest.table.column("label").take(rows).to_pylist()
         for provider, export in exporters.items():
             if provider in failures:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
 
+from automl_bench.ablations.blinding import blind
 from automl_bench.ablations.images import ImageSetting, prepare
 from automl_bench.ablations.selection import test_samples, training_set
 from automl_bench.contract import Json, LabelledSample, Modality, Sample, TrainingSet
@@ -88,8 +89,18 @@ class MaterialSource:
         self, dataset: str, limit: int | None, seed: int, images: tuple[tuple[str, Json], ...]
     ) -> tuple[tuple[Sample, str], ...]:
         pairs = test_samples(self._manifest(dataset), limit=limit, seed=seed)
-        prepared = prepare([sample for sample, _ in pairs], ImageSetting(**dict(images)), self._cache_dir / "images")
+        setting = ImageSetting(**dict(images))
+        prepared = blind(
+            prepare([sample for sample, _ in pairs], setting, self._cache_dir / "images"), self._blind_dir(setting)
+        )
         return tuple((sample, label) for sample, (_, label) in zip(prepared, pairs, strict=True))
+
+    def _blind_dir(self, setting: ImageSetting) -> Path:
+        """Return the folder of test files; re-encoded ones have another content under the same id."""
+        if setting.changes_nothing:
+            return self._cache_dir / "test" / "as-they-are"
+        parts = [f"{name}-{value}" for name, value in asdict(setting).items() if value is not None]
+        return self._cache_dir / "test" / "_".join(parts)
 
 
 def _image_key(images: Mapping[str, Json]) -> tuple[tuple[str, Json], ...]:

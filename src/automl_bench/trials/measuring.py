@@ -11,7 +11,7 @@ from dataclasses import fields
 from automl_bench.contract import Stage
 from automl_bench.errors import AutomlBenchError, Interrupted
 from automl_bench.measurement.accuracy_pass import PassLane, PassProgress, PassSettings, run_pass
-from automl_bench.measurement.load import LoadProgress, LoadSettings, run_load
+from automl_bench.measurement.load import LoadSettings, run_load
 from automl_bench.store.records import CallPhase, Invocation, LoadCall, LoadRun, Outcome, StageStatus
 from automl_bench.trials.machine import Use
 from automl_bench.trials.trial import Trial
@@ -127,9 +127,8 @@ def load(trial: Trial, settings: LoadSettings) -> LoadRun:
     def record(calls: Sequence[LoadCall]) -> None:
         around.store.add_load_calls(load_run_id, calls)
 
-    def progress(state: LoadProgress) -> None:
-        failures = f"{state.failed} failed" if state.failed else ""
-        around.report(trial.record, Stage.PARALLEL, state.done, state.total, state.note or failures)
+    def progress(done: int, total: int | None, note: str) -> None:
+        around.report(trial.record, Stage.PARALLEL, done, total, note)
 
     try:
         invoker = provider.invoke(context, endpoint)

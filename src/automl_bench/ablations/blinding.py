@@ -1,0 +1,58 @@
+"""Test samples under names that say nothing: the class folder in a path would tell a plugin the label."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+from automl_bench.contract import Sample
+from automl_bench.errors import DatasetError, WorkspaceError
+
+
+def blind(samples: Sequence[Sample], cache_dir: Path) -> list[Sample]:
+    """Return the samples with files named after their content alone, in the order given.
+
+    The files are hard links where the disk allows, else copies; existing ones are used again.
+
+    Args:
+        samples: Test samples.
+        cache_dir: Where the files go, as `<first two digits>/<sample_id><suffix>`.
+
+    Raises:
+        DatasetError: If a sample's file is gone.
+        WorkspaceError: If the folder cannot be written to.
+    """
+    return [replace(sample, path=_blind_path(sample, cache_dir)) for sample in samples]
+
+
+def _blind_path(sample: Sample, cache_dir: Path) -> Path:
+    folder = cache_dir / sample.sample_id[:2]
+    target = folder / f"{sample.sample_id}{sample.path.suffix.lower()}"
+    if target.exists():
+        return target
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        draft = folder / f".{target.name}.{os.getpid()}"
+        with suppress(FileNotFoundError):
+            draft.unlink()
+        try:
+            os.link(sample.path, draft)
+        except FileNotFoundError:
+            raise
+        except OSError:  # another disk, or one without hard links
+            shutil.copyfile(sample.path, draft)
+        draft.replace(target)
+    except FileNotFoundError as error:
+        raise DatasetError(
+            f"the file {sample.path} of a test sample is gone.",
+            remedy="Look at the dataset: automl-bench data check NAME",
+        ) from error
+    except OSError as error:
+        raise WorkspaceError(
+            f"{folder} cannot be written to: {error.strerror or error}.", remedy="Make room or change the permissions."
+        ) from error
+    return target
