@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -10,6 +11,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+
+PIPE_WIDTH = 160
+"""Columns of output that goes into a file or a pipe."""
 
 
 class Advance(Protocol):
@@ -24,7 +29,10 @@ def console(*, stderr: bool = False) -> Console:
     """Return a console for people; progress and messages go to stderr so that stdout can be piped."""
     from rich.console import Console
 
-    return Console(stderr=stderr, highlight=False, soft_wrap=not sys.stdout.isatty())
+    stream = sys.stderr if stderr else sys.stdout
+    # Into a file or a pipe, tables are as wide as they need rather than folded to a terminal's 80 columns.
+    width = None if stream.isatty() or "COLUMNS" in os.environ else PIPE_WIDTH
+    return Console(stderr=stderr, highlight=False, width=width)
 
 
 def print_json(value: Any) -> None:
