@@ -6,7 +6,7 @@ the core. Fields are only ever added, always with a default.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -184,6 +184,8 @@ class ProviderDescription:
             lost answer the host looks that long before it creates again.
         split_policy: How the service uses our validation half, one sentence for the report.
         docs_url: Where the provider documents the service.
+        policy: The least-privilege permissions that the plugin needs, in the provider's own words (for AWS an IAM
+            policy document), as `providers show NAME --policy` prints them; empty if there are none to set.
     """
 
     name: str
@@ -199,6 +201,7 @@ class ProviderDescription:
     settle_seconds: float = 0.0
     split_policy: str = "Trains on the training half and selects on the validation half."
     docs_url: str = ""
+    policy: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -334,6 +337,84 @@ class ResourceRecorder(Protocol):
         ...
 
 
+# --- many small uploads ----------------------------------------------------------------------------------
+
+
+RequestMaker = Callable[[], "HttpRequest"]
+"""Builds and signs a request; called again for each attempt, as a signature may have expired."""
+
+
+@dataclass(frozen=True, slots=True)
+class SendFailure:
+    """A request of a bulk sending that was given up.
+
+    Attributes:
+        tag: The caller's tag.
+        outcome: Outcome of its last attempt.
+        status: HTTP status of the last attempt, or None.
+        error: One sentence.
+        attempts: How often it was sent; 0 if it could not be made.
+        response: The whole answer of the last attempt, or None: what the provider says of the refusal.
+    """
+
+    tag: Any
+    outcome: Outcome
+    status: int | None
+    error: str
+    attempts: int
+    response: HttpResponse | None = field(default=None, repr=False)
+
+
+@dataclass(slots=True)
+class SendReport:
+    """What came of a bulk sending.
+
+    Attributes:
+        sent: Requests that the service accepted.
+        repeated: Sendings beyond the first of each request.
+        failures: Requests that were given up, in that order.
+    """
+
+    sent: int = 0
+    repeated: int = 0
+    failures: list[SendFailure] = field(default_factory=list)
+
+
+class BulkSender(Protocol):
+    """Sends many idempotent requests through the host's transport, N in flight, repeating what failed in passing.
+
+    A throttle (429), a time-out, a server error and a broken connection are sent again, after the wait that the service
+    asked for; other refusals are final at once. Redirects are not followed.
+    """
+
+    def __call__(
+        self,
+        requests: Iterable[tuple[Any, RequestMaker]],
+        *,
+        in_flight: int = 32,
+        requests_per_second: float | None = None,
+        progress: Callable[[int], None] | None = None,
+        on_done: Callable[[Any, HttpResponse], None] | None = None,
+    ) -> SendReport:
+        """Send every request and return what came of them; failures are not raised.
+
+        Args:
+            requests: Tag and maker of each request; read one by one, and each is made only when its turn has come.
+            in_flight: Most requests under way at once.
+            requests_per_second: Upper bound of the rate, for a published limit of the service.
+            progress: Called with the number of requests that have ended, well or not.
+            on_done: Called with tag and answer of each accepted request, in the order in which they end.
+
+        Raises:
+            Interrupted: If the user wants to end.
+        """
+        ...
+
+
+def _send_nothing(*_: Any, **__: Any) -> SendReport:
+    raise NotImplementedError("this context was made without a sender")
+
+
 # --- contexts --------------------------------------------------------------------------------------------
 
 
@@ -373,6 +454,7 @@ class TrialContext(ProviderContext):
         modality: What one sample is.
         results: The `Operation.result` of the stages done so far.
         resources: The ledger.
+        send: Sends many small requests, such as the samples of an upload, through the host's transport.
     """
 
     trial_id: str
@@ -384,6 +466,7 @@ class TrialContext(ProviderContext):
     modality: Modality
     results: Mapping[Stage, Mapping[str, Json]]
     resources: ResourceRecorder = field(repr=False)
+    send: BulkSender = field(default=_send_nothing, repr=False)
 
     def name_for(self, kind: str, *, max_length: int = 63, separator: str = "-") -> str:
         """Return the deterministic name of this trial's resource of a kind, within a provider's length limit.

@@ -8,7 +8,7 @@ import typer
 
 from automl_bench.cli.output import console, print_json, print_table
 from automl_bench.contract import Capability
-from automl_bench.errors import AutomlBenchError
+from automl_bench.errors import AutomlBenchError, UsageError
 
 if TYPE_CHECKING:
     from automl_bench.cli.session import Session
@@ -57,16 +57,26 @@ def _listing(session: Session, name: str) -> dict[str, Any]:
 
 
 @app.command("show")
-def show(name: NameArgument, as_json: JsonOption = False) -> None:
+def show(
+    name: NameArgument,
+    as_json: JsonOption = False,
+    policy: Annotated[
+        bool, typer.Option("--policy", help="Print only the least-privilege permissions it needs.")
+    ] = False,
+) -> None:
     """Show what a provider can do: capabilities, limits, settings, variants, prices.
 
     \b
     Examples:
       automl-bench providers show local
+      automl-bench providers show NAME --policy > policy.json
     """
     from automl_bench.cli.session import Session
 
     session = Session()
+    if policy:
+        print_policy(session.provider(name).description)
+        return
     shown = _description(session, session.provider(name).description)
     if as_json:
         print_json(shown)
@@ -85,6 +95,17 @@ def show(name: NameArgument, as_json: JsonOption = False) -> None:
     if shown["prices"]:
         columns = ["item", "usd", "unit", "as_of", "source"]
         print_table(columns, [[item[column] for column in columns] for item in shown["prices"]])
+
+
+def print_policy(description: ProviderDescription) -> None:
+    """Print a provider's permissions as they are, so that the output can go into a file.
+
+    Raises:
+        UsageError: If it needs none.
+    """
+    if not description.policy:
+        raise UsageError(f"{description.name} needs no permissions that could be set.")
+    typer.echo(description.policy.rstrip("\n"))
 
 
 def _description(session: Session, description: ProviderDescription) -> dict[str, Any]:

@@ -3,7 +3,8 @@
 Importing this loads libcurl: commands that send no request import it inside the function that needs it.
 """
 
-from automl_bench.transport.bulk import RetryPolicy, SendFailure, SendReport, retry_after_seconds, send_all
+from automl_bench.contract import SendFailure, SendReport
+from automl_bench.transport.bulk import RetryPolicy, retry_after_seconds, send_all
 from automl_bench.transport.exchange import Exchange, ResponseHeaders, classify_status
 from automl_bench.transport.multi import MultiTransport
 from automl_bench.transport.options import TransportOptions, resolve_ca_bundle, resolve_proxy

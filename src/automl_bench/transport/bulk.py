@@ -10,20 +10,17 @@ import heapq
 import random
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from automl_bench.contract import HttpRequest, HttpResponse
+from automl_bench.contract import HttpResponse, RequestMaker, SendFailure, SendReport
 from automl_bench.errors import AutomlBenchError
 from automl_bench.store.records import Outcome
 from automl_bench.transport.exchange import Exchange
 from automl_bench.transport.multi import MultiTransport
 from automl_bench.transport.options import TransportOptions
-
-RequestMaker = Callable[[], HttpRequest]
-"""Builds and signs a request; called again for each attempt, as a signature may have expired."""
 
 _PASSING = frozenset({Outcome.THROTTLED, Outcome.TIMEOUT, Outcome.FAILED})
 
@@ -41,40 +38,6 @@ class RetryPolicy:
     attempts: int = 5
     first_wait_seconds: float = 0.5
     longest_wait_seconds: float = 60.0
-
-
-@dataclass(frozen=True, slots=True)
-class SendFailure:
-    """A request that was given up.
-
-    Attributes:
-        tag: The caller's tag.
-        outcome: Outcome of its last attempt.
-        status: HTTP status of the last attempt, or None.
-        error: One sentence.
-        attempts: How often it was sent; 0 if it could not be made.
-    """
-
-    tag: Any
-    outcome: Outcome
-    status: int | None
-    error: str
-    attempts: int
-
-
-@dataclass(slots=True)
-class SendReport:
-    """What came of a bulk sending.
-
-    Attributes:
-        sent: Requests that the service accepted.
-        repeated: Sendings beyond the first of each request.
-        failures: Requests that were given up, in that order.
-    """
-
-    sent: int = 0
-    repeated: int = 0
-    failures: list[SendFailure] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -192,7 +155,7 @@ class _Bulk:
         else:
             status = exchange.response.status if exchange.response else None
             error = exchange.error or f"the service answered {status}"
-            self._give_up(SendFailure(job.tag, outcome, status, error, job.attempts))
+            self._give_up(SendFailure(job.tag, outcome, status, error, job.attempts, exchange.response))
 
     def _give_up(self, failure: SendFailure) -> None:
         self.report.failures.append(failure)

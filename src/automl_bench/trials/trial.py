@@ -5,17 +5,21 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from automl_bench.contract import (
     Capability,
     Endpoint,
+    HttpResponse,
     Json,
     Operation,
     OperationState,
+    RequestMaker,
+    SendReport,
     Stage,
     TrialContext,
     Variant,
@@ -37,7 +41,7 @@ from automl_bench.store.records import StageRecord, StageStatus, TrialRecord
 from automl_bench.trials.ledger import TrialLedger
 from automl_bench.trials.machine import Machine, Use
 from automl_bench.trials.material import Material
-from automl_bench.trials.waiting import first_sentence, patiently, wait_for
+from automl_bench.trials.waiting import first_sentence, interrupted, patiently, wait_for
 
 log = logging.getLogger(__name__)
 
@@ -159,8 +163,35 @@ class Trial:
             modality=self.material.modality,
             results=results,
             resources=ledger,
+            send=self.send,
         )
         return context
+
+    def send(
+        self,
+        requests: Iterable[tuple[Any, RequestMaker]],
+        *,
+        in_flight: int = 32,
+        requests_per_second: float | None = None,
+        progress: Callable[[int], None] | None = None,
+        on_done: Callable[[Any, HttpResponse], None] | None = None,
+    ) -> SendReport:
+        """Send many requests for a plugin. See `automl_bench.contract.BulkSender`."""
+        from automl_bench.transport.bulk import send_all
+
+        def stop_or_report(done: int) -> None:
+            if self.around.stop.is_set():
+                raise interrupted()
+            if progress is not None:
+                progress(done)
+
+        return send_all(
+            requests,
+            in_flight=in_flight,
+            requests_per_second=requests_per_second,
+            progress=stop_or_report,
+            on_done=on_done,
+        )
 
     def stages(self) -> list[Stage]:
         """Return the building stages this provider has, in order."""
