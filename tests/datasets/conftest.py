@@ -6,6 +6,7 @@ import hashlib
 import io
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -112,7 +113,8 @@ def file_server() -> Iterator[FileServer]:
                 self.close_connection = True
                 self.connection.close()
                 return
-            self.wfile.write(content[start:])
+            with suppress(ConnectionError):  # the client may have seen enough
+                self.wfile.write(content[start:])
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True

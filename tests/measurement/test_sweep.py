@@ -121,7 +121,8 @@ def step(**changes: Any) -> dict[str, Any]:
         "throughput": {"value": 100.0},
         "response_ms": {"p50": {"value": 20.0}, "p95": {"value": 40.0}},
         "lateness_ms": {"p50": 0.1, "p90": 0.5, "p99": 1.0, "max": 3.0},
-        "client": {"cpu_share": 0.2, "starved_share": 0.01},
+        "service_ms": {"p50": {"value": 20.0}},
+        "client": {"cpu_share": 0.2, "starved_share": 0.01, "wait_ms": 0.1, "added_ms": 0.001},
         "schedule": {"planned": 300, "dropped": 0, "abandoned": 0},
     }
     return {**usual, **changes}
@@ -134,8 +135,8 @@ def step(**changes: Any) -> dict[str, Any]:
         ({"outcomes": {"ok": 290, "throttled": 10, "timeout": 0, "refused": 0, "failed": 0}}, Cause.THROTTLED),
         ({"outcomes": {"ok": 290, "throttled": 0, "timeout": 0, "refused": 0, "failed": 10}}, Cause.FAILING),
         ({"client": {"cpu_share": 0.95, "starved_share": 0.0}}, Cause.CLIENT),
-        ({"client": {"cpu_share": 0.3, "starved_share": 0.4}}, Cause.CLIENT),
-        ({"client": {"cpu_share": 0.3, "starved_share": None}}, None),
+        ({"client": {"cpu_share": 0.3, "starved_share": 0.4, "wait_ms": 5.0, "added_ms": 2.0}}, Cause.CLIENT),
+        ({"client": {"cpu_share": 0.3, "starved_share": None, "wait_ms": None, "added_ms": None}}, None),
         ({"lateness_ms": {"p50": 4.0, "p90": 9.0, "p99": 20.0, "max": 30.0}}, Cause.CLIENT),
         ({"lateness_ms": {"p50": 0.1, "p90": 0.3, "p99": 20.0, "max": 30.0}}, None),
         ({"achieved_rate": 90.0}, Cause.QUEUEING),

@@ -77,7 +77,7 @@ app.add_typer(data.app, name="data", help="Datasets: list, show, fetch, import, 
 app.command("ablate", rich_help_panel="Data")(ablate.ablate)
 verbs.register(app)
 experiments.register(app)
-app.add_typer(results.app, name="results", help="Results: show them, import some measured elsewhere.")
+app.add_typer(results.app, name="results")
 app.command("report", rich_help_panel="Results")(report.report)
 app.command("export", rich_help_panel="Results")(report.export)
 app.command("resources", rich_help_panel="Experiments")(resources.resources)

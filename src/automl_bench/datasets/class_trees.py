@@ -113,8 +113,8 @@ def _entries(folder: str) -> list[os.DirEntry[str]]:
 def _unwrapped(folder: Path, words: Mapping[str, str], *, keep_classes: bool = False) -> Path:
     """Go down while a folder holds one folder that itself holds only folders (archives often wrap their content).
 
-    A folder named like a split is no wrapper. With `keep_classes` (inside a split folder), a single folder is one only if
-    it repeats its parent's name.
+    A folder named like a split is no wrapper. With `keep_classes` (inside a split folder), a single folder is one
+    only if it repeats its parent's name.
     """
     for _ in range(_DEEPEST):
         entries = _entries(str(folder))

@@ -188,9 +188,10 @@ def _append(answer: requests.Response, part: Path, done: int, progress: Progress
     except OSError as error:
         raise cannot("write", part, error) from error
     with sink:
-        sink.seek(done)
-        sink.truncate()
-        for step in answer.iter_content(_STEP_BYTES):
+        if done:
+            sink.seek(done)
+            sink.truncate()
+        while step := answer.raw.read1(_STEP_BYTES):  # what has come, not less: a break loses none of it
             try:
                 sink.write(step)
             except OSError as error:

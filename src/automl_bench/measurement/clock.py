@@ -11,7 +11,7 @@ NS_PER_SECOND = 1_000_000_000
 NS_PER_MS = 1_000_000
 
 SCHEDSTAT = Path("/proc/thread-self/schedstat")
-"""Linux: nanoseconds this thread ran, and nanoseconds it was ready to run but had no processor."""
+"""Linux: nanoseconds this thread ran, nanoseconds it was ready to run but had no processor, how often it ran."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +50,19 @@ class ClientLoad:
         cpu_share: Processor time of this process per second; 1.0 is one core fully used.
         starved_share: Share of the time in which the sending thread was ready to run but had no processor, or
             None where the system does not say.
+        wait_ms: How long it waited each time, on average.
     """
 
     cpu_share: float
     starved_share: float | None
+    wait_ms: float | None
+
+    @property
+    def added_ms(self) -> float | None:
+        """About how much this adds to a latency: an answer that comes while the client waits is seen after it."""
+        if self.starved_share is None or self.wait_ms is None:
+            return None
+        return self.starved_share * self.wait_ms
 
 
 class ClientMeter:
@@ -62,7 +71,7 @@ class ClientMeter:
     def __init__(self) -> None:
         self._wall = time.monotonic_ns()
         self._cpu = time.process_time_ns()
-        self._starved = _waited_for_processor_ns()
+        self._starved = _waited_for_processor()
 
     @property
     def cpu_ns(self) -> int:
@@ -72,13 +81,17 @@ class ClientMeter:
     def read(self) -> ClientLoad:
         """Return the load since the meter was made; call it from the same thread."""
         wall = max(1, time.monotonic_ns() - self._wall)
-        starved = _waited_for_processor_ns()
-        share = None if starved is None or self._starved is None else (starved - self._starved) / wall
-        return ClientLoad(self.cpu_ns / wall, share)
+        now = _waited_for_processor()
+        if now is None or self._starved is None:
+            return ClientLoad(self.cpu_ns / wall, None, None)
+        waited, times = now[0] - self._starved[0], now[1] - self._starved[1]
+        return ClientLoad(self.cpu_ns / wall, waited / wall, waited / NS_PER_MS / max(1, times))
 
 
-def _waited_for_processor_ns() -> int | None:
+def _waited_for_processor() -> tuple[int, int] | None:
+    """Return (nanoseconds waited, times run) of this thread so far."""
     try:
-        return int(SCHEDSTAT.read_text().split()[1])
-    except (OSError, ValueError, IndexError):
+        _, waited, times = SCHEDSTAT.read_text().split()[:3]
+        return int(waited), int(times)
+    except (OSError, ValueError):
         return None

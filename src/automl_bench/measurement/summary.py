@@ -88,6 +88,8 @@ def summarise(columns: Columns, facts: RunFacts) -> dict[str, Json]:
         "client": {
             "cpu_share": facts.client.cpu_share,
             "starved_share": facts.client.starved_share,
+            "wait_ms": facts.client.wait_ms,
+            "added_ms": facts.client.added_ms,
             "cpu_us_per_call": facts.cpu_ns / 1000 / n if n else None,
             "unseen_ms": _unseen(facts.unseen_ns),
         },

@@ -13,8 +13,8 @@ from automl_bench.measurement.validity import (
     BUSIEST_CLIENT,
     LARGEST_DROPPED_SHARE,
     LARGEST_ERROR_SHARE,
-    LONGEST_STARVED_SHARE,
     Bounds,
+    starvation,
 )
 
 if TYPE_CHECKING:
@@ -158,11 +158,8 @@ def _client_bound(step: Mapping[str, Json], bounds: Bounds) -> Knee | None:
     offered = step["offered_rate"]
     if client["cpu_share"] > BUSIEST_CLIENT:
         return Knee(Cause.CLIENT, f"This process used {client['cpu_share']:.0%} of a core at {offered:.3g}/s.")
-    if (client["starved_share"] or 0.0) > LONGEST_STARVED_SHARE:
-        return Knee(
-            Cause.CLIENT,
-            f"This client waited for a processor {client['starved_share']:.0%} of the time at {offered:.3g}/s.",
-        )
+    if starved := starvation(step):
+        return Knee(Cause.CLIENT, f"At {offered:.3g}/s: {starved}")
     if late is not None and late > bounds.late_ms:
         return Knee(Cause.CLIENT, f"Sends went out late at {offered:.3g}/s: p90 {late:.1f} ms after their moment.")
     if schedule["dropped"] / max(1, schedule["planned"]) > LARGEST_DROPPED_SHARE and not _grows(step):

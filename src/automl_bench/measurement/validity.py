@@ -30,8 +30,9 @@ BUSIEST_CLIENT = 0.85
 """Processor time of this process per second: above, its own queueing stands in the latencies. One Python process
 cannot use much more than one core."""
 
-LONGEST_STARVED_SHARE = 0.15
-"""Share of the time in which the sending thread was ready to run and had no processor."""
+LARGEST_ADDED_SHARE = 0.05
+"""What waiting for a processor adds to a latency, over the median: other processes then stand in the numbers. It is
+the share of the time in which the sending thread was ready to run without a processor, times the length of a wait."""
 
 LARGEST_ERROR_SHARE = 0.01
 """Calls without an OK answer. Their latencies are unknown, so beyond 1 % even p99 says little."""
@@ -117,13 +118,23 @@ def _dropped(summary: Mapping[str, Json]) -> str:
 
 def _client(summary: Mapping[str, Json], bounds: Bounds) -> str:
     client = summary["client"]
-    share, starved = client["cpu_share"], client["starved_share"]
+    share = client["cpu_share"]
     if share > BUSIEST_CLIENT:
         owner = "This client" if bounds.over_http else "This process, in which the service also runs,"
         return f"{owner} used {share:.0%} of a core; above {BUSIEST_CLIENT:.0%} it measures itself."
-    if starved is not None and starved > LONGEST_STARVED_SHARE:
-        return f"This client had to wait for a processor {starved:.0%} of the time: something else keeps them busy."
-    return ""
+    return starvation(summary)
+
+
+def starvation(summary: Mapping[str, Json]) -> str:
+    """Return a sentence if other processes kept this client from its processor so long that it shows; else ""."""
+    client, median = summary["client"], summary["service_ms"]["p50"].get("value")
+    added = client.get("added_ms")
+    if added is None or not median or added <= LARGEST_ADDED_SHARE * median:
+        return ""
+    return (
+        f"This client waited for a processor {client['starved_share']:.0%} of the time, {client['wait_ms']:.2g} ms "
+        f"each time: about {added / median:.0%} of the median latency is its own."
+    )
 
 
 def _not_kept_in_flight(summary: Mapping[str, Json], bounds: Bounds) -> str:

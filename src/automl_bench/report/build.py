@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from automl_bench import __version__
+import automl_bench
 from automl_bench.contract import ReportSection
 from automl_bench.report.drawing import Drawing
 from automl_bench.report.fields import RESULT_FIELDS
@@ -131,7 +131,7 @@ def _subtitle(context: Context, rows: Sequence[Row]) -> str:
     imported = len(rows) - trials
     if imported:
         words.append(f"{imported} imported result{'' if imported == 1 else 's'}")
-    return f"{context.name}: {', '.join(words) or 'no trials'}. automl-bench {__version__}, {context.generated_at}"
+    return f"{context.name}: {', '.join(words) or 'no trials'}. automl-bench {automl_bench.__version__}, {context.generated_at}"
 
 
 def _json(context: Context, rows: Sequence[Row], findings: Findings) -> str:
@@ -139,7 +139,7 @@ def _json(context: Context, rows: Sequence[Row], findings: Findings) -> str:
         "experiment": context.name,
         "title": context.title,
         "generated_at": context.generated_at,
-        "automl_bench": __version__,
+        "automl_bench": automl_bench.__version__,
         "settings": context.settings,
         "environment": context.environment,
         "results": rows,
@@ -161,7 +161,7 @@ def _markdown(context: Context, parts: Sequence[Section]) -> str:
     lines = [
         f"# {markdown_text(context.title)}",
         "",
-        f"{markdown_text(context.name)}, automl-bench {__version__}, {context.generated_at}",
+        f"{markdown_text(context.name)}, automl-bench {automl_bench.__version__}, {context.generated_at}",
         "",
     ]
     for part in parts:

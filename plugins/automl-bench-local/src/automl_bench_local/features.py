@@ -73,7 +73,9 @@ def read_image(content: bytes) -> Image:
     if image.mode in {"L", "RGB"}:
         return image
     if image.mode.startswith("I;16"):  # 16-bit grey; Pillow's own conversion to L would cut off at 255
-        return image.point(lambda value: value / 257, "L")
+        import numpy as np
+
+        return Image.fromarray((np.asarray(image) // 257).astype(np.uint8))
     return image.convert("L" if image.mode in {"1", "LA", "La"} else "RGB")
 
 
