@@ -395,8 +395,10 @@ class BulkSender(Protocol):
         requests_per_second: float | None = None,
         progress: Callable[[int], None] | None = None,
         on_done: Callable[[Any, HttpResponse], None] | None = None,
+        judge: Callable[[Any, HttpResponse], None] | None = None,
+        attempts: int = 5,
     ) -> SendReport:
-        """Send every request and return what came of them; failures are not raised.
+        """Send every request and return what came of them; without a judge, failures are not raised.
 
         Args:
             requests: Tag and maker of each request; read one by one, and each is made only when its turn has come.
@@ -404,9 +406,16 @@ class BulkSender(Protocol):
             requests_per_second: Upper bound of the rate, for a published limit of the service.
             progress: Called with the number of requests that have ended, well or not.
             on_done: Called with tag and answer of each accepted request, in the order in which they end.
+            judge: Reads each whole answer, whatever its status, in place of the classes above: returns to accept it,
+                raises what it means otherwise. After RateLimited or TransientProviderError the request is sent again;
+                any other error is raised and ends the sending at once, as every further request could cost money.
+                Used-up attempts and makers that fail are raised then, too.
+            attempts: Most sendings of one request.
 
         Raises:
             Interrupted: If the user wants to end.
+            ProviderError: With a judge: what ended the sending.
+            WorkspaceError: With a judge: a maker could not read a file.
         """
         ...
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import heapq
 import random
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -15,9 +16,17 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from automl_bench.contract import HttpResponse, RequestMaker, SendFailure, SendReport
-from automl_bench.errors import AutomlBenchError
-from automl_bench.store.records import Outcome
+from automl_bench.contract import HttpResponse, Outcome, RequestMaker, SendFailure, SendReport
+from automl_bench.errors import (
+    AutomlBenchError,
+    ConnectionLost,
+    Interrupted,
+    ProviderError,
+    RateLimited,
+    RequestTimedOut,
+    TransientProviderError,
+    WorkspaceError,
+)
 from automl_bench.transport.exchange import Exchange
 from automl_bench.transport.multi import MultiTransport
 from automl_bench.transport.options import TransportOptions
@@ -56,6 +65,8 @@ def send_all(
     progress: Callable[[int], None] | None = None,
     on_done: Callable[[Any, HttpResponse], None] | None = None,
     requests_per_second: float | None = None,
+    judge: Callable[[Any, HttpResponse], None] | None = None,
+    stop: threading.Event | None = None,
 ) -> SendReport:
     """Send every request, up to `in_flight` at once, and return what came of them.
 
@@ -70,12 +81,23 @@ def send_all(
         progress: Called with the number of requests that have ended, well or not.
         on_done: Called with tag and answer of each accepted request, in the order in which they end.
         requests_per_second: Upper bound of the rate, for a published limit of the service.
+        judge: Reads each whole answer in place of the classes above: returns to accept it; RateLimited and
+            TransientProviderError send the request again. With a judge nothing is listed as failed: whatever is final
+            (another error of the judge or a maker, or used-up attempts) is raised and ends the sending.
+        stop: Ends the sending; what is in flight then may or may not have arrived.
 
     Returns:
-        Counts and the list of failures. Failures are not raised: the caller knows what a missing one means.
+        Counts and the list of failures. Without a judge, failures are not raised: the caller knows what a missing one
+        means.
+
+    Raises:
+        Interrupted: If `stop` was set.
+        ProviderError: With a judge: what ended the sending.
+        WorkspaceError: With a judge: a maker could not read a file.
     """
     with MultiTransport(options or TransportOptions(), in_flight) as transport:
-        return _Bulk(transport, policy or RetryPolicy(), progress, on_done, requests_per_second).run(iter(requests))
+        bulk = _Bulk(transport, policy or RetryPolicy(), progress, on_done, requests_per_second, judge, stop)
+        return bulk.run(iter(requests))
 
 
 class _Bulk:
@@ -88,11 +110,15 @@ class _Bulk:
         progress: Callable[[int], None] | None,
         on_done: Callable[[Any, HttpResponse], None] | None,
         rate: float | None,
+        judge: Callable[[Any, HttpResponse], None] | None,
+        stop: threading.Event | None,
     ) -> None:
         self.transport = transport
         self.policy = policy
         self.progress = progress
         self.on_done = on_done
+        self.judge = judge
+        self.stop = stop
         self.spacing = 0.0 if rate is None else 1.0 / rate
         self.next_slot = time.monotonic()
         self.report = SendReport()
@@ -105,6 +131,8 @@ class _Bulk:
         """Send until nothing is left."""
         exhausted = False
         while True:
+            if self.stop is not None and self.stop.is_set():
+                raise Interrupted("stopped on request.", remedy="Run the same command again to go on.")
             while self.transport.free and self.next_slot <= time.monotonic():
                 job = self._due()
                 if job is None and not exhausted and len(self.resting) < self.most_resting:
@@ -133,29 +161,73 @@ class _Bulk:
         return max(0.0, min(nexts) - now)
 
     def _start(self, job: _Job) -> None:
-        self.next_slot = max(self.next_slot, time.monotonic() - 1.0) + self.spacing if self.spacing else 0.0
+        # At most one request is caught up on after a stall: a service counts the requests of every second.
+        self.next_slot = max(self.next_slot, time.monotonic() - self.spacing) + self.spacing if self.spacing else 0.0
         try:
             self.transport.start(job.make(), job)
-        except (AutomlBenchError, OSError) as error:  # one unreadable file does not end the upload
-            self._give_up(SendFailure(job.tag, Outcome.REFUSED, None, str(error), job.attempts))
+        except (RateLimited, TransientProviderError) as error:
+            job.attempts += 1
+            self._again(job, error, None)
+            return
+        except (AutomlBenchError, OSError) as error:
+            self._cannot_be_made(job, error)
             return
         job.attempts += 1
         self.report.repeated += job.attempts > 1
 
+    def _cannot_be_made(self, job: _Job, error: AutomlBenchError | OSError) -> None:
+        if self.judge is None:  # one unreadable file does not end the upload
+            self._give_up(SendFailure(job.tag, Outcome.REFUSED, None, str(error), job.attempts))
+            return
+        if isinstance(error, OSError):
+            raise WorkspaceError(
+                f"{error.filename or job.tag} cannot be read: {error.strerror or error}.",
+                remedy="Check the dataset: automl-bench data check NAME",
+            ) from error
+        raise error
+
+    def _again(self, job: _Job, error: RateLimited | TransientProviderError, response: HttpResponse | None) -> None:
+        """Send a request again after a pause, or give it up for good."""
+        if job.attempts < self.policy.attempts:
+            self._rest(job, self._pause_seconds(job, response, getattr(error, "retry_after", None)))
+        elif self.judge is not None:
+            raise error
+        else:
+            self._give_up(SendFailure(job.tag, Outcome.FAILED, None, str(error), job.attempts))
+
+    def _rest(self, job: _Job, seconds: float) -> None:
+        self.order += 1
+        heapq.heappush(self.resting, (time.monotonic() + seconds, self.order, job))
+
     def _settle(self, job: _Job, exchange: Exchange) -> None:
         outcome = exchange.outcome
-        if outcome is Outcome.OK and exchange.response is not None:
-            self.report.sent += 1
-            if self.on_done is not None:
-                self.on_done(job.tag, exchange.response)
-            self._count_ended()
+        if self.judge is not None:
+            self._judge(job, exchange)
+        elif outcome is Outcome.OK and exchange.response is not None:
+            self._accept(job, exchange.response)
         elif outcome in _PASSING and job.attempts < self.policy.attempts:
-            self.order += 1
-            heapq.heappush(self.resting, (time.monotonic() + self._pause_seconds(job, exchange), self.order, job))
+            self._rest(job, self._pause_seconds(job, exchange.response))
         else:
             status = exchange.response.status if exchange.response else None
             error = exchange.error or f"the service answered {status}"
             self._give_up(SendFailure(job.tag, outcome, status, error, job.attempts, exchange.response))
+
+    def _judge(self, job: _Job, exchange: Exchange) -> None:
+        try:
+            if exchange.response is None:
+                raise _fault(job, exchange)
+            assert self.judge is not None
+            self.judge(job.tag, exchange.response)
+        except (RateLimited, TransientProviderError) as error:
+            self._again(job, error, exchange.response)
+        else:
+            self._accept(job, exchange.response)
+
+    def _accept(self, job: _Job, response: HttpResponse) -> None:
+        self.report.sent += 1
+        if self.on_done is not None:
+            self.on_done(job.tag, response)
+        self._count_ended()
 
     def _give_up(self, failure: SendFailure) -> None:
         self.report.failures.append(failure)
@@ -166,13 +238,19 @@ class _Bulk:
         if self.progress is not None:
             self.progress(self.ended)
 
-    def _pause_seconds(self, job: _Job, exchange: Exchange) -> float:
-        if exchange.response is not None:
-            asked = retry_after_seconds(exchange.response)
-            if asked is not None:
-                return min(asked, self.policy.longest_wait_seconds)
+    def _pause_seconds(self, job: _Job, response: HttpResponse | None, asked: float | None = None) -> float:
+        if asked is None and response is not None:
+            asked = retry_after_seconds(response)
+        if asked is not None:
+            return min(max(0.0, asked), self.policy.longest_wait_seconds)
         bound = self.policy.first_wait_seconds * 2 ** (job.attempts - 1)
         return random.uniform(0.0, min(bound, self.policy.longest_wait_seconds))
+
+
+def _fault(job: _Job, exchange: Exchange) -> ProviderError:
+    """Return the error of a request that got no whole answer."""
+    words = f"{job.tag}: {exchange.error or 'no whole answer'}"
+    return RequestTimedOut(words) if exchange.outcome is Outcome.TIMEOUT else ConnectionLost(words)
 
 
 def retry_after_seconds(response: HttpResponse) -> float | None:

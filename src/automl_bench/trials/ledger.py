@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from automl_bench.contract import Resource, Stage
 from automl_bench.store import Store
-from automl_bench.store.records import LedgerEntry, LedgerState, TrialRecord
+from automl_bench.store.records import LedgerEntry, TrialRecord
 from automl_bench.trials.waiting import interrupted, pause
 
 log = logging.getLogger(__name__)
@@ -61,8 +61,9 @@ class TrialLedger:
         if self._stop.is_set():
             raise interrupted()
         name = name or self._name_for(kind)
-        unconfirmed = any(
-            entry.kind == kind and entry.name == name and entry.state is LedgerState.INTENDED
+        # Created or not, a resource made a moment ago may not show in the provider's lists yet.
+        made_before = any(
+            entry.kind == kind and entry.name == name
             for entry in self._store.ledger(trial_id=self._trial.trial_id, open_only=True)
         )
         entry = self._store.ledger_intend(
@@ -76,7 +77,7 @@ class TrialLedger:
                 hourly_usd=hourly_usd,
             )
         )
-        found = self._find(find, name, self._settle_seconds if unconfirmed else 0.0)
+        found = self._find(find, name, self._settle_seconds if made_before else 0.0)
         resource = found if found is not None else create(name)
         if resource.hourly_usd is None and hourly_usd is not None:
             resource = replace(resource, hourly_usd=hourly_usd)

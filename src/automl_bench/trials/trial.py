@@ -41,7 +41,7 @@ from automl_bench.store.records import StageRecord, StageStatus, TrialRecord
 from automl_bench.trials.ledger import TrialLedger
 from automl_bench.trials.machine import Machine, Use
 from automl_bench.trials.material import Material
-from automl_bench.trials.waiting import first_sentence, interrupted, patiently, wait_for
+from automl_bench.trials.waiting import first_sentence, patiently, wait_for
 
 log = logging.getLogger(__name__)
 
@@ -175,22 +175,21 @@ class Trial:
         requests_per_second: float | None = None,
         progress: Callable[[int], None] | None = None,
         on_done: Callable[[Any, HttpResponse], None] | None = None,
+        judge: Callable[[Any, HttpResponse], None] | None = None,
+        attempts: int = 5,
     ) -> SendReport:
         """Send many requests for a plugin. See `automl_bench.contract.BulkSender`."""
-        from automl_bench.transport.bulk import send_all
-
-        def stop_or_report(done: int) -> None:
-            if self.around.stop.is_set():
-                raise interrupted()
-            if progress is not None:
-                progress(done)
+        from automl_bench.transport.bulk import RetryPolicy, send_all
 
         return send_all(
             requests,
             in_flight=in_flight,
+            policy=RetryPolicy(attempts=attempts),
             requests_per_second=requests_per_second,
-            progress=stop_or_report,
+            progress=progress,
             on_done=on_done,
+            judge=judge,
+            stop=self.around.stop,
         )
 
     def stages(self) -> list[Stage]:

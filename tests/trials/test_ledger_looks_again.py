@@ -1,0 +1,77 @@
+"""A provider's lists lag: what an earlier line of the ledger speaks of is looked for again before it is made anew."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from automl_bench.contract import Resource, Stage
+from automl_bench.errors import ConnectionLost
+from automl_bench.store import Store, open_store
+from automl_bench.store.records import TrialRecord
+from automl_bench.trials.ledger import TrialLedger
+
+TRIAL = TrialRecord("0123456789ab", "toy", "default", "tiny", "f" * 64, shots=2, fold=0, repeat=0, seed=0)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with open_store(tmp_path / "results.sqlite") as opened:
+        opened.save_trial(TRIAL)
+        yield opened
+
+
+class LaggingService:
+    """Shows a resource in its list only some time after it was created."""
+
+    def __init__(self, lag: float) -> None:
+        self.lag = lag
+        self.created: list[float] = []
+
+    def find(self, name: str) -> Resource | None:
+        return Resource("thing", name, "id") if self.created and time.monotonic() - self.created[0] > self.lag else None
+
+    def create(self, name: str) -> Resource:
+        self.created.append(time.monotonic())
+        return Resource("thing", name, "id")
+
+    def lose_the_answer(self, name: str) -> Resource:
+        self.create(name)
+        raise ConnectionLost("gone.")
+
+
+def ledger(store: Store, settle_seconds: float = 3.0) -> TrialLedger:
+    return TrialLedger(
+        store,
+        TRIAL,
+        Stage.UPLOAD,
+        name_for=lambda kind: f"automl-bench-{kind}",
+        settle_seconds=settle_seconds,
+        stop=threading.Event(),
+    )
+
+
+def test_what_was_created_a_moment_ago_is_not_created_twice_though_the_list_lags(store: Store) -> None:
+    service = LaggingService(lag=0.5)
+    ledger(store).ensure("thing", find=service.find, create=service.create)
+    ledger(store).ensure("thing", find=service.find, create=service.create)
+    assert len(service.created) == 1
+
+
+def test_a_creation_whose_answer_was_lost_is_found_though_the_list_lags(store: Store) -> None:
+    service = LaggingService(lag=0.5)
+    with pytest.raises(ConnectionLost):
+        ledger(store).ensure("thing", find=service.find, create=service.lose_the_answer)
+    ledger(store).ensure("thing", find=service.find, create=service.create)
+    assert len(service.created) == 1
+
+
+def test_the_first_creation_waits_for_nothing(store: Store) -> None:
+    service = LaggingService(lag=0.0)
+    begun = time.monotonic()
+    ledger(store, settle_seconds=60).ensure("thing", find=service.find, create=service.create)
+    assert time.monotonic() - begun < 5
