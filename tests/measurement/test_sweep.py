@@ -17,6 +17,19 @@ from automl_bench.store.records import LoadCall, LoadRun
 from automl_bench.testing.loopback_invoker import LoopbackInvoker
 from automl_bench.testing.loopback_server import Behaviour, loopback_server
 
+ATTEMPTS = 3
+LATE_MS = 50.0
+"""Not the usual 5: the tests' machine may be busy with other tests."""
+
+
+def sweep_undisturbed(invoker: Invoker, first: float, last: float, **more: Any) -> tuple[LoadRun, list[LoadCall]]:
+    """Sweep again where other processes took this one's processor, as the sweep itself then says."""
+    for _ in range(ATTEMPTS - 1):
+        run, rows = sweep(invoker, first, last, max_late_ms=LATE_MS, **more)
+        if run.summary["knee"]["cause"] != Cause.CLIENT:
+            return run, rows
+    return sweep(invoker, first, last, max_late_ms=LATE_MS, **more)
+
 
 def sweep(invoker: Invoker, first: float, last: float, **more: Any) -> tuple[LoadRun, list[LoadCall]]:
     rows: list[LoadCall] = []
@@ -34,7 +47,7 @@ def sweep(invoker: Invoker, first: float, last: float, **more: Any) -> tuple[Loa
 
 def test_a_throttling_service_is_named() -> None:
     with loopback_server(Behaviour(hold_ms=5, throttle_above=25)) as server:
-        run, rows = sweep(LoopbackInvoker(server.url, "cat", body=BODY), 15, 60)
+        run, rows = sweep_undisturbed(LoopbackInvoker(server.url, "cat", body=BODY), 15, 60)
     knee = run.summary["knee"]
     assert knee["cause"] == Cause.THROTTLED
     assert 15 <= knee["last_good_rate"] <= 25.5
@@ -46,7 +59,7 @@ def test_a_throttling_service_is_named() -> None:
 
 def test_a_saturating_service_is_named_queueing() -> None:
     with loopback_server(Behaviour(hold_ms=10, workers=1)) as server:
-        run, _ = sweep(LoopbackInvoker(server.url, "cat", body=BODY), 40, 300)
+        run, _ = sweep_undisturbed(LoopbackInvoker(server.url, "cat", body=BODY), 40, 300)
     knee = run.summary["knee"]
     assert knee["cause"] == Cause.QUEUEING
     assert 40 <= knee["last_good_rate"] < 105
@@ -90,14 +103,14 @@ def test_a_client_starved_by_its_own_threads_is_not_taken_for_a_slow_service() -
 
 
 def test_no_knee_up_to_the_last_rate() -> None:
-    run, rows = sweep(ScriptedCalls(), 20, 40, duration_seconds=0.5)
+    run, rows = sweep_undisturbed(ScriptedCalls(), 20, 40, duration_seconds=0.5)
     assert run.summary["knee"]["cause"] == Cause.NONE
     assert [step["rate"] for step in run.summary["steps"]] == pytest.approx([20, 28, 39.2, 40], rel=0.01)
     assert run.summary["n"] == len([row for row in rows if row.phase == "measured"])
 
 
 def test_the_sweep_stops_below_the_published_rate() -> None:
-    run, _ = sweep(ScriptedCalls(), 40, 200, duration_seconds=0.3, respect_limits=True)
+    run, _ = sweep_undisturbed(ScriptedCalls(), 40, 200, duration_seconds=0.3, respect_limits=True)
     assert run.summary["knee"]["cause"] == Cause.PUBLISHED_LIMIT
     assert max(step["rate"] for step in run.summary["steps"]) <= 60
 
@@ -143,6 +156,7 @@ def step(**changes: Any) -> dict[str, Any]:
         ({"response_ms": {"p50": {"value": 25.0}, "p95": {"value": 130.0}}}, Cause.QUEUEING),
         ({"response_ms": {"p50": {"value": 45.0}, "p95": {"needs": 59}}}, Cause.QUEUEING),
         ({"response_ms": {"p50": {"value": 45.0}, "p95": {"value": 100.0}}}, None),
+        ({"first_p95": 0.01, "response_ms": {"p50": {"value": 0.05}, "p95": {"value": 4.0}}}, None),
         (
             {"achieved_rate": 50.0, "client": {"cpu_share": 0.95, "starved_share": 0.0}},
             Cause.CLIENT,
@@ -157,7 +171,10 @@ def step(**changes: Any) -> dict[str, Any]:
     ],
 )
 def test_each_sign_has_its_cause(changes: dict[str, Any], cause: Cause | None) -> None:
-    found = judge(step(**changes), step(), Bounds())
+    first = step()
+    if "first_p95" in changes:
+        first["response_ms"] = {"p50": {"value": 0.01}, "p95": {"value": changes["first_p95"]}}
+    found = judge(step(**changes), first, Bounds())
     assert (found.cause if found else None) == cause
     if found:
         assert any(character.isdigit() for character in found.evidence)

@@ -138,7 +138,7 @@ def judge(step: Mapping[str, Json], first: Mapping[str, Json] | None, bounds: Bo
         first: The first step's summary, measured at the lowest rate; None for the first step itself.
         bounds: The bounds of validity.
     """
-    return _throttled(step) or _client_bound(step, bounds) or _failing(step) or _queueing(step, first)
+    return _throttled(step) or _client_bound(step, bounds) or _failing(step) or _queueing(step, first, bounds)
 
 
 def _throttled(step: Mapping[str, Json]) -> Knee | None:
@@ -158,7 +158,7 @@ def _client_bound(step: Mapping[str, Json], bounds: Bounds) -> Knee | None:
     offered = step["offered_rate"]
     if client["cpu_share"] > BUSIEST_CLIENT:
         return Knee(Cause.CLIENT, f"This process used {client['cpu_share']:.0%} of a core at {offered:.3g}/s.")
-    if starved := starvation(step):
+    if bounds.over_http and (starved := starvation(step)):
         return Knee(Cause.CLIENT, f"At {offered:.3g}/s: {starved}")
     if late is not None and late > bounds.late_ms:
         return Knee(Cause.CLIENT, f"Sends went out late at {offered:.3g}/s: p90 {late:.1f} ms after their moment.")
@@ -181,7 +181,7 @@ def _failing(step: Mapping[str, Json]) -> Knee | None:
     return Knee(Cause.FAILING, f"{bad} of {n} requests failed at {step['offered_rate']:.3g}/s: {kinds}.")
 
 
-def _queueing(step: Mapping[str, Json], first: Mapping[str, Json] | None) -> Knee | None:
+def _queueing(step: Mapping[str, Json], first: Mapping[str, Json] | None, bounds: Bounds) -> Knee | None:
     offered, achieved = step["offered_rate"], step["achieved_rate"] or 0.0
     if _grows(step) and achieved < LEAST_ACHIEVED * offered:
         return Knee(
@@ -194,7 +194,8 @@ def _queueing(step: Mapping[str, Json], first: Mapping[str, Json] | None) -> Kne
     for name, times in (("p95", SLOWER_P95), ("p50", SLOWER_MEDIAN)):
         now, before = step["response_ms"][name].get("value"), first["response_ms"][name].get("value")
         if now is not None and before is not None:
-            if now > times * before:
+            # A rise within the bound of lateness cannot be told from this client's own noise.
+            if now > max(times * before, before + bounds.late_ms):
                 return Knee(
                     Cause.QUEUEING,
                     f"{name} rose from {before:.3g} ms at {first['offered_rate']:.3g}/s to {now:.3g} ms at "

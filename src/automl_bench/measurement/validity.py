@@ -34,6 +34,9 @@ LARGEST_ADDED_SHARE = 0.05
 """What waiting for a processor adds to a latency, over the median: other processes then stand in the numbers. It is
 the share of the time in which the sending thread was ready to run without a processor, times the length of a wait."""
 
+SMALLEST_ADDED_MS = 0.1
+"""Waits that add less are of no account, however quick the service."""
+
 LARGEST_ERROR_SHARE = 0.01
 """Calls without an OK answer. Their latencies are unknown, so beyond 1 % even p99 says little."""
 
@@ -122,14 +125,15 @@ def _client(summary: Mapping[str, Json], bounds: Bounds) -> str:
     if share > BUSIEST_CLIENT:
         owner = "This client" if bounds.over_http else "This process, in which the service also runs,"
         return f"{owner} used {share:.0%} of a core; above {BUSIEST_CLIENT:.0%} it measures itself."
-    return starvation(summary)
+    # A call into a plugin is timed in a thread of its own: the sending thread's waits make it late, not slow.
+    return starvation(summary) if bounds.over_http else ""
 
 
 def starvation(summary: Mapping[str, Json]) -> str:
     """Return a sentence if other processes kept this client from its processor so long that it shows; else ""."""
     client, median = summary["client"], summary["service_ms"]["p50"].get("value")
     added = client.get("added_ms")
-    if added is None or not median or added <= LARGEST_ADDED_SHARE * median:
+    if added is None or not median or added <= max(SMALLEST_ADDED_MS, LARGEST_ADDED_SHARE * median):
         return ""
     return (
         f"This client waited for a processor {client['starved_share']:.0%} of the time, {client['wait_ms']:.2g} ms "

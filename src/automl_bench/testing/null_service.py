@@ -12,6 +12,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,7 @@ from automl_bench.testing.loopback_invoker import LoopbackInvoker
 from automl_bench.testing.loopback_server import Behaviour
 
 SERVER = "server"
+MODULE = "automl_bench.testing.loopback_server"
 IDLE_SECONDS = 600.0
 """The fuse: a forgotten server ends by itself."""
 
@@ -123,7 +125,7 @@ def deploy(context: TrialContext) -> Operation:
         create=lambda name: _start(folder, name),
         hourly_usd=0.0,
     )
-    token = {"name": resource.name, "pid": int(resource.resource_id), "label": label}
+    token = {"name": resource.name, "label": label}
     return _state(Operation(OperationState.RUNNING, token=json.dumps(token)), folder)
 
 
@@ -144,19 +146,17 @@ def invoke(context: TrialContext, endpoint: Endpoint) -> Invoker:
 
 @hookimpl
 def list_resources(context: ProviderContext, prefix: str) -> Sequence[Resource]:
-    """List the servers that run, by the files they wrote."""
-    folder = _folder(context)
-    names = sorted(path.stem for path in folder.glob(f"{prefix}*.json"))
-    return [resource for name in names if (resource := _running(folder, name)) is not None]
+    """List the servers that run, by the processes of this machine."""
+    servers = _servers(_folder(context))
+    return [_resource(name, servers[name]) for name in sorted(servers) if name.startswith(prefix)]
 
 
 @hookimpl
 def delete_resource(context: ProviderContext, resource: Resource) -> Deletion:
     """End a server; ask again until it has gone."""
     folder = _folder(context)
-    running = _running(folder, resource.name) or resource
-    pid = int(running.resource_id or 0)
-    if not pid or not _is_ours(pid, resource.name):
+    pid = _servers(folder).get(resource.name)
+    if pid is None:
         _state_file(folder, resource.name).unlink(missing_ok=True)
         return Deletion.ALREADY_GONE
     os.kill(pid, signal.SIGTERM)
@@ -176,10 +176,11 @@ def _start(folder: Path, name: str) -> Resource:
     folder.mkdir(parents=True, exist_ok=True)
     behaviour = json.dumps(asdict(Behaviour(idle_seconds=IDLE_SECONDS)))
     state = str(_state_file(folder, name))
-    arguments = [sys.executable, "-m", "automl_bench.testing.loopback_server", behaviour, state]
+    arguments = [sys.executable, "-m", MODULE, behaviour, state]
     # posix_spawn rather than Popen: nobody here waits for it, and an object left behind would warn about that.
     nowhere = [(os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_RDWR, 0) for number in (0, 1, 2)]
     pid = os.posix_spawn(sys.executable, arguments, os.environ, file_actions=nowhere, setsid=True)
+    _started.add(pid)
     return _resource(name, pid)
 
 
@@ -190,11 +191,34 @@ def _resource(name: str, pid: int) -> Resource:
 
 
 def _running(folder: Path, name: str) -> Resource | None:
-    """Return the server of a name, or None if none runs."""
-    facts = _facts(folder, name)
-    if facts is None or not _is_ours(int(facts["pid"]), name):
-        return None
-    return _resource(name, int(facts["pid"]))
+    """Return the server of a name, or None if none runs. One that has not yet said its port counts, too."""
+    pid = _servers(folder).get(name)
+    return None if pid is None else _resource(name, pid)
+
+
+def _servers(folder: Path) -> dict[str, int]:
+    """Return the process of each server of this folder; the process table knows also those that are still starting."""
+    import psutil
+
+    found = {}
+    for process in psutil.process_iter(["cmdline", "status", "ppid"]):
+        words = process.info["cmdline"] or []
+        if process.info["status"] == psutil.STATUS_ZOMBIE and process.info["ppid"] == os.getpid():
+            _reap(process.pid)
+        elif MODULE in words and Path(words[-1]).parent == folder:
+            found[Path(words[-1]).stem] = process.pid
+    return found
+
+
+def _reap(pid: int) -> None:
+    """Take note of the end of a server that this process has started, and of no other child."""
+    if pid in _started:
+        with suppress(ChildProcessError):
+            os.waitpid(pid, os.WNOHANG)
+        _started.discard(pid)
+
+
+_started: set[int] = set()
 
 
 def _facts(folder: Path, name: str) -> dict[str, Any] | None:
@@ -204,33 +228,19 @@ def _facts(folder: Path, name: str) -> dict[str, Any] | None:
         return None
 
 
-def _is_ours(pid: int, name: str) -> bool:
-    """Whether a process is the server of that name: process numbers are used again."""
-    import psutil
-
-    try:
-        process = psutil.Process(pid)
-        if process.status() == psutil.STATUS_ZOMBIE:
-            if process.ppid() == os.getpid():
-                os.waitpid(pid, os.WNOHANG)
-            return False
-        return any(Path(argument).stem == name for argument in process.cmdline())
-    except (psutil.Error, ChildProcessError):
-        return False
-
-
 def _state(operation: Operation, folder: Path) -> Operation:
     """Return how far a deployment is."""
     token = json.loads(operation.token)
     facts = _facts(folder, token["name"])
-    if facts is not None:
+    running = _servers(folder).get(token["name"])
+    if facts is not None and facts["pid"] == running:
         result = {
             "endpoint_id": token["name"],
             "url": f"http://127.0.0.1:{facts['port']}/predict",
             "label": token["label"],
         }
         return Operation(OperationState.SUCCEEDED, token=operation.token, result=result)
-    if not _is_ours(token["pid"], token["name"]):
+    if running is None:
         raise DeploymentFailed(
             "the null server ended before it listened.", remedy="Start the deployment again with the same command."
         )
