@@ -108,6 +108,7 @@ def test_answer_after_a_timeout_never_reaches_the_next_request() -> None:
 def test_interrupt_ends_a_waiting_request_at_once_and_the_transport_stays_usable() -> None:
     def script(connection: socket.socket, request: Received) -> None:
         if request.target == "/slow":
+            server.stopped.wait(0.2)  # let the client come to rest in its wait
             os.kill(os.getpid(), signal.SIGUSR1)
             server.stopped.wait(10)
         connection.sendall(whole_answer())

@@ -24,7 +24,6 @@ from urllib.parse import urlsplit
 
 import pycurl
 
-from automl_bench import __version__
 from automl_bench.contract import CallTiming, HttpRequest, HttpResponse, Outcome
 from automl_bench.errors import ContractViolation
 from automl_bench.transport.exchange import Exchange, ResponseHeaders
@@ -121,7 +120,7 @@ class Lane:
         set_option(pycurl.CONNECTTIMEOUT_MS, max(1, int(options.connect_timeout_seconds * 1000)))
         set_option(pycurl.MAXFILESIZE_LARGE, options.max_response_bytes)
         set_option(pycurl.UPLOAD_BUFFERSIZE, _UPLOAD_BUFFER_BYTES)
-        set_option(pycurl.USERAGENT, f"automl-bench/{__version__}")
+        set_option(pycurl.USERAGENT, "automl-bench")
         if options.accept_compressed:
             set_option(pycurl.ACCEPT_ENCODING, "")
         set_option(pycurl.PREREQFUNCTION, self._connection_is_ready)
