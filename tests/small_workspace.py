@@ -26,7 +26,8 @@ def make_workspace(root: Path, *, train: int = 12, test: int = 4) -> Workspace:
             folder.mkdir(parents=True)
             for index in range(count):
                 image = Image.new("RGB", (8, 8), colour)
-                image.putpixel((0, 0), (number, index, 0 if split == "train" else 255))  # no two are alike
+                image.putpixel((0, 0), (number, index % 256, 0 if split == "train" else 255))  # no two are alike
+                image.putpixel((1, 0), (index // 256, 0, 0))
                 image.save(folder / f"{index}.png")
     workspace = Workspace(root)
     import_dataset("tiny", tree, workspace.data)
