@@ -1,177 +1,30 @@
-"""What the tests of the local provider share: a ledger in memory, contexts, and a watch over the process table."""
+"""What the tests of the local provider share: trials, easy images, and a watch over the process table."""
 
 from __future__ import annotations
 
-import hashlib
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
-from automl_bench_local import plugin
 
-from automl_bench.contract import (
-    Deletion,
-    Json,
-    LabelledSample,
-    Modality,
-    Operation,
-    OperationState,
-    Resource,
-    Sample,
-    Stage,
-    TrainingSet,
-    TrialContext,
-    Variant,
-)
+from automl_bench.contract import TrainingSet
+
+sys.path.insert(0, str(Path(__file__).parent))  # for local_trial: this folder is no package
+
+from local_trial import LocalTrial, our_processes, training_set_of
 
 
-class MemoryLedger:
-    """A ResourceRecorder that keeps its lines in a list."""
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> Iterator[None]:
+    """As in the plugin's own processes; more threads than free cores make small fits ten times slower."""
+    import scipy.linalg  # noqa: F401 - its library must be loaded to be limited
+    from threadpoolctl import threadpool_limits
 
-    def __init__(self, name_for: Callable[[str], str]) -> None:
-        self.name_for = name_for
-        self.lines: list[tuple[str, str]] = []
-        self.created: list[Resource] = []
-
-    def ensure(
-        self,
-        kind: str,
-        *,
-        find: Callable[[str], Resource | None],
-        create: Callable[[str], Resource],
-        name: str | None = None,
-        hourly_usd: float | None = None,
-    ) -> Resource:
-        name = name or self.name_for(kind)
-        self.lines.append(("intended", name))
-        found = find(name)
-        self.lines.append(("found" if found else "creating", name))
-        resource = found or create(name)
-        self.created.append(resource)
-        return resource
-
-
-class LocalTrial:
-    """One trial of the provider, driven hook by hook as the host does."""
-
-    def __init__(
-        self,
-        home: Path,
-        variant: str = "auto",
-        settings: Mapping[str, Json] | None = None,
-        *,
-        trial_id: str = "0123456789ab",
-        options: Mapping[str, str] | None = None,
-    ) -> None:
-        self.variant = Variant(
-            "local", variant, settings if settings is not None else plugin.DESCRIPTION.variants[variant]
-        )
-        self.home = home
-        self.options = dict(options or {})
-        self.trial_id = trial_id
-        self.results: dict[Stage, Mapping[str, Json]] = {}
-        self.lines: list[str] = []
-        self.ledger = MemoryLedger(lambda kind: f"automl-bench-{trial_id}-{kind}")
-
-    @property
-    def context(self) -> TrialContext:
-        return TrialContext(
-            variant=self.variant,
-            settings=self.options,
-            secrets=lambda name: pytest.fail(f"asked for the secret {name}"),
-            cache_dir=self.home,
-            progress=lambda done, total, unit: None,
-            log=self.lines.append,
-            trial_id=self.trial_id,
-            dataset="squares",
-            labels=("a", "b"),
-            shots=5,
-            fold=0,
-            seed=0,
-            modality=Modality.IMAGE,
-            results=self.results,
-            resources=self.ledger,
-        )
-
-    def upload(self, training_set: TrainingSet) -> Operation:
-        return self._done(Stage.UPLOAD, plugin.upload(self.context, training_set))
-
-    def train(self) -> Operation:
-        return self._done(Stage.TRAIN, self.wait(plugin.train(self.context)))
-
-    def deploy(self) -> Operation:
-        return self._done(Stage.DEPLOY, self.wait(plugin.deploy(self.context)))
-
-    def until_trained(self, training_set: TrainingSet) -> Operation:
-        self.upload(training_set)
-        return self.train()
-
-    def until_deployed(self, training_set: TrainingSet) -> str:
-        self.until_trained(training_set)
-        return str(self.deploy().result["url"])
-
-    def wait(self, operation: Operation, within: float = 60.0) -> Operation:
-        until = time.monotonic() + within
-        while operation.state is OperationState.RUNNING:
-            assert time.monotonic() < until, f"still running after {within} s: {operation.message}"
-            time.sleep(operation.poll_after or 0.05)
-            operation = plugin.poll(self.context, Operation(OperationState.RUNNING, token=operation.token))
-        return operation
-
-    def teardown(self) -> None:
-        for resource in reversed(plugin.list_resources(self.context, f"automl-bench-{self.trial_id}")):
-            self.delete(resource)
-
-    def delete(self, resource: Resource) -> Deletion:
-        """Ask until it is gone, as the host does."""
-        until = time.monotonic() + 15
-        while (deletion := plugin.delete_resource(self.context, resource)) is Deletion.PENDING:
-            assert time.monotonic() < until, f"{resource.name} does not go away"
-        return deletion
-
-    def _done(self, stage: Stage, operation: Operation) -> Operation:
-        if operation.state is OperationState.SUCCEEDED:
-            self.results[stage] = operation.result
-        return operation
-
-
-def wait_until(condition: Callable[[], Any], *, within: float) -> None:
-    """Look every 20 ms until a condition holds."""
-    until = time.monotonic() + within
-    while not condition():
-        assert time.monotonic() < until, f"not within {within} s"
-        time.sleep(0.02)
-
-
-def sample_of(path: Path) -> Sample:
-    content = path.read_bytes()
-    return Sample(hashlib.sha256(content).hexdigest(), path, len(content), "image/png")
-
-
-def training_set_of(files: Sequence[tuple[Path, str]], dataset: str = "squares") -> TrainingSet:
-    """Make a training set; every fifth sample of each class is validation, as the ablations room has it."""
-    train, validation, seen = [], [], {}
-    for path, label in files:
-        position = seen[label] = seen.get(label, -1) + 1
-        (validation if position % 5 == 4 else train).append(LabelledSample(sample_of(path), label))
-    labels = tuple(sorted({label for _, label in files}))
-    return TrainingSet(dataset, labels, tuple(train), tuple(validation))
-
-
-def our_processes(home: Path) -> list[int]:
-    """Return the processes of this plugin that belong to a folder, zombies left out."""
-    found = []
-    for process in psutil.process_iter():
-        try:
-            line = process.cmdline()
-        except psutil.Error:
-            continue
-        if str(home) in line and any("automl_bench_local" in word for word in line):
-            found.append(process.pid)
-    return found
+    with threadpool_limits(1):
+        yield
 
 
 @pytest.fixture
@@ -184,6 +37,13 @@ def home(tmp_path: Path) -> Iterator[Path]:
     for pid in left:
         psutil.Process(pid).kill()
     assert not left, "a test left processes behind"
+
+
+@pytest.fixture(scope="session")
+def model(tmp_path_factory: pytest.TempPathFactory, squares: Callable[[int], TrainingSet]) -> Path:
+    """The folder of a model of the easy images, trained once."""
+    each = LocalTrial(tmp_path_factory.mktemp("trained"), "logistic-pixels")
+    return Path(str(each.until_trained(squares(5)).result["model"]))
 
 
 @pytest.fixture

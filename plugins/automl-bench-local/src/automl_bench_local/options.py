@@ -75,14 +75,19 @@ class Options:
             RequestRefused: If one has the wrong type or is out of range.
         """
         values = {**DEFAULTS, **context.settings}
-        folder = values["cache_folder"].strip()
         return cls(
-            home=Path(os.path.realpath(Path(folder).expanduser() if folder else context.cache_dir)),
+            home=home_of(context),
             idle_timeout=_number(values, "idle_timeout_seconds", float, low=1, high=7 * 86400),
             threads=_number(values, "threads", int, low=1, high=1024),
             serving_workers=_number(values, "serving_workers", int, low=0, high=256),
             port=_number(values, "port", int, low=0, high=65535),
         )
+
+
+def home_of(context: ProviderContext) -> Path:
+    """Return the provider's folder; no other setting is looked at, so that a wrong one never hinders a teardown."""
+    folder = context.settings.get("cache_folder", "").strip()
+    return Path(os.path.realpath(Path(folder).expanduser() if folder else context.cache_dir))
 
 
 def _number(values: dict[str, str], name: str, kind: Callable[[str], Number], *, low: int, high: int) -> Number:

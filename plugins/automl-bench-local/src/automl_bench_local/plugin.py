@@ -29,7 +29,7 @@ from automl_bench.errors import RequestRefused, ResourceMissing
 from automl_bench.hookspecs import hookimpl
 from automl_bench_local.description import DESCRIPTION, PRICES
 from automl_bench_local.failures import disk_errors
-from automl_bench_local.options import Options
+from automl_bench_local.options import Options, home_of
 
 if TYPE_CHECKING:
     from automl_bench_local.recipes import Recipe
@@ -155,7 +155,7 @@ def poll(context: TrialContext, operation: Operation) -> Operation:
     """Look once at a training or at a starting server."""
     from automl_bench_local import jobs, servers
 
-    home = Options.of(context).home
+    home = home_of(context)
     if operation.token.startswith(jobs.TOKEN):
         return jobs.look(home, operation.token.removeprefix(jobs.TOKEN))
     if operation.token.startswith(servers.TOKEN):
@@ -169,7 +169,6 @@ def invoke(context: TrialContext, endpoint: Endpoint) -> Invoker:
     from automl_bench_local import folders, servers
     from automl_bench_local.invoking import LocalInvoker
 
-    options = Options.of(context)
     given = endpoint.endpoint_id.rstrip("/")
     if given.startswith(("http://", "https://")):
         return LocalInvoker(given)
@@ -178,7 +177,7 @@ def invoke(context: TrialContext, endpoint: Endpoint) -> Invoker:
             f"{given!r} is neither the address nor the name of a server.",
             remedy="Give http://127.0.0.1:PORT or a name that `teardown --orphans` would list.",
         )
-    return LocalInvoker(servers.require(options.home, given))
+    return LocalInvoker(servers.require(home_of(context), given))
 
 
 @hookimpl
@@ -195,7 +194,7 @@ def list_resources(context: ProviderContext, prefix: str) -> Sequence[Resource]:
     from automl_bench_local.inventory import list_everything
 
     with disk_errors():
-        return list_everything(Options.of(context).home, prefix)
+        return list_everything(home_of(context), prefix)
 
 
 @hookimpl
@@ -203,7 +202,7 @@ def delete_resource(context: ProviderContext, resource: Resource) -> Deletion:
     """End the process and delete the folder of a resource."""
     from automl_bench_local import folders, jobs, servers
 
-    home = Options.of(context).home
+    home = home_of(context)
     folders.folder_of(home, resource.name)
     with disk_errors():
         if resource.kind == folders.SERVER:

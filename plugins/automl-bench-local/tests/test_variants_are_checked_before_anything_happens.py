@@ -1,0 +1,119 @@
+"""A wrong variant is refused in one sentence that names variant and key, and nothing is created."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from automl_bench_local import plugin
+from automl_bench_local.estimators import build_estimator
+from automl_bench_local.recipes import BUILT_IN, FEATURE_KINDS, read_recipe
+
+from automl_bench.contract import Variant
+from automl_bench.errors import RequestRefused
+
+SVC = "sklearn.svm.SVC"
+WRONG: list[tuple[dict[str, Any], str, str]] = [
+    ({"estimater": SVC}, "estimater", "Did you mean 'estimator'?"),
+    ({"colour": 1}, "colour", "Known keys"),
+    ({"features": "sift"}, "features", "auto, pixels, hog, embedding"),
+    ({"features": 3}, "features", "not 3"),
+    ({"features": "auto", "estimator": SVC}, "features", "pixels, hog, embedding"),
+    ({"side": "32", "features": "pixels"}, "side", "whole number"),
+    ({"side": True, "features": "pixels"}, "side", "whole number"),
+    ({"side": 100_000, "features": "pixels"}, "side", "1024"),
+    ({"side": 50, "features": "hog"}, "side", "multiple of 8"),
+    ({"side": 32}, "side", "one kind of features"),
+    ({"pixel_scale": 0, "features": "pixels"}, "pixel_scale", "above 0"),
+    ({"pixel_scale": "15", "features": "pixels"}, "pixel_scale", "number"),
+    ({"pixel_scale": 15}, "pixel_scale", 'features = "pixels"'),
+    ({"cv_folds": 1}, "cv_folds", "2 to 50"),
+    ({"cv_folds": 2.5}, "cv_folds", "whole number"),
+    ({"params": {"C": 1}}, "params", "no 'estimator'"),
+    ({"estimator": SVC, "params": [1]}, "params", "table"),
+    ({"estimator": "SVC"}, "estimator", "import path"),
+    ({"estimator": 5}, "estimator", "import path"),
+    ({"estimator": "sklearn.svm.SVCC"}, "estimator", "cannot be imported"),
+    ({"estimator": "no_such_library.Classifier"}, "estimator", "cannot be imported"),
+    ({"estimator": "sklearn.svm.LinearSVR"}, "estimator", "not a classifier"),
+    ({"estimator": "collections.OrderedDict"}, "estimator", "not a scikit-learn estimator"),
+    ({"estimator": "json.dumps"}, "estimator", "not a class"),
+    ({"estimator": "sklearn.preprocessing.StandardScaler"}, "estimator", "not a classifier"),
+    ({"estimator": SVC, "params": {"gama": 0.1}}, "params.gama", "refused"),
+    ({"estimator": SVC, "params": {"gamma": -1.0}}, "params.gamma", "gamma"),
+    ({"estimator": SVC, "params": {"kernel": "cubic"}}, "params.kernel", "kernel"),
+    ({"estimator": SVC, "grid": {"C": 1}}, "grid.C", "list"),
+    ({"estimator": SVC, "grid": {"C": []}}, "grid.C", "list"),
+    ({"estimator": SVC, "grid": {"c": [1]}}, "grid.c", "not a parameter"),
+    ({"estimator": SVC, "grid": [1]}, "grid", "table of lists"),
+    ({"grid": {"C": [1]}}, "grid", "no 'estimator'"),
+    ({"pipeline": []}, "pipeline", "at least one step"),
+    ({"pipeline": [SVC]}, "pipeline[0]", "a table"),
+    ({"pipeline": [{"step": SVC, "parms": {}}]}, "pipeline[0].parms", "Did you mean 'params'?"),
+    ({"pipeline": [{"step": SVC}, {"step": SVC}]}, "pipeline[0].step", "cannot transform"),
+    ({"pipeline": [{"step": SVC}], "estimator": SVC}, "estimator", "beside 'pipeline'"),
+]
+
+
+@pytest.mark.parametrize(
+    ("settings", "key", "words"), WRONG, ids=[f"{key}-{number}" for number, (_, key, _) in enumerate(WRONG)]
+)
+def test_a_wrong_variant_is_refused_before_anything_is_created(
+    settings: dict[str, Any], key: str, words: str, trial: Callable[..., Any], squares: Callable[[int], Any]
+) -> None:
+    asked = trial("mine", settings)
+    with pytest.raises(RequestRefused) as refused:
+        plugin.upload(asked.context, squares(5))
+    assert f"local:mine: '{key}' " in refused.value.message
+    assert words in str(refused.value)
+    assert "\n" not in str(refused.value)
+    assert asked.ledger.lines == []
+    assert list(asked.home.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", sorted(BUILT_IN))
+def test_every_built_in_variant_is_understood(name: str) -> None:
+    recipe = read_recipe(Variant("local", name, BUILT_IN[name]))
+    assert set(recipe.features) <= set(FEATURE_KINDS)
+    if recipe.steps:
+        build_estimator(recipe, seed=0)
+
+
+def test_a_grid_key_without_its_step_is_told_the_full_name() -> None:
+    recipe = read_recipe(
+        Variant(
+            "local",
+            "piped",
+            {"pipeline": [{"step": "sklearn.preprocessing.StandardScaler"}, {"step": SVC}], "grid": {"gamma": [1.0]}},
+        )
+    )
+    with pytest.raises(RequestRefused, match="Did you mean 'svc__gamma'"):
+        build_estimator(recipe, seed=0)
+
+
+def test_an_open_random_state_gets_the_seed_and_a_set_one_is_kept() -> None:
+    forest = "sklearn.ensemble.RandomForestClassifier"
+    open_state = build_estimator(read_recipe(Variant("local", "v", {"estimator": forest})), seed=11)
+    kept = build_estimator(
+        read_recipe(Variant("local", "v", {"estimator": forest, "params": {"random_state": 3}})), seed=11
+    )
+    assert (open_state.random_state, kept.random_state) == (11, 3)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("threads", "0"),
+        ("threads", "two"),
+        ("port", "70000"),
+        ("idle_timeout_seconds", "never"),
+        ("idle_timeout_seconds", "nan"),
+        ("serving_workers", "-1"),
+    ],
+)
+def test_a_wrong_setting_is_refused_by_name(
+    name: str, value: str, trial: Callable[..., Any], squares: Callable[[int], Any]
+) -> None:
+    with pytest.raises(RequestRefused, match=f"setting {name} .* is '{value}'"):
+        plugin.upload(trial(options={name: value}).context, squares(5))
