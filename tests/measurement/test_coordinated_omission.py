@@ -38,10 +38,12 @@ def test_the_open_loop_reports_the_stall_as_the_simulation_does_and_the_closed_l
     opened = calmest_open_loop()
     measured, truth = opened.response_ms, opened.simulated_ms()
     assert measured.size == truth.size >= 2900
-    for probability in (0.99, 0.999):
-        assert quantile(measured, probability) == pytest.approx(quantile(truth, probability), rel=0.02)
     late = opened.run.summary["lateness_ms"]["p99"]
     assert late < LATE_MS or disturbed(opened)
+    # Where the machine is busy in every attempt, the server's own timers are late, too: the truth is then less exact.
+    tolerance = 0.02 if late < LATE_MS else 0.05
+    for probability in (0.99, 0.999):
+        assert quantile(measured, probability) == pytest.approx(quantile(truth, probability), rel=tolerance)
     assert opened.run.summary["schedule"]["dropped"] == 0
     closed = measure_closed()
     assert quantile(truth, 0.99) > 8 * quantile(closed.response_ms, 0.99)
