@@ -55,7 +55,7 @@ def _client(name: str, kaggle: str) -> Any:
     no credentials are found: SystemExit is caught here.
     """
     try:
-        with contextlib.redirect_stdout(sys.stderr):
+        with contextlib.redirect_stdout(None), contextlib.redirect_stderr(None):
             from kaggle.api.kaggle_api_extended import KaggleApi
     except ImportError as error:
         raise MissingDependency(

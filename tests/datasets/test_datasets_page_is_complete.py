@@ -1,0 +1,46 @@
+"""docs/datasets.md names every key, every check and every dataset that exist in the code."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from automl_bench.datasets import checks
+from automl_bench.datasets.catalogue import CatalogueEntry, Download, load
+from automl_bench.datasets.recognition import LAYOUTS
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "datasets.md").read_text(encoding="utf-8")
+ENTRIES = load({path.stem: path for path in (ROOT / "configs" / "datasets").glob("*.toml")})
+KEYS = sorted((set(CatalogueEntry.model_fields) | set(Download.model_fields)) - {"name", "plugin"})
+CHECKS = sorted(set(re.findall(r'_?[fF]inding\(\s*f?"(\w+?)(?:\{.*?\})?"', Path(checks.__file__).read_text())))
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_every_key_of_the_catalogue_is_documented(key: str) -> None:
+    assert f"`{key}`" in PAGE
+
+
+@pytest.mark.parametrize("layout", sorted(LAYOUTS))
+def test_every_layout_is_documented(layout: str) -> None:
+    assert f"`{layout}`" in PAGE
+
+
+def test_the_checks_are_read_from_the_code() -> None:
+    assert {"leak", "two_labels", "imbalance", "too_few_for_", "no_"} <= set(CHECKS)
+
+
+@pytest.mark.parametrize("check", CHECKS)
+def test_every_check_is_documented(check: str) -> None:
+    assert f"`{check}" in PAGE
+
+
+@pytest.mark.parametrize("name", sorted(ENTRIES))
+def test_every_dataset_is_listed_with_its_counts(name: str) -> None:
+    entry = ENTRIES[name]
+    row = next(line for line in PAGE.splitlines() if line.startswith(f"| {name} |"))
+    assert f"| {entry.classes} |" in row
+    if entry.train is not None and entry.test is not None:
+        assert f"| {entry.train:,} + {entry.test:,} |" in row
