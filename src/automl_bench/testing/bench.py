@@ -1,0 +1,251 @@
+"""Where the emulated tier works: a workspace with a small dataset of noisy coloured squares, and the real commands."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from automl_bench.contract import ProviderContext, ProviderDescription
+from automl_bench.testing.crash import CrashAt, Ended, ForkServer
+from automl_bench.testing.loopback_service import LoopbackService
+
+if TYPE_CHECKING:
+    from automl_bench.cli.session import Session
+    from automl_bench.store.records import LedgerEntry
+    from automl_bench.trials.trial import BoundProvider, Trial
+
+DATASET = "squares"
+LABELS = ("zz-amber", "zz-cobalt", "zz-maroon")
+"""Words that occur nowhere else, so that a label in a request is no coincidence."""
+COLOURS = ((250, 190, 0), (20, 60, 190), (130, 10, 30))
+TEST_PER_CLASS = 3
+ADDED_CLASSES = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What a conformance class asks for; see `ProviderConformance`."""
+
+    provider: str
+    variant: str = ""
+    image_side: int = 16
+    shots: int = 5
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    variant_settings: Mapping[str, Any] = field(default_factory=dict)
+    python_path: tuple[str, ...] = ()
+
+
+class Bench:
+    """A workspace, the commands that run in it, and the service they talk to.
+
+    Args:
+        root: An empty folder.
+        wishes: What to run.
+        service: The stand-in.
+        fork_server: What runs commands.
+    """
+
+    def __init__(self, root: Path, wishes: Wishes, service: LoopbackService, fork_server: ForkServer) -> None:
+        self.root = root
+        self.wishes = wishes
+        self.service = service
+        self._fork_server = fork_server
+        self._make_dataset()
+        self._write_settings()
+        self.outputs: list[str] = []
+        """All that commands printed so far."""
+
+    # --- what there is ------------------------------------------------------------------------------------------
+
+    @cached_property
+    def session(self) -> Session:
+        """The workspace as a command sees it, in this process."""
+        from automl_bench.cli.session import Session
+        from automl_bench.settings.workspace import Workspace
+
+        return Session(Workspace(self.root))
+
+    @cached_property
+    def bound(self) -> BoundProvider:
+        """The provider with its settings resolved, in this process."""
+        bound = self.session.bind(self.wishes.provider)
+        bound.cache_dir.mkdir(parents=True, exist_ok=True)
+        return bound
+
+    @property
+    def description(self) -> ProviderDescription:
+        """What the provider says of itself."""
+        return self.session.provider(self.wishes.provider).description
+
+    @property
+    def variant(self) -> str:
+        """Name of the variant at work."""
+        return self.wishes.variant or self.description.default_variant
+
+    @property
+    def shots(self) -> int:
+        """Labelled samples per class."""
+        return max(self.wishes.shots, self.description.limits.min_samples_per_class or 1)
+
+    @property
+    def provider_context(self) -> ProviderContext:
+        """The context of hooks that belong to no trial."""
+        from automl_bench.trials.teardown import provider_context
+
+        return provider_context(self.bound)
+
+    @property
+    def secrets(self) -> list[str]:
+        """The planted secrets: credentials in the stand-in's environment."""
+        declared = {setting.env for setting in self.description.settings if setting.secret}
+        telling = ("SECRET", "TOKEN", "PASSWORD", "API_KEY")
+        return [
+            value
+            for name, value in self.service.environment().items()
+            if len(value) >= 8 and (name in declared or any(word in name.upper() for word in telling))
+        ]
+
+    # --- commands -----------------------------------------------------------------------------------------------
+
+    def command(self, *arguments: str, crash: CrashAt | None = None, root: Path | None = None) -> Ended:
+        """Run one `automl-bench` command in a process of its own.
+
+        Args:
+            arguments: What follows "automl-bench".
+            crash: Where to strike it.
+            root: Workspace; by default this bench's.
+        """
+        root = root or self.root
+        places = [*self.wishes.python_path, *(place for place in sys.path if place)]
+        environment = {
+            **os.environ,
+            **self.service.environment(),
+            "AUTOML_BENCH_WORKSPACE": str(root),
+            "PYTHONPATH": os.pathsep.join(places),
+            "COLUMNS": "200",
+        }
+        ended = self._fork_server.run(*arguments, environment=environment, folder=root, crash=crash)
+        self.outputs.extend((ended.stdout, ended.stderr))
+        return ended
+
+    def run(self, *options: str, crash: CrashAt | None = None, root: Path | None = None, shots: int = 0) -> Ended:
+        """Run the experiment: one trial, from upload to teardown."""
+        path = (root or self.root) / "conformance.toml"
+        path.write_text(
+            f'name = "conformance"\ndatasets = ["{DATASET}"]\nproviders = ["{self.wishes.provider}:{self.variant}"]\n'
+            f"shots = [{shots or self.shots}]\n[parallel]\nenabled = false\n",
+            encoding="utf-8",
+        )
+        return self.command("run", str(path), *options, crash=crash, root=root)
+
+    def results(self, ended: Ended) -> list[dict[str, Any]]:
+        """Return the result rows of `run --json`."""
+        return list(json.loads(ended.stdout)["results"])
+
+    def twin(self, name: str) -> Path:
+        """Make another workspace with the same dataset and settings."""
+        root = self.root / "twins" / name
+        root.mkdir(parents=True)
+        for folder in ("data", "configs"):
+            shutil.copytree(self.root / folder, root / folder)
+        return root
+
+    # --- hooks in this process ----------------------------------------------------------------------------------
+
+    @contextmanager
+    def trial(self) -> Iterator[Trial]:
+        """Give a trial to drive stage by stage in this process; what it left is torn down at the end."""
+        import threading
+
+        from automl_bench.providers.host import Observers
+        from automl_bench.settings.experiment_files import read_experiment
+        from automl_bench.trials.machine import Machine
+        from automl_bench.trials.teardown import tear_down
+        from automl_bench.trials.trial import Surroundings, Trial
+
+        path = self.root / "direct.toml"
+        path.write_text(
+            f'name = "direct"\ndatasets = ["{DATASET}"]\nproviders = ["{self.wishes.provider}:{self.variant}"]\n'
+            f"shots = [{self.shots}]\n",
+            encoding="utf-8",
+        )
+        (record,) = self.session.trials(read_experiment(path))
+        with self.session.store() as store:
+            store.save_trial(record)
+            around = Surroundings(
+                store=store,
+                machine=Machine(),
+                observers=Observers(self.session.registry),
+                stop=threading.Event(),
+                report=lambda trial, stage, done, total, note: None,
+            )
+            trial = Trial(record, self.bound, self.session.source.material(record), around)
+            try:
+                yield trial
+            finally:
+                self.service.heal()
+                tear_down(store, {self.bound.provider.name: self.bound}, store.ledger(open_only=True))
+
+    def open_lines(self, root: Path | None = None) -> list[LedgerEntry]:
+        """Return the ledger lines of a workspace that are not closed."""
+        from automl_bench.settings.workspace import Workspace
+        from automl_bench.store import open_store
+
+        with open_store(Workspace(root or self.root).store_path, read_only=True) as store:
+            return store.ledger(open_only=True)
+
+    def duplicates(self, before: Sequence[str]) -> list[str]:
+        """Return what was made more than once since `creations()` was `before`."""
+        made = list(self.service.creations())[len(before) :]
+        return sorted({name for name in made if made.count(name) > 1})
+
+    # --- the workspace ------------------------------------------------------------------------------------------
+
+    def _make_dataset(self) -> None:
+        import numpy as np
+        from PIL import Image
+
+        from automl_bench.datasets.importing import import_dataset
+
+        limits = self._limits()
+        side = max(self.wishes.image_side, limits.min_side_px or 1)
+        shots = max(self.wishes.shots, limits.min_samples_per_class or 1)
+        classes = max(len(LABELS), min(limits.min_classes or 0, ADDED_CLASSES))
+        labels = [*LABELS, *(f"zz-shade-{number:02d}" for number in range(classes - len(LABELS)))]
+        draw = np.random.default_rng(4)
+        source = self.root / "source"
+        for number, label in enumerate(labels):
+            colour = COLOURS[number] if number < len(COLOURS) else tuple(draw.integers(0, 255, 3))
+            for split, count in (("train", shots + 2), ("test", TEST_PER_CLASS)):
+                folder = source / split / label
+                folder.mkdir(parents=True)
+                for index in range(count):
+                    noise = draw.integers(-40, 40, (side, side, 3))
+                    pixels = (np.asarray(colour) + noise).clip(0, 255).astype("uint8")
+                    Image.fromarray(pixels).save(folder / f"{index}.png")
+        import_dataset(DATASET, source, self.root / "data")
+
+    def _limits(self) -> Any:
+        from automl_bench.providers.discovery import PluginRegistry
+        from automl_bench.providers.dispatch import Provider
+
+        return Provider(PluginRegistry(), self.wishes.provider).description.limits
+
+    def _write_settings(self) -> None:
+        lines = []
+        tables = {"settings": self.wishes.settings, f"variants.{self.wishes.variant}": self.wishes.variant_settings}
+        for table, content in tables.items():
+            if content:
+                lines.append(f"[{table}]")
+                lines.extend(f"{key} = {json.dumps(value)}" for key, value in content.items())
+        folder = self.root / "configs" / "providers"
+        folder.mkdir(parents=True)
+        (folder / f"{self.wishes.provider}.toml").write_text("\n".join(lines) + "\n", encoding="utf-8")
