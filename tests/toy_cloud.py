@@ -22,6 +22,7 @@ from automl_bench.contract import (
     Operation,
     OperationState,
     Prediction,
+    Price,
     ProviderContext,
     ProviderDescription,
     Resource,
@@ -90,11 +91,22 @@ def describe_provider() -> ProviderDescription:
                 Capability.INVOKE,
                 Capability.LIST_RESOURCES,
                 Capability.ADOPT_ENDPOINT,
+                Capability.PRICE,
             }
         ),
         limits=Limits(min_samples_per_class=2),
         variants={"default": {}, "other": {"flavour": 2}},
     )
+
+
+@hookimpl
+def price(context: ProviderContext) -> Sequence[Price]:
+    hour = None if Cloud().faults().get("price") == "unknown" else 3600.0
+    return [
+        Price("train_hour", hour, "hour", "2026-11-21", "invented", per_trial=3 / 3600),
+        Price("endpoint_hour", 1.5, "hour", "2026-11-21", "invented", per_trial=0.1),
+        Price("call", 0.001, "1 call", "2026-11-21", "invented"),
+    ]
 
 
 @hookimpl

@@ -235,6 +235,8 @@ class Price:
         unit: What is counted, for people: "node hour", "1 call".
         as_of: ISO date on which the source was read.
         source: Where it was read.
+        per_trial: Units that one trial of the variant asked for takes at most, as a reservation for --max-cost; None
+            if that cannot be said. The host counts calls itself ("call" needs none).
     """
 
     item: str
@@ -242,6 +244,7 @@ class Price:
     unit: str
     as_of: str
     source: str
+    per_trial: float | None = None
 
 
 # --- long work and what it leaves ------------------------------------------------------------------------

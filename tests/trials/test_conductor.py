@@ -78,7 +78,7 @@ def test_the_same_command_again_does_nothing(bench: Bench) -> None:
     assert again.returncode == ExitCode.OK
     assert json.loads(again.stdout)["tally"] == {
         "done": 0, "skipped": TRIALS, "failed": [], "infeasible": [], "interrupted": 0, "unfinished": 0, "busy": 0,
-        "left": [],
+        "over_budget": [], "left": [],
     }  # fmt: skip
     assert bench.created() == created
 
@@ -215,6 +215,30 @@ def test_keep_leaves_everything_and_says_so_in_the_ledger(bench: Bench) -> None:
         assert all(entry.keep and entry.state is LedgerState.CREATED for entry in entries)
     assert bench("teardown", "--all").returncode == ExitCode.OK
     assert bench.left() == []
+
+
+def test_no_trial_begins_that_could_pass_the_budget(bench: Bench) -> None:
+    none = bench.run("--max-cost", "0")
+    assert none.returncode == ExitCode.BUDGET
+    assert "may cost $3.2" in none.stderr, none.stderr
+    assert bench.created() == []
+    # A trial reserves 3 s of training, 0.1 h of an endpoint and the calls, and costs 2 s and its calls in the end.
+    some = bench.run("--max-cost", "8", "--jobs", "1", "--json")
+    assert some.returncode == ExitCode.BUDGET
+    tally = json.loads(some.stdout)["tally"]
+    assert (tally["done"], len(tally["over_budget"])) == (3, 5)
+    assert bench.left() == []
+    again = bench.run("--max-cost", "8", "--jobs", "1", "--json")
+    assert json.loads(again.stdout)["tally"]["done"] == 0, "what earlier runs cost is counted"
+    assert bench.run().returncode == ExitCode.OK
+
+
+def test_an_unknown_price_is_never_taken_for_nothing(bench: Bench) -> None:
+    bench.faults(price="unknown")
+    ended = bench.run("--max-cost", "1000")
+    assert ended.returncode == ExitCode.BUDGET
+    assert "unknown amount (train_hour)" in ended.stderr
+    assert bench.created() == []
 
 
 def test_interleaved_trials_answer_the_same_image_in_turn(bench: Bench) -> None:

@@ -21,6 +21,7 @@ SIGNS = {
     TrialStatus.INFEASIBLE: "[yellow]infeasible[/]",
     TrialStatus.INTERRUPTED: "[yellow]interrupted[/]",
     TrialStatus.RUNNING: "[yellow]still running[/]",
+    TrialStatus.PLANNED: "[yellow]not begun[/]",
 }
 
 

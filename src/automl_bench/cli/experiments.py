@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from automl_bench.cli.output import console, print_json, print_table
-from automl_bench.errors import Interrupted, OperationUnfinished, ProviderError, SettingsError
+from automl_bench.errors import BudgetExceeded, Interrupted, OperationUnfinished, ProviderError, SettingsError
 
 if TYPE_CHECKING:
     from automl_bench.cli.session import Session
@@ -35,6 +35,9 @@ def run(
     jobs: JobsOption = None,
     keep: Annotated[bool, typer.Option("--keep", help="Leave everything at the providers; you pay for it.")] = False,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try failed trials again.")] = False,
+    max_cost: Annotated[
+        float | None, typer.Option(min=0, metavar="USD", help="Begin no trial that could pass this budget.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Run all stages of all trials of an experiment. The same command again does only what is missing.
@@ -47,6 +50,7 @@ def run(
       automl-bench run configs/experiments/demo.toml
       automl-bench run digits-svc --json
       automl-bench run my.toml --retry-failed
+      automl-bench run my.toml --max-cost 20
     """
     from automl_bench.cli.session import Session
     from automl_bench.settings.experiment_files import read_experiment
@@ -54,7 +58,7 @@ def run(
 
     session = Session()
     experiment = read_experiment(_find(session, file))
-    tally, rows = _run(session, experiment, Wishes(jobs=jobs, keep=keep, retry_failed=retry_failed))
+    tally, rows = _run(session, experiment, Wishes(jobs=jobs, keep=keep, retry_failed=retry_failed, max_cost=max_cost))
     if as_json:
         print_json({"experiment": experiment.name, "tally": _tally_json(tally), "results": rows})
     else:
@@ -218,11 +222,12 @@ def _print_tally(experiment: Experiment, tally: Tally) -> None:
         (tally.interrupted, "interrupted"),
         (tally.unfinished, "unfinished"),
         (tally.busy, "in another process"),
+        (len(tally.over_budget), "not begun for --max-cost"),
     ):
         if count:
             parts.append(f"{count} {word}")
     out.print(f"{experiment.name}: {', '.join(parts)}", markup=False)
-    for trial, reason in (*tally.failed, *tally.infeasible):
+    for trial, reason in (*tally.failed, *tally.infeasible, *tally.over_budget):
         out.print(f"  {trial.label}: {reason}", markup=False)
 
 
@@ -235,6 +240,7 @@ def _tally_json(tally: Tally) -> dict[str, Any]:
         "interrupted": tally.interrupted,
         "unfinished": tally.unfinished,
         "busy": tally.busy,
+        "over_budget": [{"trial": trial.label, "reason": reason} for trial, reason in tally.over_budget],
         "left": [str(item) for item in tally.left],
     }
 
@@ -250,6 +256,11 @@ def _end(tally: Tally) -> None:
         count = len(tally.failed)
         raise ProviderError(
             f"{count} trial{'s' if count > 1 else ''} failed.", remedy="Mend the cause, then add --retry-failed."
+        )
+    if tally.over_budget:
+        raise BudgetExceeded(
+            f"{len(tally.over_budget)} trials were not begun: they could pass the budget.",
+            remedy="Raise --max-cost to run them.",
         )
     if tally.unfinished or tally.busy:
         raise OperationUnfinished("some trials are not finished.", remedy="Run the same command again to go on.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from automl_bench.cli.output import console
@@ -74,55 +73,9 @@ def _range(text: str) -> tuple[float, float]:
 
 def print_load_run(trial: TrialRecord, run: LoadRun) -> None:
     """Print a load run for people."""
+    from automl_bench.measurement.load import describe_load_run
+
     out = console()
     out.print(f"{trial.label}: {run.loop} load run {'VALID' if run.valid else 'INVALID'}", markup=False)
-    for line in _sweep_lines(run.summary) if run.loop == "sweep" else _lines(run.summary):
+    for line in describe_load_run(run):
         out.print(f"  {line}", markup=False)
-
-
-def _lines(summary: Mapping[str, Any]) -> Iterator[str]:
-    """Say what one loop measured, each number with its n and interval."""
-    counts = ", ".join(f"{count} {name}" for name, count in summary["outcomes"].items() if count)
-    yield f"{summary['n']} calls in {summary['seconds']:.1f} s: {counts}"
-    yield f"throughput {_interval(summary['throughput'])} answers per second"
-    if "offered_rate" in summary:
-        late = summary["lateness_ms"]
-        yield f"offered {summary['offered_rate']:.1f}, achieved {summary['achieved_rate']:.1f} per second"
-        if late["p99"] is not None:
-            yield f"sends late by p50 {late['p50']:.2f}, p99 {late['p99']:.2f}, at most {late['max']:.2f} ms"
-    for kind in ("service", "response") if "offered_rate" in summary else ("service",):
-        quantiles = summary[f"{kind}_ms"]
-        cells = [f"{name} {_interval(quantiles[name])}" for name in ("p50", "p90", "p95", "p99") if name in quantiles]
-        yield f"{kind} time in ms: {'; '.join(cells)}"
-    little = summary.get("little")
-    if little and little["throughput_times_mean"] is not None:
-        yield (
-            f"Little's law: throughput × mean time = {little['throughput_times_mean']:.2f} in flight, "
-            f"counted {_number(little['mean_in_flight'])}, asked for {little['concurrency']}"
-        )
-    accuracy = summary["accuracy"]
-    if accuracy["value"] is not None:
-        yield f"accuracy under load {accuracy['value']:.1%} (n = {accuracy['n']})"
-    yield f"client: {summary['client']['cpu_share']:.0%} of a core; new connections: {summary['connections']['new']}"
-
-
-def _sweep_lines(summary: Mapping[str, Any]) -> Iterator[str]:
-    for step in summary.get("steps", ()):
-        yield (
-            f"{step['offered_rate']:8.1f} offered  {_number(step['achieved_rate']):>8} achieved per second, "
-            f"p95 {_interval(step['response_ms']['p95'])} ms"
-        )
-    knee = summary["knee"]
-    yield f"knee: {knee['cause']}. {knee['evidence']}"
-
-
-def _interval(cell: Mapping[str, Any]) -> str:
-    if cell.get("value") is None:
-        return f"needs {cell['needs']} calls" if "needs" in cell else "unknown"
-    if cell.get("low") is None or cell.get("high") is None:
-        return f"{cell['value']:.1f}"
-    return f"{cell['value']:.1f} ({cell['low']:.1f}–{cell['high']:.1f})"
-
-
-def _number(value: float | None) -> str:
-    return "unknown" if value is None else f"{value:.1f}"

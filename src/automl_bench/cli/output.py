@@ -32,7 +32,7 @@ def console(*, stderr: bool = False) -> Console:
     stream = sys.stderr if stderr else sys.stdout
     # Into a file or a pipe, tables are as wide as they need rather than folded to a terminal's 80 columns.
     width = None if stream.isatty() or "COLUMNS" in os.environ else PIPE_WIDTH
-    return Console(stderr=stderr, highlight=False, width=width)
+    return Console(stderr=stderr, highlight=False, width=width, soft_wrap=not stream.isatty())
 
 
 def print_json(value: Any) -> None:

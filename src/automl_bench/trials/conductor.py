@@ -12,9 +12,10 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
 from automl_bench.contract import Capability, Stage
-from automl_bench.errors import AutomlBenchError, Infeasible, Interrupted, OperationUnfinished
+from automl_bench.errors import AutomlBenchError, BudgetExceeded, Infeasible, Interrupted, OperationUnfinished
 from automl_bench.store.leases import LEASE_SECONDS, current_owner
 from automl_bench.store.records import TrialRecord, TrialStatus
+from automl_bench.trials.budget import Budget
 from automl_bench.trials.experiment import Experiment
 from automl_bench.trials.material import MaterialSource
 from automl_bench.trials.measuring import invoke_together, is_done, load
@@ -27,6 +28,12 @@ log = logging.getLogger(__name__)
 MOST_AT_ONCE = 16
 """Trials under way at once when the user does not say; waiting for a cloud costs nothing here."""
 
+MOST_CALLS_PER_SECOND = 1000.0
+"""Rate assumed of a load run without a published limit, when money is reserved for it."""
+
+SWEEP_STEPS = 20
+"""Steps assumed of a sweep, when money is reserved for it."""
+
 ENDED = frozenset({TrialStatus.DONE, TrialStatus.FAILED, TrialStatus.INFEASIBLE})
 
 
@@ -38,11 +45,13 @@ class Wishes:
         jobs: Trials under way at once, or None for as many as fit.
         keep: Whether to leave everything at the providers; recorded in the ledger.
         retry_failed: Whether to try failed and infeasible trials again.
+        max_cost: US dollars that all trials together may cost, or None for no limit.
     """
 
     jobs: int | None = None
     keep: bool = False
     retry_failed: bool = False
+    max_cost: float | None = None
 
 
 @dataclass(slots=True)
@@ -56,6 +65,7 @@ class Tally:
     interrupted: int = 0
     unfinished: int = 0
     busy: int = 0
+    over_budget: list[tuple[TrialRecord, str]] = field(default_factory=list)
     left: list[Leftover] = field(default_factory=list)
 
 
@@ -90,6 +100,7 @@ class Conductor:
         self._tally_lock = threading.Lock()
         self._owner = current_owner()
         self._claims: set[str] = set()
+        self._budget = Budget(wishes.max_cost, around.store, providers)
         self._access: dict[str, AutomlBenchError | None] = {}
         self._access_lock = threading.Lock()
         self._ends: dict[str, tuple[TrialStatus, str]] = {}
@@ -104,6 +115,9 @@ class Conductor:
 
     def run(self, trials: Sequence[TrialRecord]) -> Tally:
         """Run what is missing of the trials and return how it went."""
+        for trial in trials:
+            self._around.store.save_trial(trial)
+        self._budget.remember(trials)
         pending = [trial for trial in trials if self._is_wanted(trial)]
         groups = self._group(pending)
         workers = self._wishes.jobs or max(1, min(MOST_AT_ONCE, len(groups)))
@@ -161,7 +175,7 @@ class Conductor:
             for provider in sorted({record.provider for record in records}):
                 held.enter_context(self._slots[provider])
             mine = [record for record in records if held.enter_context(self._claimed(record))]
-            trials = [trial for record in mine if (trial := self._begin(record)) is not None]
+            trials = [trial for record in mine if (trial := self._begin(record, held)) is not None]
             try:
                 self._measure(self._bring_up(trials))
             finally:
@@ -188,8 +202,9 @@ class Conductor:
                 self._claims.discard(record.trial_id)
             store.release_trial(record.trial_id, self._owner)
 
-    def _begin(self, record: TrialRecord) -> Trial | None:
-        """Set a trial up; finish an earlier teardown first, so that nothing just deleted is made again in between."""
+    def _begin(self, record: TrialRecord, held: ExitStack) -> Trial | None:
+        """Set a trial up and reserve its money; finish an earlier teardown first, so that nothing just deleted is made
+        again in between."""
         store = self._around.store
         known = store.trial(record.trial_id)
         failed_before = known is not None and known.status in (TrialStatus.FAILED, TrialStatus.INFEASIBLE)
@@ -204,7 +219,12 @@ class Conductor:
             material = self._source.material(record)
             trial = Trial(record, self._providers[record.provider], material, self._around)
             trial.check_feasible()
+            held.enter_context(self._budget.reserved(record, self._calls(trial)))
             self._check_access(record.provider)
+        except BudgetExceeded as error:
+            self._tear_down(record)
+            self._close(record, TrialStatus.PLANNED, error.message)
+            return None
         except Infeasible as error:
             self._close(record, TrialStatus.INFEASIBLE, error.message.removeprefix(f"{record.label}: "))
             return None
@@ -214,6 +234,18 @@ class Conductor:
         store.set_trial_status(record.trial_id, TrialStatus.RUNNING)
         self._around.observers.tell("trial_started", trial=record)
         return trial
+
+    def _calls(self, trial: Trial) -> int:
+        """Return the most prediction requests that a trial may need."""
+        invoke, parallel = self._experiment.invoke, self._experiment.parallel
+        calls = len(trial.material.test) * invoke.max_attempts + invoke.warm_up + 2
+        if not parallel.wants(trial.record):
+            return calls
+        load_run = parallel.settings
+        limit = trial.bound.provider.description.limits.requests_per_second
+        rate = load_run.rate or load_run.sweep_to or limit or MOST_CALLS_PER_SECOND
+        timed = rate * load_run.duration_seconds if load_run.duration_seconds else 0
+        return calls + max(load_run.calls, int(timed * (SWEEP_STEPS if load_run.loop == "sweep" else 1)))
 
     def _check_access(self, name: str) -> None:
         """Try a provider's credentials once, before its first trial; every trial hears of a refusal."""
@@ -315,6 +347,8 @@ class Conductor:
                 self._tally.infeasible.append((record, reason))
             elif status is TrialStatus.RUNNING:
                 self._tally.unfinished += 1
+            elif status is TrialStatus.PLANNED:
+                self._tally.over_budget.append((record, reason))
             else:
                 self._tally.interrupted += 1
         self._on_end(record, status, reason)
