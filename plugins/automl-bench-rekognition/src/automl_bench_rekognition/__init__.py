@@ -1,0 +1,1 @@
+"""Amazon Rekognition Custom Labels as a provider of automl-bench."""

@@ -1,0 +1,135 @@
+"""The AWS account as this process reaches it: one session, two clients, one bucket."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import quote, urlsplit
+
+from automl_bench.contract import ProviderContext
+from automl_bench.errors import RequestRefused, Unauthenticated
+from automl_bench_rekognition.failures import aws_errors
+
+if TYPE_CHECKING:
+    from botocore.credentials import Credentials, ReadOnlyCredentials
+    from mypy_boto3_rekognition import RekognitionClient
+    from mypy_boto3_s3 import S3Client
+
+CONNECT_SECONDS = 10
+READ_SECONDS = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """How an account is reached; equal ones share their clients.
+
+    Attributes:
+        bucket: Where the training images go.
+        region: Region asked for, or empty for the profile's.
+        s3_url: Address of S3, or empty for AWS's own.
+        rekognition_url: Address of Rekognition, or empty for AWS's own.
+        manages_policy: Whether the bucket's policy is ours to extend.
+        identity: Profile and access key id of the environment: another identity gets other clients.
+    """
+
+    bucket: str
+    region: str
+    s3_url: str
+    rekognition_url: str
+    manages_policy: bool
+    identity: tuple[str, str]
+
+
+class Account:
+    """Clients of one account. Safe to use from several threads; a plugin's retries are the host's, so they are off."""
+
+    def __init__(self, reach: Reach) -> None:
+        import boto3
+        from botocore.config import Config
+
+        # At DEBUG botocore writes headers and signatures, among them the token of a role that no setting names.
+        for talkative in ("boto3", "botocore"):
+            logging.getLogger(talkative).setLevel(logging.INFO)
+        self.bucket = reach.bucket
+        self.manages_policy = reach.manages_policy
+        with aws_errors():
+            session = boto3.session.Session(region_name=reach.region or None)
+            if not session.region_name:
+                raise RequestRefused(
+                    "No AWS region is set.",
+                    remedy="export AWS_DEFAULT_REGION=… or set region in configs/providers/rekognition.toml.",
+                )
+            self.region: str = session.region_name
+            found = session.get_credentials()
+            common = Config(
+                retries={"total_max_attempts": 1}, connect_timeout=CONNECT_SECONDS, read_timeout=READ_SECONDS
+            )
+            # A server of one's own has no name for each bucket, so the bucket stands in the path there.
+            style = Config(
+                signature_version="s3v4",
+                s3={
+                    "addressing_style": "path" if reach.s3_url else "auto",
+                    "us_east_1_regional_endpoint": "regional",
+                },
+            )
+            self.s3: S3Client = session.client("s3", endpoint_url=reach.s3_url or None, config=common.merge(style))
+            self.rekognition: RekognitionClient = session.client(
+                "rekognition", endpoint_url=reach.rekognition_url or None, config=common
+            )
+        if found is None:
+            raise Unauthenticated(
+                "No AWS credentials are found.",
+                remedy="export AWS_ACCESS_KEY_ID=… and AWS_SECRET_ACCESS_KEY=…, or AWS_PROFILE=….",
+            )
+        self._credentials: Credentials = found
+        self.rekognition_url: str = self.rekognition.meta.endpoint_url
+
+    def credentials(self) -> ReadOnlyCredentials:
+        """Return credentials that hold now; those of a role or profile are renewed when they are about to expire."""
+        with aws_errors():
+            return self._credentials.get_frozen_credentials()
+
+    def object_url(self, key: str) -> str:
+        """Return the address of an object, in its region and without a redirect."""
+        base = urlsplit(self.s3.meta.endpoint_url)
+        if ".amazonaws.com" in base.netloc and "." not in self.bucket:  # a dot breaks the certificate's wildcard
+            return f"{base.scheme}://{self.bucket}.{base.netloc}/{quote(key)}"
+        return f"{base.scheme}://{base.netloc}{base.path.rstrip('/')}/{self.bucket}/{quote(key)}"
+
+
+_accounts: dict[Reach, Account] = {}
+_lock = threading.Lock()  # making a boto3 session is not safe in threads; using its clients is
+
+
+def account_of(context: ProviderContext) -> Account:
+    """Return the account that the settings name, made once per process.
+
+    Raises:
+        Unauthenticated: If there are no credentials.
+        RequestRefused: If no region is set.
+    """
+    settings = context.settings
+    reach = Reach(
+        bucket=settings["bucket"],
+        region=settings.get("region", ""),
+        s3_url=settings.get("s3_url", ""),
+        rekognition_url=settings.get("rekognition_url", ""),
+        manages_policy=_yes_or_no("manage_bucket_policy", settings.get("manage_bucket_policy", "true")),
+        identity=(os.environ.get("AWS_PROFILE", ""), os.environ.get("AWS_ACCESS_KEY_ID", "")),
+    )
+    with _lock:
+        if reach not in _accounts:
+            _accounts[reach] = Account(reach)
+        return _accounts[reach]
+
+
+def _yes_or_no(name: str, value: str) -> bool:
+    if value.lower() not in ("true", "false"):
+        raise RequestRefused(
+            f"The setting {name!r} is {value!r}.",
+            remedy="Set it to true or false in configs/providers/rekognition.toml.",
+        )
+    return value.lower() == "true"

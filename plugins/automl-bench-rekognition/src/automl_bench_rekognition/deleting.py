@@ -1,0 +1,121 @@
+"""Deleting one resource: one step a call, never a wait. "Already gone" is success everywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from automl_bench.contract import Deletion, Resource
+from automl_bench.errors import ResourceConflict, ResourceMissing
+from automl_bench_rekognition import claims, inventory, projects
+from automl_bench_rekognition.failures import aws_errors
+from automl_bench_rekognition.naming import (
+    MODEL,
+    PROJECT,
+    RUNNING_MODEL,
+    SAMPLES,
+    TEST_DATASET,
+    TRAIN_DATASET,
+    UNCLAIMED,
+)
+
+if TYPE_CHECKING:
+    from automl_bench_rekognition.account import Account
+
+NOT_YET = frozenset({"TRAINING_IN_PROGRESS", "COPYING_IN_PROGRESS"})
+"""States in which the service refuses both to stop and to delete: a training cannot be called off."""
+
+
+def delete(account: Account, resource: Resource, log: Callable[[str], None]) -> Deletion:
+    """Take a resource one step further towards its end.
+
+    Raises:
+        ProviderError: If the service refuses.
+    """
+    if resource.kind == SAMPLES:
+        return claims.release(account, resource.name)
+    if resource.kind == UNCLAIMED:
+        return claims.remove_unclaimed(account)
+    known = resource if resource.details else _looked_up(account, resource)
+    if known is None:
+        return Deletion.ALREADY_GONE
+    steps = {
+        RUNNING_MODEL: _stop,
+        MODEL: _delete_model,
+        TRAIN_DATASET: _delete_dataset,
+        TEST_DATASET: _delete_dataset,
+        PROJECT: _delete_project,
+    }
+    if known.kind not in steps:
+        raise ResourceMissing(f"{known.kind!r} is no kind of resource of Rekognition.")
+    return steps[known.kind](account, known, log)
+
+
+def _looked_up(account: Account, resource: Resource) -> Resource | None:
+    """Find a resource of which only kind and name are known."""
+    listed = inventory.list_everything(account, resource.name)
+    return next((item for item in listed if (item.kind, item.name) == (resource.kind, resource.name)), None)
+
+
+def _status(account: Account, model: Resource) -> str:
+    version = projects.describe_version(account, str(model.details["project_arn"]), str(model.details["version"]))
+    return "" if version is None else str(version["Status"])
+
+
+def _stop(account: Account, model: Resource, log: Callable[[str], None]) -> Deletion:
+    """Stop a started model. It is billed until it is STOPPED, so only that is the end."""
+    status = _status(account, model)
+    if status not in projects.BILLED:
+        return Deletion.ALREADY_GONE
+    if status != "STOPPING":
+        log(f"stopping {model.resource_id}")
+        try:
+            with aws_errors(model.resource_id):
+                account.rekognition.stop_project_version(ProjectVersionArn=model.resource_id)
+        except (ResourceConflict, ResourceMissing):
+            return Deletion.PENDING  # it is starting, or has just stopped: the next look tells
+    return Deletion.PENDING if _status(account, model) in projects.BILLED else Deletion.DELETED
+
+
+def _delete_model(account: Account, model: Resource, log: Callable[[str], None]) -> Deletion:
+    status = _status(account, model)
+    if not status:
+        return Deletion.ALREADY_GONE
+    if status in NOT_YET:
+        log(f"{model.name} is in training; the service cannot call a training off, so its end is awaited")
+        return Deletion.PENDING
+    if status in projects.BILLED:  # started by hand, or by a call whose answer was lost
+        _stop(account, model, log)
+        return Deletion.PENDING
+    if status != "DELETING":
+        with aws_errors(model.resource_id):
+            account.rekognition.delete_project_version(ProjectVersionArn=model.resource_id)
+    return Deletion.PENDING if _status(account, model) else Deletion.DELETED
+
+
+def _delete_dataset(account: Account, dataset: Resource, _log: Callable[[str], None]) -> Deletion:
+    arn = str(dataset.details["arn"])
+    try:
+        status = projects.describe_dataset(account, arn)["Status"]
+    except ResourceMissing:
+        return Deletion.ALREADY_GONE
+    if status in ("CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS"):
+        return Deletion.PENDING
+    if status != "DELETE_IN_PROGRESS":
+        with aws_errors(arn):
+            account.rekognition.delete_dataset(DatasetArn=arn)
+    try:
+        projects.describe_dataset(account, arn)
+    except ResourceMissing:
+        return Deletion.DELETED
+    return Deletion.PENDING
+
+
+def _delete_project(account: Account, project: Resource, _log: Callable[[str], None]) -> Deletion:
+    found = projects.look_up(account, project.name)
+    if found is None:
+        return Deletion.ALREADY_GONE
+    if found.status != "DELETING":
+        with aws_errors(found.arn):
+            account.rekognition.delete_project(ProjectArn=found.arn)
+    return Deletion.PENDING if projects.look_up(account, project.name) else Deletion.DELETED

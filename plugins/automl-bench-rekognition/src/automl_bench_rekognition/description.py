@@ -1,0 +1,106 @@
+"""What the provider says of itself. Static: no I/O beyond the package's own price table, and no SDK."""
+
+from __future__ import annotations
+
+import tomllib
+from functools import cache
+from importlib.resources import files
+
+from automl_bench.contract import Capability, Limits, Modality, Price, ProviderDescription, Setting
+from automl_bench_rekognition.policy import POLICY
+
+NAME = "rekognition"
+
+INFERENCE_UNITS = "inference_units"
+"""Key of a variant: inference units that the deployed model gets; each is billed by the hour."""
+
+MOST_INFERENCE_UNITS = 5
+"""The service's default quota for one model."""
+
+SMALLEST_SIDE_PX = 64
+LARGEST_SIDE_PX = 4096
+MOST_UNEQUAL_SIDES = 20
+"""Largest allowed ratio of an image's longer side to its shorter one."""
+
+MAX_PREDICT_BYTES = 4_000_000
+"""Largest image in a DetectCustomLabels request, before base64. The service's model allows 5 MiB, its guide 4 MB."""
+
+SETTINGS = (
+    Setting(
+        "bucket",
+        "S3 bucket, in the same region, for the training images. It must exist.",
+        env="AWS_STORAGE_BUCKET_NAME",
+        required=True,
+    ),
+    Setting("region", "AWS region; without it the AWS profile's region.", env="AWS_DEFAULT_REGION"),
+    Setting("s3_url", "Address of S3, if it is not AWS's own.", env="AWS_ENDPOINT_URL_S3"),
+    Setting("rekognition_url", "Address of Rekognition, if it is not AWS's own.", env="AWS_ENDPOINT_URL_REKOGNITION"),
+    Setting(
+        "manage_bucket_policy",
+        "Whether to let Rekognition into the bucket while it is needed (true), or leave the bucket's policy to you.",
+        default="true",
+    ),
+    # boto3 reads these itself, or a profile or role instead. They are declared so that the host scrubs their values.
+    Setting(
+        "secret_access_key", "Secret key, if not from a profile or role.", env="AWS_SECRET_ACCESS_KEY", secret=True
+    ),
+    Setting("session_token", "Token of temporary credentials.", env="AWS_SESSION_TOKEN", secret=True),
+)
+
+DESCRIPTION = ProviderDescription(
+    name=NAME,
+    title="Amazon Rekognition Custom Labels",
+    capabilities=frozenset(
+        {
+            Capability.CHECK_ACCESS,
+            Capability.PRICE,
+            Capability.UPLOAD,
+            Capability.TRAIN,
+            Capability.DEPLOY,
+            Capability.INVOKE,
+            Capability.EXPORT_MANIFEST,
+            Capability.ADOPT_ENDPOINT,
+            Capability.LIST_RESOURCES,
+        }
+    ),
+    modalities=frozenset({Modality.IMAGE}),
+    limits=Limits(
+        min_samples_per_class=1,
+        max_samples=250_000,
+        min_classes=2,
+        max_classes=250,
+        min_side_px=SMALLEST_SIDE_PX,
+        max_side_px=LARGEST_SIDE_PX,
+        max_train_bytes=15_000_000,
+        max_request_bytes=MAX_PREDICT_BYTES * 4 // 3,
+        media_types=("image/png", "image/jpeg"),
+        requests_per_second=50.0,
+        concurrent_trials=2,
+    ),
+    settings=SETTINGS,
+    variants={"default": {INFERENCE_UNITS: 1}},
+    requires="automl-bench[rekognition]",
+    settle_seconds=3.0,
+    split_policy=(
+        "Trains on the training half; the validation half is the service's test dataset, with which it chooses and "
+        "rates the model. Below 5 shots there is no validation half, and the training half serves as both."
+    ),
+    docs_url="https://docs.aws.amazon.com/rekognition/latest/customlabels-dg/what-is.html",
+    policy=POLICY,
+)
+
+
+@cache
+def prices() -> tuple[Price, ...]:
+    """Return the dated price table."""
+    table = tomllib.loads(files("automl_bench_rekognition").joinpath("prices.toml").read_text(encoding="utf-8"))
+    return tuple(
+        Price(item, line.get("usd"), line["unit"], table["as_of"], line["source"])
+        for item, line in table.items()
+        if item != "as_of"
+    )
+
+
+def unit_hour_usd() -> float:
+    """Return what one running inference unit costs per hour."""
+    return next(price.usd for price in prices() if price.item == "endpoint_hour" and price.usd is not None)
