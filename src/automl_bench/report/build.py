@@ -131,7 +131,8 @@ def _subtitle(context: Context, rows: Sequence[Row]) -> str:
     imported = len(rows) - trials
     if imported:
         words.append(f"{imported} imported result{'' if imported == 1 else 's'}")
-    return f"{context.name}: {', '.join(words) or 'no trials'}. automl-bench {automl_bench.__version__}, {context.generated_at}"
+    made = f"automl-bench {automl_bench.__version__}, {context.generated_at}"
+    return f"{context.name}: {', '.join(words) or 'no trials'}. {made}"
 
 
 def _json(context: Context, rows: Sequence[Row], findings: Findings) -> str:

@@ -17,6 +17,10 @@ NUMERIC = frozenset("0123456789+-−—<±.,%() []n=ms/h")
 """A column of cells made of these characters alone is aligned to the right."""
 
 
+WIDEST_UNBROKEN = 28
+"""Characters of a cell that stay on one line."""
+
+
 def render_page(title: str, subtitle: str, parts: Sequence[Section], extra: Sequence[ReportSection]) -> str:
     """Return the page; all text is escaped but the HTML of observers' sections.
 
@@ -48,7 +52,7 @@ def render_page(title: str, subtitle: str, parts: Sequence[Section], extra: Sequ
         observed=observed,
         is_table=lambda block: isinstance(block, Table),
         data_uri=data_uri,
-        numeric=numeric_columns,
+        styles=column_styles,
     )
 
 
@@ -57,9 +61,13 @@ def data_uri(drawing: Drawing) -> str:
     return f"data:image/svg+xml;base64,{base64.b64encode(drawing.svg).decode()}"
 
 
-def numeric_columns(table: Table) -> list[bool]:
-    """Say for each column whether its cells are numbers, to be aligned to the right."""
-    return [
-        bool(table.rows) and all(set(row[place]) <= NUMERIC and bool(row[place]) for row in table.rows)
-        for place in range(len(table.columns))
-    ]
+def column_styles(table: Table) -> list[str]:
+    """Return the class of each column: "number" to the right, "tight" for words too short to be broken, or ""."""
+    styles = []
+    for place in range(len(table.columns)):
+        cells = [row[place] for row in table.rows]
+        if all(set(cell) <= NUMERIC and cell for cell in cells):
+            styles.append("number")
+        else:
+            styles.append("tight" if max(map(len, cells), default=0) <= WIDEST_UNBROKEN else "")
+    return styles

@@ -13,7 +13,14 @@ from automl_bench.report.latency import LatencyPool, latency_pools, latency_tabl
 from automl_bench.report.latency_figures import box_figure, distribution_figure, phases_figure
 from automl_bench.report.load_figures import rate_figure, timeline_figure
 from automl_bench.report.rows import Row
-from automl_bench.report.summary import accuracy_table, load_table, times_table, trials_table, unscored_table
+from automl_bench.report.summary import (
+    CONSTANT_PANEL,
+    accuracy_table,
+    load_table,
+    times_table,
+    trials_table,
+    unscored_table,
+)
 from automl_bench.report.support import Comparison, comparisons, support_table
 from automl_bench.report.tables import Table, plus_minus
 
@@ -169,7 +176,8 @@ def _best(accuracy: Table) -> list[str]:
     """Say for each dataset which variants have the highest means at the most shots, best first."""
     blocks: dict[str, list[Mapping[str, Any]]] = {}
     for record in accuracy.records:
-        blocks.setdefault(record["dataset"], []).append(record)
+        if record["dataset"] != CONSTANT_PANEL:
+            blocks.setdefault(record["dataset"], []).append(record)
     points = []
     for dataset, records in blocks.items():
         most = max((one["shots"] for one in records), key=_shots_size)

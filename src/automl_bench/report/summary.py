@@ -56,7 +56,7 @@ def accuracy_table(rows: Iterable[Mapping[str, Any]], field: str = "accuracy") -
         gaps = panel_notes(panel)
         notes += gaps
         same = constant_panel(seen)
-        if gaps and same:
+        if gaps and len(same) > 1:
             constant = over_datasets(seen, only=same)
             blocks.append((CONSTANT_PANEL, "datasets", {key: one.estimate for key, one in constant.items()}))
             notes.append(f"{CONSTANT_PANEL.capitalize()}: {', '.join(same)}.")
