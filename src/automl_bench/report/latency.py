@@ -117,10 +117,10 @@ def latency_table(pools: Sequence[LatencyPool]) -> Table:
                 pool.dataset,
                 shots_label(pool.shots),
                 f"{summary['n']:,}",
+                ", ".join(f"{count} {name}" for name, count in pool.unanswered.items()) or "0",
                 *(_percentile(summary, name) for name in ("p50", "p90", "p95", "p99")),
                 milliseconds(summary["mean"]),
                 milliseconds(pool.round_trip_ms),
-                ", ".join(f"{count} {name}" for name, count in pool.unanswered.items()) or "0",
             )
         )
         records.append(
@@ -154,7 +154,7 @@ def latency_table(pools: Sequence[LatencyPool]) -> Table:
         notes.append(
             f"The calls of {', '.join(dependent)} are autocorrelated: a block bootstrap gives a much wider interval."
         )
-    heads = ("variant", "dataset", "shots", "calls", "p50", "p90", "p95", "p99", "mean", "round trip", "no answer")
+    heads = ("variant", "dataset", "shots", "calls", "no answer", "p50", "p90", "p95", "p99", "mean", "round trip")
     return Table("Latency (ms)", heads, tuple(cells), tuple(records), tuple(notes))
 
 
