@@ -13,13 +13,21 @@ import json
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import psutil
 
 LOCK_FILE = "process.lock"
 PROCESS_FILE = "process.json"
 LOCK_DESCRIPTOR = 3
+STARTING_SECONDS = 10.0
+"""Far longer than a process has no command line; the clock of process starts may be a second off."""
+
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
     "OPENBLAS_NUM_THREADS",
@@ -134,16 +142,16 @@ def find_one(role: Role, folder: Path) -> Running | None:
 
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError, psutil.Error):
         pid = int(json.loads((folder / PROCESS_FILE).read_text(encoding="utf-8"))["pid"])
-        running = _read(psutil.Process(pid), role.module, role.home)
+        process = psutil.Process(pid)
+        running = _read(process, role.module, role.home)
         if running is not None and running.name == role.name:
             return running
+        if _is_starting(process):
+            return Running(pid, role.name, process.create_time())
     return next((running for running in find(role.module, role.home, role.name) if running.name == role.name), None)
 
 
-def _read(process: object, module: str, home: Path) -> Running | None:
-    import psutil
-
-    assert isinstance(process, psutil.Process)
+def _read(process: psutil.Process, module: str, home: Path) -> Running | None:
     line = process.cmdline()
     if not line:  # a zombie has none; if it is our child, this lets go of it
         _reap(process.pid)
@@ -152,6 +160,17 @@ def _read(process: object, module: str, home: Path) -> Running | None:
     if options.get("-m") != module or options.get("--home") != str(home) or "--name" not in options:
         return None
     return Running(process.pid, options["--name"], process.create_time())
+
+
+def _is_starting(process: psutil.Process) -> bool:
+    """Tell whether a noted process is at its very beginning.
+
+    The kernel lets the parent go on before the child's new command line is in place: for some microseconds it is empty.
+    """
+    import psutil
+
+    young = time.time() - process.create_time() < STARTING_SECONDS
+    return young and not process.cmdline() and process.status() not in {psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD}
 
 
 def _pairs(line: Sequence[str]) -> Iterator[tuple[str, str]]:
