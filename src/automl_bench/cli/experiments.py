@@ -158,7 +158,7 @@ def _find(session: Session, file: Path) -> Path:
 
 def _run(session: Session, experiment: Experiment, wishes: Wishes) -> tuple[Tally, list[dict[str, Any]]]:
     from automl_bench.cli.display import RunDisplay
-    from automl_bench.cli.session import canonical, environment
+    from automl_bench.cli.session import canonical, environment, self_measurement
     from automl_bench.cli.verbs import say_left, say_stopping
     from automl_bench.report.rows import result_rows
     from automl_bench.store.records import ExperimentRecord
@@ -181,7 +181,7 @@ def _run(session: Session, experiment: Experiment, wishes: Wishes) -> tuple[Tall
                 name=experiment.name,
                 settings=canonical(_settings(experiment, session)),
                 trial_ids=tuple(trial.trial_id for trial in trials),
-                environment_id=store.record_environment(environment()),
+                environment_id=store.record_environment({**environment(), **self_measurement(session.workspace)}),
             )
         )
         around = Surroundings(
@@ -206,10 +206,10 @@ def _settings(experiment: Experiment, session: Session) -> dict[str, Any]:
 
 
 def _print_results(experiment: Experiment, rows: list[dict[str, Any]]) -> None:
-    from automl_bench.report.summary import accuracy_table
+    from automl_bench.report.summary import accuracy_table, times_table
 
-    table = accuracy_table(rows)
-    print_table(table.columns, table.rows, title=f"{experiment.name}: accuracy")
+    for title, table in (("accuracy (%) ± SEM", accuracy_table(rows)), ("medians", times_table(rows))):
+        print_table(table.columns, table.rows, title=f"{experiment.name}: {title}")
 
 
 def _print_tally(experiment: Experiment, tally: Tally) -> None:

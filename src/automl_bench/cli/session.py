@@ -194,6 +194,12 @@ def environment() -> dict[str, Any]:
     }
 
 
+def self_measurement(workspace: Workspace) -> dict[str, Any]:
+    """Return what `bench-self` found on this machine, to stand beside results; nothing if it was never run."""
+    path = workspace.results / "self.json"
+    return {"bench_self": json.loads(path.read_text(encoding="utf-8"))} if path.is_file() else {}
+
+
 def _processor() -> str:
     try:
         with open("/proc/cpuinfo", encoding="utf-8") as lines:  # noqa: PTH123  # a pseudo-file

@@ -7,6 +7,7 @@ import secrets
 import time
 from collections.abc import Sequence
 from dataclasses import fields
+from datetime import datetime
 
 from automl_bench.contract import Stage
 from automl_bench.errors import AutomlBenchError, Interrupted
@@ -73,6 +74,7 @@ def invoke_together(trials: Sequence[Trial], settings: PassSettings) -> dict[str
         result = {field.name: getattr(summary, field.name) for field in fields(summary) if field.name != "error"}
         result["interleaved_with"] = [other.record.trial_id for other in trials if other is not trial]
         result["answers_from_an_earlier_process"] = len(lane.already_done)
+        result["deviations"] = _deviations(trial)
         ended_by = first_sentence(summary.error) if summary.error else ""
         trial.finish_measuring(Stage.INVOKE, begun, result, error=ended_by)
     return {
@@ -80,6 +82,19 @@ def invoke_together(trials: Sequence[Trial], settings: PassSettings) -> dict[str
         for trial, summary in zip(trials, summaries, strict=True)
         if summary.error is not None
     }
+
+
+def _deviations(trial: Trial) -> list[str]:
+    """Return what a reader of this trial's accuracy must know, one sentence each."""
+    store, trial_id = trial.around.store, trial.record.trial_id
+    trained = store.stage(trial_id, Stage.TRAIN)
+    if trained is None or not trained.finished_at:
+        return []
+    moment = datetime.fromisoformat(trained.finished_at)
+    before = sum(datetime.fromisoformat(row.at) < moment for row in store.invocations(trial_id) if row.at)
+    if not before:
+        return []
+    return [f"{before} answers come from a model trained before an interruption; the others from one trained again."]
 
 
 def _lane(trial: Trial) -> PassLane:

@@ -243,7 +243,7 @@ class Trial:
             stage=stage,
             status=StageStatus.DONE,
             token=operation.token,
-            result=dict(operation.result),
+            result={**operation.result, **self._sizes(stage)},
             started_at=started_at,
             queue_seconds=operation.queue_seconds,
             work_seconds=operation.work_seconds,
@@ -251,6 +251,13 @@ class Trial:
             message=operation.message,
         )
         return self._finish(done, begun)
+
+    def _sizes(self, stage: Stage) -> dict[str, int]:
+        """Return how many samples were learnt from; stands with the first building stage."""
+        if stage is not self.stages()[0]:
+            return {}
+        drawn = self.material.training_set
+        return {"train_samples": len(drawn.train) + len(drawn.validation)}
 
     def _operate(self, stage: Stage, context: TrialContext, running: StageRecord | None) -> Operation:
         provider, stop = self.bound.provider, self.around.stop
