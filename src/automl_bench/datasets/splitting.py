@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections import Counter, defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -73,14 +74,13 @@ def draw_test_split(table: pa.Table, folder: Path, *, test_share: float, seed: i
     import pyarrow as pa
 
     ids = table["sample_id"].to_pylist()
+    made: set[str] = set()
     chosen = choose_test(list(zip(ids, table["label"].to_pylist(), strict=True)), test_share=test_share, seed=seed)
-    splits, paths = [], []
-    for sample_id, path in zip(ids, table["path"].to_pylist(), strict=True):
-        in_test = sample_id in chosen
-        splits.append("test" if in_test else "train")
-        paths.append("test" + path.removeprefix("train") if in_test else path)
-        if in_test:
-            _move(folder / path, folder / paths[-1])
+    splits = ["test" if sample_id in chosen else "train" for sample_id in ids]
+    paths = [
+        _moved(folder, path, made) if split == "test" else path
+        for split, path in zip(splits, table["path"].to_pylist(), strict=True)
+    ]
     schema = table.schema
     for name, values in (("split", splits), ("path", paths)):
         column = schema.get_field_index(name)
@@ -88,9 +88,15 @@ def draw_test_split(table: pa.Table, folder: Path, *, test_share: float, seed: i
     return sorted_table(table)
 
 
-def _move(source: Path, target: Path) -> None:
+def _moved(folder: Path, path: str, made: set[str]) -> str:
+    """Move a file from `train/` to `test/` and return its new path; `made` are the class folders that exist there."""
+    target = "test" + path.removeprefix("train")
+    parent = target.rpartition("/")[0]
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        source.rename(target)
+        if parent not in made:
+            (folder / parent).mkdir(parents=True, exist_ok=True)
+            made.add(parent)
+        os.rename(f"{folder}/{path}", f"{folder}/{target}")  # noqa: PTH104 - a Path each would cost more than the move
     except OSError as error:
-        raise cannot("move", source, error) from error
+        raise cannot("move", folder / path, error) from error
+    return target
