@@ -73,12 +73,8 @@ def _project(item: Mapping[str, Any]) -> Project:
 
 
 def look_up(account: Account, name: str) -> Project | None:
-    """Return a project by name. Whether AWS answers an unknown name with nothing or an error, both mean None."""
-    try:
-        found = list(iterate(account, [name]))
-    except ResourceMissing:
-        return None
-    return next((project for project in found if project.name == name), None)
+    """Return a project by name, or None. The service model lists no error for an unknown name, so none is expected."""
+    return next((project for project in iterate(account, [name]) if project.name == name), None)
 
 
 def find_project(account: Account, name: str) -> Resource | None:
