@@ -22,7 +22,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping, Sequence
-from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -73,6 +72,8 @@ class ProviderConformance(StaticChecks, CycleChecks, CrashChecks, MoneyChecks, R
     readme: ClassVar[Path | None] = None
     most_writes: ClassVar[int | None] = None
 
+    _described: ClassVar[ProviderDescription | None] = None
+
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         if SEAL in vars(cls):
@@ -121,7 +122,9 @@ class ProviderConformance(StaticChecks, CycleChecks, CrashChecks, MoneyChecks, R
             return "no `service` fixture: static tier only"
         else:
             needs = found.needs
-        description = described(cls.provider_name)
+        if "_described" not in vars(cls):
+            cls._described = described(cls.provider_name)
+        description = cls._described
         if description is None:
             return None
         missing = sorted(needs - description.capabilities)
@@ -149,7 +152,6 @@ class ProviderConformance(StaticChecks, CycleChecks, CrashChecks, MoneyChecks, R
         return checks_of(cls)
 
 
-@cache
 def described(name: str) -> ProviderDescription | None:
     """Return what an installed provider says of itself, or None if it does not load: then the checks say why."""
     from automl_bench.providers.discovery import PluginRegistry

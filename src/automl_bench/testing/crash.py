@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import atexit
 import functools
+import gc
 import importlib
 import json
 import os
@@ -23,9 +24,12 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from importlib import metadata
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
+
+from automl_bench.hookspecs import PROJECT_NAME
 
 LEDGER_WRITES = ("ledger_intend", "ledger_created", "ledger_deleting", "ledger_deleted", "save_operation")
 """The store's methods whose rows say what exists at a provider or runs there."""
@@ -44,6 +48,8 @@ PRELOADED = (
     "automl_bench.trials.single",
     "automl_bench.trials.teardown",
     "PIL.Image",
+    "rich.progress",
+    "typer.rich_utils",
     "pandas",
     "pyarrow.csv",
     "scipy.stats",
@@ -128,7 +134,7 @@ class ForkServer:
     """Runs `automl-bench` commands in forked children of one process that has everything imported.
 
     Args:
-        preload: More modules to import once, such as a plugin's SDK; never the plugin itself.
+        preload: More modules to import once, such as a plugin's SDK. Installed plugins are imported anyway.
     """
 
     def __init__(self, preload: Sequence[str] = ()) -> None:
@@ -215,11 +221,24 @@ def _serve(preload: Sequence[str]) -> None:
     """Answer orders from standard input until it closes."""
     for name in (*PRELOADED, *preload):
         importlib.import_module(name)
+    for entry in metadata.entry_points(group=PROJECT_NAME):
+        with suppress(Exception):  # a broken plugin shows itself in the command that needs it
+            entry.load()
+    _remember_environment()
+    gc.freeze()  # what is shared with the children stays so
     for order in _orders():
         child = os.fork()
         if child == 0:
             _be_child(order)
         print(json.dumps(_wait(child, float(order["timeout"]))), flush=True)
+
+
+def _remember_environment() -> None:
+    """Look the installed packages up once: it takes a third of a second, and every `run` writes them down."""
+    from automl_bench.cli import session
+
+    known = session.environment()
+    session.environment = lambda: dict(known)
 
 
 def _orders() -> Iterator[dict[str, Any]]:

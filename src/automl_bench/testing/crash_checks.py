@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar
+
+import pytest
 
 from automl_bench.contract import Capability
 from automl_bench.errors import ExitCode
@@ -14,6 +17,8 @@ from automl_bench.testing.crash import CrashAt
 from automl_bench.testing.loopback_service import Fault, Target
 
 SIGKILLED = -9
+LONGEST_SECONDS = 900.0
+"""Limit of a check that kills and repeats some dozens of commands, where pytest-timeout is at work."""
 
 
 class CrashChecks:
@@ -21,6 +26,7 @@ class CrashChecks:
 
     most_writes: ClassVar[int | None]
 
+    @pytest.mark.timeout(LONGEST_SECONDS)
     @check("K01", Tier.EMULATED, Capability.UPLOAD)
     def test_k01_killed_at_every_ledger_write_a_run_goes_on(self, bench: Bench) -> None:
         """SIGKILL just before and after each ledger write; the same command again completes, nothing is made twice."""
@@ -32,6 +38,7 @@ class CrashChecks:
             assert bench.duplicates(before) == [], f"{crash}, then run: made twice"
             assert list(bench.service.resources()) == [], f"{crash}, then run: left behind"
 
+    @pytest.mark.timeout(LONGEST_SECONDS)
     @check("K02", Tier.EMULATED, Capability.UPLOAD)
     def test_k02_killed_at_every_ledger_write_teardown_clears_all(self, bench: Bench) -> None:
         """SIGKILL just before and just after each ledger write; `teardown --all` leaves nothing."""
@@ -42,13 +49,15 @@ class CrashChecks:
             assert list(bench.service.resources()) == [], f"{crash}, then teardown: left behind"
             assert bench.open_lines(root) == [], f"{crash}, then teardown: the ledger is not closed"
 
+    @pytest.mark.timeout(LONGEST_SECONDS)
     @check("K03", Tier.EMULATED, Capability.UPLOAD, Capability.LIST_RESOURCES)
     def test_k03_killed_and_every_local_file_lost_orphans_are_found(self, bench: Bench) -> None:
         """SIGKILL, the store deleted: `teardown --orphans` finds everything by its name at the provider."""
         for crash, root in self._crashes(bench):
             self._strike(bench, crash, root)
-            for path in (root / "results").glob("automl-bench.sqlite*"):
-                path.unlink()
+            shutil.rmtree(root / "results")
+            if not bench.description.on_this_machine:
+                shutil.rmtree(root / ".automl-bench", ignore_errors=True)
             ended = bench.command("teardown", "--orphans", "--yes", bench.wishes.provider, root=root)
             assert ended.returncode == ExitCode.OK, f"{crash}, then orphans: {ended.stderr}"
             assert list(bench.service.resources()) == [], f"{crash}, then orphans: left behind"

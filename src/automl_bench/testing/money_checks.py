@@ -56,11 +56,11 @@ class MoneyChecks:
         assert ended.returncode == ExitCode.RESOURCES_LEFT, f"ended with {ended.returncode}: {ended.stderr}"
         assert left, "the ledger says that nothing is left"
         for line in left:
-            said = next((text for text in ended.stderr.splitlines() if line.name in text), "")
+            said = " | ".join(text for text in ended.stderr.splitlines() if line.name in text)
             assert said, f"{line.kind} {line.name} is left and not named"
             assert "an hour" in said or "price unknown" in said, f"no price: {said}"
             assert line.delete_by_hand, f"{line.kind}: the plugin gives no `delete_by_hand`"
-            assert line.delete_by_hand in said, f"not how to delete it by hand: {said}"
+            assert line.delete_by_hand in ended.stderr, f"not how to delete it by hand: {said}"
         cleared = bench.command("teardown", "--all")
         assert cleared.returncode == ExitCode.OK, cleared.stderr
         assert list(bench.service.resources()) == []

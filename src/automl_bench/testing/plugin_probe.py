@@ -142,10 +142,10 @@ def _hide_packages(modules: Sequence[str]) -> None:
     hidden = {package.lower() for module in modules for package in homes.get(module, ())}
     real = metadata.distribution
 
-    def distribution(name: str) -> metadata.Distribution:
-        if name.lower() in hidden:
-            raise metadata.PackageNotFoundError(name)
-        return real(name)
+    def distribution(distribution_name: str) -> metadata.Distribution:
+        if distribution_name.lower() in hidden:
+            raise metadata.PackageNotFoundError(distribution_name)
+        return real(distribution_name)
 
     metadata.distribution = distribution
 

@@ -37,7 +37,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Begin the table."""
+    """Begin the table; checks that run many commands have a longer limit, which needs no pytest-timeout."""
+    if not config.pluginmanager.hasplugin("timeout"):
+        config.addinivalue_line("markers", "timeout(seconds): the limit of one test, where pytest-timeout is installed")
     config.stash[TABLE] = {}
 
 

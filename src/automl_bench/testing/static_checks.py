@@ -113,7 +113,8 @@ class StaticChecks:
         if not sdk:
             return
         facts = _probe("missing", self.provider_name, sorted(sdk))
-        assert facts["imported"], f"without its SDK the plugin cannot even be imported: {facts['reason']}"
+        if not facts["imported"]:
+            return  # it imports its SDK on import, which is what S02 names
         wrong = [f"{hook}: {answer}" for hook, answer in facts["answers"].items() if answer.startswith("wrong")]
         assert not wrong, "; ".join(wrong)
         missing = [hook for hook, answer in facts["answers"].items() if answer == "missing"]
