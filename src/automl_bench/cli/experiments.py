@@ -69,15 +69,18 @@ def run(
 
 def demo(
     jobs: JobsOption = None,
+    cloud: Annotated[bool, typer.Option("--cloud", help="Compare three simulated clouds instead.")] = False,
 ) -> None:
     """Compare local models on real images, from data to report, on this machine.
 
     Fetches two small datasets, runs the experiment configs/experiments/demo.toml and writes its report. The same
-    command again does only what is missing.
+    command again does only what is missing. With --cloud, three invented services train, deploy, answer and are torn
+    down (configs/experiments/demo-cloud.toml); their bill is printed, and nothing is sent or paid.
 
     \b
     Examples:
       automl-bench demo
+      automl-bench demo --cloud
     """
     from automl_bench.cli.data import fetch_into_workspace
     from automl_bench.cli.report import write_report
@@ -89,13 +92,28 @@ def demo(
     for dataset in DEMO_DATASETS:
         if not (session.workspace.data / dataset / "manifest.csv").is_file():
             fetch_into_workspace(dataset)
-    experiment = read_experiment(_find(session, Path("demo")))
+    experiment = read_experiment(_find(session, Path("demo-cloud" if cloud else "demo")))
     tally, rows = _run(session, experiment, Wishes(jobs=jobs))
     _print_results(experiment, rows)
     _print_tally(experiment, tally)
+    if cloud:
+        _print_bill(session)
     path = write_report(experiment.name)
     console().print(f"report: {path}", markup=False)
     _end(tally)
+
+
+def _print_bill(session: Session) -> None:
+    """Print what the simulated services have charged so far, and what still runs there."""
+    from automl_bench.contract import NAME_PREFIX
+    from automl_bench.testing.simulated_bill import COLUMNS, bill_note, bill_rows
+    from automl_bench.trials.teardown import provider_context
+
+    bound = session.bind("simulated")
+    context = provider_context(bound)
+    print_table(list(COLUMNS), bill_rows(context), title="the bill")
+    left = bound.provider.list_resources(context, NAME_PREFIX)
+    console().print(f"{bill_note()}; {len(left) or 'no'} resources are left", markup=False)
 
 
 def status(as_json: JsonOption = False) -> None:

@@ -81,7 +81,7 @@ app.add_typer(results.app, name="results")
 app.command("report", rich_help_panel="Results")(report.report)
 app.command("export", rich_help_panel="Results")(report.export)
 app.command("resources", rich_help_panel="Experiments")(resources.resources)
-app.add_typer(providers.app, name="providers", help="Providers: list, show, check.")
+app.add_typer(providers.app, name="providers", help="Providers: list, show, check, new.")
 app.command("bench-self", rich_help_panel="Results")(bench_self.bench_self)
 
 

@@ -1,7 +1,8 @@
-"""`automl-bench providers`: what is installed, what it can do, whether it can be used."""
+"""`automl-bench providers`: what is installed, what it can do, whether it can be used, and a package for a new one."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -190,3 +191,29 @@ def check(name: NameArgument, as_json: JsonOption = False) -> None:
             console().print(f"  {note}", markup=False)
     if not report.ok:
         raise Unauthenticated(f"{name} cannot be used: {'; '.join(report.notes)}.", provider=name)
+
+
+@app.command("new")
+def new(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="name of the new provider, as in acme-vision")],
+    out: Annotated[Path | None, typer.Option(help="Folder to make.", show_default="automl-bench-NAME")] = None,
+    title: Annotated[str, typer.Option(help="Name for people.", show_default="made from NAME")] = "",
+) -> None:
+    """Write a package for a new provider, whose conformance tests pass at once.
+
+    The package speaks to an invented HTTP service: change the paths to those of yours, then follow
+    docs/plugins/tutorial.md and docs/plugins/testing.md.
+
+    \b
+    Examples:
+      automl-bench providers new acme
+      automl-bench providers new acme-vision --out ~/plugins/acme --title "Acme Vision"
+    """
+    from automl_bench.testing.template import write_plugin
+
+    folder = out or Path(f"automl-bench-{name}")
+    files = write_plugin(name, folder, title=title)
+    out_lines = console()
+    for path in files:
+        out_lines.print(str(path), markup=False)
+    out_lines.print(f"next: pip install -e {folder} pytest && pytest {folder}", markup=False)

@@ -6,12 +6,15 @@ used, and which faults it was told to make. It knows nothing of automl-bench's o
 
 from __future__ import annotations
 
+import atexit
 import json
+import os
 import secrets
 import sqlite3
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -250,12 +253,14 @@ class SimulatedCloud:
 
     # --- predictions --------------------------------------------------------------------------------------------
 
-    def predicted(self, service: str) -> None:
+    def predicted(self, service: str, endpoint: str) -> None:
         """Count one prediction, and let it in or not.
 
         Raises:
+            ResourceMissing: If the endpoint is gone.
             ProviderError: If the cloud was told to make a fault.
         """
+        self.get(endpoint)
         with self._open() as connection:
             connection.execute("UPDATE predictions SET asked = asked + 1")
             fault = _take_fault(connection, Target.PREDICTION)
@@ -315,24 +320,49 @@ class SimulatedCloud:
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
         """Give a connection in one transaction; threads and processes wait for each other."""
-        new = not self.path.exists()
-        if new:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-        with closing(sqlite3.connect(self.path, timeout=LOCK_SECONDS, isolation_level=None)) as connection:
-            connection.execute("PRAGMA synchronous = OFF")  # a toy: it must outlive processes, not power cuts
+        with _gate:
+            connection = _connection(self.path)
             connection.execute("BEGIN IMMEDIATE")
-            if new or connection.execute("PRAGMA user_version").fetchone()[0] == 0:
-                for statement in _SCHEMA.split(";"):
-                    connection.execute(statement)
-                if connection.execute("SELECT count(*) FROM predictions").fetchone()[0] == 0:
-                    connection.execute("INSERT INTO predictions VALUES (0)")
-                connection.execute("PRAGMA user_version = 1")
             try:
                 yield connection
             except BaseException:
                 connection.execute("ROLLBACK")
                 raise
             connection.execute("COMMIT")
+
+
+_gate = threading.RLock()
+_connections: dict[Path, tuple[int, int, sqlite3.Connection]] = {}
+"""One connection a file, with the process and the file it belongs to: a file that was deleted is begun anew."""
+
+
+def _connection(path: Path) -> sqlite3.Connection:
+    known = _connections.get(path)
+    if known is not None and known[0] == os.getpid():
+        if path.exists() and path.stat().st_ino == known[1]:
+            return known[2]
+        known[2].close()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    connection = sqlite3.connect(path, timeout=LOCK_SECONDS, isolation_level=None, check_same_thread=False)
+    connection.execute("PRAGMA busy_timeout = 30000")
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = OFF")  # a toy: it must outlive processes, not power cuts
+    connection.execute("BEGIN IMMEDIATE")
+    if connection.execute("PRAGMA user_version").fetchone()[0] == 0:
+        for statement in _SCHEMA.split(";"):
+            connection.execute(statement)
+        connection.execute("INSERT INTO predictions VALUES (0)")
+        connection.execute("PRAGMA user_version = 1")
+    connection.execute("COMMIT")
+    _connections[path] = (os.getpid(), path.stat().st_ino, connection)
+    return connection
+
+
+@atexit.register
+def _close_all() -> None:
+    for process, _, connection in _connections.values():
+        if process == os.getpid():
+            connection.close()
 
 
 _COLUMNS = "id, kind, name, service, created, ready, gone, details"
