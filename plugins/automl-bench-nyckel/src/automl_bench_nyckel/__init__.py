@@ -1,0 +1,1 @@
+"""Nyckel as a provider of automl-bench."""

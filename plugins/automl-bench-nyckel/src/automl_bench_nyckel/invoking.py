@@ -1,0 +1,89 @@
+"""How to ask a function for one prediction: the host sends the request and holds the clock."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from automl_bench.contract import HttpRequest, HttpResponse, Prediction, Sample
+from automl_bench.errors import ProviderError
+from automl_bench_nyckel.control import judge
+from automl_bench_nyckel.failures import CHECK_ADDRESS, read_json
+from automl_bench_nyckel.functions import path_of
+from automl_bench_nyckel.samples import data_uri
+from automl_bench_nyckel.tokens import Tokens
+
+TIMEOUT_SECONDS = 60.0
+WHAT = "classify the image"
+
+
+@dataclass(frozen=True, slots=True)
+class NyckelInvoker:
+    """`POST /v1/functions/{id}/invoke` with the image as a data URI; an answer in JSON back.
+
+    `capture=false` keeps test images out of the function, which would bill them and could learn from them.
+
+    Attributes:
+        url: Address with its query.
+        tokens: Where tokens come from; one that is about to expire is renewed before the request is made.
+    """
+
+    url: str
+    tokens: Tokens
+
+    @classmethod
+    def of(cls, server_url: str, tokens: Tokens, function_id: str, labels: int) -> NyckelInvoker:
+        """Return the invoker of a function, asking for the scores of so many labels."""
+        return cls(f"{server_url}{path_of(function_id)}/invoke?labelCount={labels}&capture=false", tokens)
+
+    def prepare(self, sample: Sample) -> HttpRequest:
+        """Read and encode the image and see to a token.
+
+        Raises:
+            OSError: If the file cannot be read.
+            ProviderError: If there is no token.
+        """
+        body = json.dumps({"data": data_uri(sample)}).encode()
+        authorization = self.tokens.header()
+        return HttpRequest(
+            self.url,
+            headers=(authorization, ("Content-Type", "application/json")),
+            body=body,
+            timeout_seconds=TIMEOUT_SECONDS,
+            valid_for_seconds=self.tokens.seconds_left(),
+        )
+
+    def parse(self, response: HttpResponse) -> Prediction:
+        """Read the answer.
+
+        Raises:
+            ProviderError: The class that fits the status, or ProviderError itself for an answer that cannot be read.
+        """
+        judge(self.tokens, response, what=WHAT)
+        content = read_json(response.body, what=WHAT)
+        try:
+            label = content["labelName"]
+            confidence = float(content["confidence"]) if label else 0.0
+            scores = _scores(content.get("labelConfidences") or ())
+        except (KeyError, TypeError, ValueError, AttributeError):
+            raise ProviderError(
+                "Nyckel's answer to classify the image has no label with a confidence.", remedy=CHECK_ADDRESS
+            ) from None
+        if label:
+            scores.setdefault(str(label), confidence)
+        return Prediction(str(label) if label else None, confidence, scores)
+
+
+def _scores(entries: Any) -> dict[str, float]:
+    """Return scores by label. The elements' shape is not documented; one that does not fit is left out."""
+    return {
+        str(entry["labelName"]): float(entry["confidence"])
+        for entry in entries
+        if isinstance(entry, Mapping) and entry.get("labelName") and _is_number(entry.get("confidence"))
+    }
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)

@@ -1,0 +1,804 @@
+"""A server that speaks Nyckel's API as documented, refuses everything else, learns, and meters a bill.
+
+    with NyckelFake() as fake:
+        fake.url, fake.client_id, fake.client_secret     # for NYCKEL_SERVER_URL, NYCKEL_CLIENT_ID, NYCKEL_CLIENT_SECRET
+        fake.fail("invoke", 429, times=1)                # the next answer of an operation is another one
+        fake.recorded, fake.bill(), fake.names()
+
+or as a process of its own: `python nyckel_fake.py --port 0` prints its address; GET /_fake/bill shows the bill.
+
+Every request is checked: an unknown path, query or field, a wrong type or a missing one is 400, a bad or expired token
+401, more than 25 requests in a second or in flight 429. What was just created shows only after `lag` seconds (404 until
+then). Nothing trains before two labels have two samples each; until training has ended, `invoke` answers all the same,
+from a "zero-shot" model that knows nothing: that is the trap.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import binascii
+import hashlib
+import io
+import json
+import re
+import secrets
+import socket
+import struct
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, ClassVar
+from urllib.parse import parse_qs, urlsplit
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+SIDE = 12
+"""Pixels of the square that every image is shrunk to before comparing."""
+
+LOSE = "lose the answer"
+"""A fault: do what was asked, then reset the connection."""
+HANG = "hang"
+"""A fault: do what was asked and answer only when the server closes."""
+GARBAGE = "garbage"
+"""A fault: answer 200 with something that is not JSON."""
+CUT = "cut"
+"""A fault: break off in the middle of the answer's body."""
+
+RESET = "reset"
+"""A fault: reset the connection without doing anything."""
+
+Fault = int | str
+
+
+class Refusal(Exception):
+    """Answer with an error status."""
+
+    def __init__(self, status: int, message: str, **more: Any) -> None:
+        super().__init__(message)
+        self.status = status
+        self.body = {"message": message, **more}
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """One request as it came in: `body` is its JSON or form, `raw` its bytes."""
+
+    operation: str
+    method: str
+    path: str
+    query: dict[str, str]
+    body: Any
+    status: int | None
+    moment: float
+    raw: bytes = b""
+    headers: dict[str, str] = field(default_factory=dict)
+    target: str = ""
+
+
+@dataclass
+class StoredSample:
+    sample_id: str
+    digest: str
+    external_id: str
+    label_id: str | None
+    visible_at: float
+    pixels: NDArray[np.float32]
+    captured: bool = False
+
+
+@dataclass
+class Function:
+    function_id: str
+    name: str
+    visible_at: float
+    changed_at: float
+    labels: dict[str, tuple[str, float]] = field(default_factory=dict)  # id -> (name, visible_at)
+    samples: dict[str, StoredSample] = field(default_factory=dict)
+
+    def label_id(self, name: str, now: float) -> str | None:
+        return next((key for key, (known, seen) in self.labels.items() if known == name and seen <= now), None)
+
+
+@dataclass
+class PlannedFault:
+    what: Fault
+    times: int
+    after: int
+    headers: dict[str, str]
+    body: Any
+
+
+class NyckelFake:
+    """The service. Use it with `with`; all times are in seconds.
+
+    Args:
+        lag: How long what was just created does not show.
+        train_seconds: How long training takes after the last annotation.
+        rate: Most requests in any second.
+        in_flight: Most requests under way at once.
+        expires_in: Life of a token.
+        page_size: Objects on a page of a list.
+        free_invokes: Invokes before 402.
+        max_labels: Labels of a function before 402.
+        latency: How long every answer takes beside the work.
+        port: 0 for any.
+        client_id: The one that is accepted.
+        client_secret: The one that is accepted; by default a random one.
+    """
+
+    def __init__(
+        self,
+        *,
+        lag: float = 0.1,
+        train_seconds: float = 0.2,
+        rate: int = 25,
+        in_flight: int = 25,
+        expires_in: float = 3600,
+        page_size: int = 100,
+        free_invokes: int | None = None,
+        max_labels: int | None = None,
+        latency: float = 0.0,
+        port: int = 0,
+        client_id: str = "fake-client-id",
+        client_secret: str = "",
+    ) -> None:
+        self.lag = lag
+        self.train_seconds = train_seconds
+        self.rate = rate
+        self.most_in_flight = in_flight
+        self.expires_in = expires_in
+        self.page_size = page_size
+        self.free_invokes = free_invokes
+        self.max_labels = max_labels
+        self.latency = latency
+        self.client_id = client_id
+        # Another one each time: a process that meets two fakes, one after the other on one port, tells them apart.
+        self.client_secret = client_secret or f"fake-secret-{secrets.token_hex(8)}"
+        self.lock = threading.RLock()
+        self.functions: dict[str, Function] = {}
+        self.tokens: dict[str, float] = {}
+        self.recorded: list[Recorded] = []
+        self.created: list[str] = []
+        self.zero_shot_invokes = 0
+        self.invokes = 0
+        self.captured = 0
+        self.samples_stored = 0
+        self.closing = threading.Event()
+        self._faults: dict[str, list[PlannedFault]] = {}
+        self._recent: deque[float] = deque()
+        self._now_in_flight = 0
+        self._server = _Server(("127.0.0.1", port), self)
+        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
+
+    def __enter__(self) -> NyckelFake:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.closing.set()
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    # --- for tests ---------------------------------------------------------------------------------------
+
+    def environment(self) -> dict[str, str]:
+        """The variables that lead the provider here."""
+        return {
+            "NYCKEL_SERVER_URL": self.url,
+            "NYCKEL_CLIENT_ID": self.client_id,
+            "NYCKEL_CLIENT_SECRET": self.client_secret,
+        }
+
+    def fail(
+        self,
+        operation: str,
+        what: Fault,
+        *,
+        times: int = 1,
+        after: int = 0,
+        headers: Mapping[str, str] | None = None,
+        body: Any = None,
+    ) -> None:
+        """Answer the next requests of an operation otherwise.
+
+        Args:
+            operation: As in `Recorded.operation`; "control" for every one but invoke.
+            what: A status, or LOSE, HANG, GARBAGE, CUT, RESET.
+            times: How often.
+            after: Requests of the operation to let pass first.
+            headers: Headers of the answer.
+            body: JSON of the answer; by default a message.
+        """
+        with self.lock:
+            planned = PlannedFault(what, times, after, dict(headers or {}), body)
+            self._faults.setdefault(operation, []).append(planned)
+
+    def heal(self) -> None:
+        """Forget every planned fault."""
+        with self.lock:
+            self._faults.clear()
+
+    def revoke_tokens(self) -> None:
+        """End every token now, whatever its answer said."""
+        with self.lock:
+            self.tokens.clear()
+
+    def count(self, operation: str, status: int | None = None) -> int:
+        """Return how many requests of an operation came in, or those answered with a status."""
+        with self.lock:
+            return sum(1 for entry in self.recorded if entry.operation == operation and status in (None, entry.status))
+
+    def names(self) -> list[str]:
+        """Return the names of the functions that exist."""
+        with self.lock:
+            return sorted(function.name for function in self.functions.values())
+
+    def only(self) -> Function:
+        """Return the one function that exists."""
+        with self.lock:
+            (function,) = self.functions.values()
+            return function
+
+    def bill(self) -> dict[str, Any]:
+        """Return what has been used: invokes, captured samples, samples stored in all, functions that still exist."""
+        with self.lock:
+            return {
+                "invokes": self.invokes,
+                "zero_shot_invokes": self.zero_shot_invokes,
+                "captured_samples": self.captured,
+                "samples_stored": self.samples_stored,
+                "samples_kept": sum(len(function.samples) for function in self.functions.values()),
+                "functions": len(self.functions),
+                "statuses": dict(Counter(str(entry.status) for entry in self.recorded)),
+            }
+
+    # --- the gates every request passes ------------------------------------------------------------------
+
+    def enter(self) -> bool:
+        """Count a request in; return whether it keeps to rate and concurrency."""
+        with self.lock:
+            now = time.monotonic()
+            self._now_in_flight += 1
+            while self._recent and self._recent[0] <= now - 1.0:
+                self._recent.popleft()
+            allowed = len(self._recent) < self.rate and self._now_in_flight <= self.most_in_flight
+            if allowed:
+                self._recent.append(now)
+            return allowed
+
+    def leave(self) -> None:
+        """Count a request out."""
+        with self.lock:
+            self._now_in_flight -= 1
+
+    def planned_fault(self, operation: str) -> PlannedFault | None:
+        """Return the fault that is due, and count it."""
+        with self.lock:
+            for key in (operation, *(["control"] if operation != "invoke" else [])):
+                for fault in self._faults.get(key, []):
+                    if fault.after > 0:
+                        fault.after -= 1
+                    elif fault.times > 0:
+                        fault.times -= 1
+                        return fault
+        return None
+
+    def authorise(self, header: str) -> None:
+        """Check a bearer token."""
+        with self.lock:
+            token = header.removeprefix("Bearer ")
+            expiry = self.tokens.get(token) if header.startswith("Bearer ") else None
+            if expiry is None or expiry <= time.monotonic():
+                raise Refusal(401, "The access token is missing, unknown or expired.")
+
+    # --- operations --------------------------------------------------------------------------------------
+
+    def token(self, form: dict[str, str]) -> Any:
+        """Grant a token (RFC 6749, section 4.4)."""
+        if set(form) != {"client_id", "client_secret", "grant_type"} or form["grant_type"] != "client_credentials":
+            raise Refusal(400, "", error="invalid_request")
+        if (form["client_id"], form["client_secret"]) != (self.client_id, self.client_secret):
+            # A careless server repeats what it was sent: the client must not pass that on.
+            raise Refusal(400, f"client {form['client_id']} with {form['client_secret']}", error="invalid_client")
+        with self.lock:
+            token = f"token-{secrets.token_hex(16)}"
+            self.tokens[token] = time.monotonic() + self.expires_in
+        return {"access_token": token, "token_type": "Bearer", "expires_in": self.expires_in}
+
+    def create_function(self, body: dict[str, Any], query: dict[str, str]) -> Any:
+        allow(query, {"waitUntilReady"})
+        fields(body, required={"input": str, "output": str, "name": str}, optional={"projectId": str})
+        if body["input"] not in ("Image", "Text", "Tabular"):
+            raise Refusal(400, "input is not one of Image, Text, Tabular")
+        if body["output"] not in ("Classification", "Detection", "Search", "Ocr", "Localization", "Tags", "BoxDetect"):
+            raise Refusal(400, "output is not known")
+        if not body["name"]:
+            raise Refusal(400, "name is empty")
+        with self.lock:
+            now = time.monotonic()
+            key = secrets.token_hex(8)
+            self.functions[key] = Function(key, body["name"], now + self.lag, now)
+            self.created.append(body["name"])
+            return self._shown(self.functions[key])
+
+    def list_functions(self, query: dict[str, str]) -> Any:
+        with self.lock:
+            now = time.monotonic()
+            shown = [self._shown(each) for each in self.functions.values() if each.visible_at <= now]
+        return self._page(shown, query, "/v1/functions", {"startIndex", "count"})
+
+    def get_function(self, function: Function) -> Any:
+        return self._shown(function)
+
+    def delete_function(self, function: Function) -> Any:
+        with self.lock:
+            self.functions.pop(function.function_id, None)
+        return {}
+
+    def create_label(self, function: Function, body: dict[str, Any]) -> Any:
+        fields(
+            body, required={"name": str}, optional={"description": (str, type(None)), "metadata": (dict, type(None))}
+        )
+        if not body["name"].strip():
+            raise Refusal(400, "name is empty")
+        with self.lock:
+            if any(name == body["name"] for name, _ in function.labels.values()):
+                raise Refusal(409, "Label already exists")
+            if self.max_labels is not None and len(function.labels) >= self.max_labels:
+                raise Refusal(402, "Your plan has no more labels")
+            key = f"label_{secrets.token_hex(6)}"
+            function.labels[key] = (body["name"], time.monotonic() + self.lag)
+            return {"id": key, "name": body["name"]}
+
+    def list_labels(self, function: Function, query: dict[str, str]) -> Any:
+        with self.lock:
+            now = time.monotonic()
+            shown = [{"id": key, "name": name} for key, (name, seen) in function.labels.items() if seen <= now]
+        return self._page(shown, query, f"/v1/functions/{function.function_id}/labels", {"startIndex", "count"})
+
+    def create_sample(self, function: Function, body: dict[str, Any]) -> Any:
+        fields(
+            body,
+            required={"data": str},
+            optional={"externalId": str, "annotation": dict, "sampleSets": list},
+        )
+        content = image_of(body["data"])
+        digest = hashlib.sha256(content).hexdigest()
+        pixels = pixels_of(content)
+        with self.lock:
+            now = time.monotonic()
+            label_id = self._label_of(function, body["annotation"], now) if "annotation" in body else None
+            for known in function.samples.values():
+                if known.digest == digest:
+                    raise Refusal(409, "Sample already exists", existingSampleId=f"sample_{known.sample_id}")
+            sample = StoredSample(
+                secrets.token_hex(8), digest, body.get("externalId", ""), label_id, now + self.lag, pixels
+            )
+            function.samples[sample.sample_id] = sample
+            function.changed_at = now
+            self.samples_stored += 1
+            return {"id": f"sample_{sample.sample_id}"}
+
+    def list_samples(self, function: Function, query: dict[str, str]) -> Any:
+        with self.lock:
+            now = time.monotonic()
+            samples = [sample for sample in function.samples.values() if sample.visible_at <= now]
+            if "externalId" in query:
+                samples = [sample for sample in samples if sample.external_id == query["externalId"]]
+            if query.get("sortOrder") == "descending":
+                samples.reverse()
+            shown = [self._shown_sample(function, sample, query) for sample in samples]
+        allowed = {"externalId", "startIndex", "count", "batchSize", "sortBy", "sortOrder", "includeData", "annotated"}
+        return self._page(shown, query, f"/v1/functions/{function.function_id}/samples", allowed)
+
+    def get_sample(self, function: Function, sample_id: str, query: dict[str, str]) -> Any:
+        allow(query, {"includeData"})
+        with self.lock:
+            return self._shown_sample(function, self._sample(function, sample_id), query)
+
+    def annotate(self, function: Function, sample_id: str, body: dict[str, Any]) -> Any:
+        with self.lock:
+            now = time.monotonic()
+            sample = self._sample(function, sample_id)
+            sample.label_id = self._label_of(function, body, now)
+            function.changed_at = now
+            return {"labelId": sample.label_id}
+
+    def invoke(self, function: Function, body: dict[str, Any], query: dict[str, str]) -> Any:
+        allow(query, {"labelCount", "includeMetadata", "modelId", "capture", "externalId"})
+        count = query.get("labelCount", "1")
+        if not count.isdigit() or int(count) < 1:
+            raise Refusal(400, "labelCount is not a whole number above 0")
+        if query.get("capture", "true") not in ("true", "false"):
+            raise Refusal(400, "capture is neither true nor false")
+        fields(body, required={"data": str}, optional={})
+        content = image_of(body["data"])
+        pixels = pixels_of(content)
+        with self.lock:
+            if self.free_invokes is not None and self.invokes >= self.free_invokes:
+                raise Refusal(402, "Your free invokes are used up")
+            self.invokes += 1
+            trained = self._state(function)[1]
+            if query.get("capture", "true") == "true":
+                digest = hashlib.sha256(content).hexdigest()
+                key = secrets.token_hex(8)
+                function.samples[key] = StoredSample(key, digest, "", None, time.monotonic(), pixels, captured=True)
+                self.captured += 1
+            if not trained:
+                self.zero_shot_invokes += 1
+            ranked = self._ranked(function, pixels if trained else None)
+        if not ranked:
+            raise Refusal(400, "The function has no labels")
+        confidences = [
+            {"labelName": name, "labelId": label_id, "confidence": score}
+            for name, label_id, score in ranked[: int(count)]
+        ]
+        return {**confidences[0], "labelConfidences": confidences}
+
+    def metrics(self, function: Function) -> Any:
+        with self.lock:
+            samples, trained = self._state(function)
+            counts = Counter(
+                function.labels[sample.label_id][0] for sample in function.samples.values() if sample.label_id
+            )
+            return {
+                "sampleCount": samples,
+                "predictionCount": samples if trained else 0,
+                "isTraining": not trained and samples > 0,
+                "annotatedLabelCounts": dict(counts),
+            }
+
+    def state(self, function: Function) -> Any:
+        with self.lock:
+            trained = self._state(function)[1]
+            return {**self._shown(function), "state": "Browsing" if trained else "Training"}
+
+    # --- inside ------------------------------------------------------------------------------------------
+
+    def visible(self, key: str) -> Function:
+        """Return a function by id, with or without its prefix."""
+        with self.lock:
+            function = self.functions.get(key.removeprefix("function_"))
+            if function is None or function.visible_at > time.monotonic():
+                raise Refusal(404, "Function not found")
+            return function
+
+    def _shown(self, function: Function) -> dict[str, str]:
+        return {
+            "id": f"function_{function.function_id}",
+            "name": function.name,
+            "input": "Image",
+            "output": "Classification",
+        }
+
+    def _sample(self, function: Function, sample_id: str) -> StoredSample:
+        sample = function.samples.get(sample_id.removeprefix("sample_"))
+        if sample is None or sample.visible_at > time.monotonic():
+            raise Refusal(404, "Sample not found")
+        return sample
+
+    def _shown_sample(self, function: Function, sample: StoredSample, query: dict[str, str]) -> dict[str, Any]:
+        shown: dict[str, Any] = {"id": f"sample_{sample.sample_id}", "externalId": sample.external_id}
+        if sample.label_id:
+            shown["annotation"] = {"labelId": sample.label_id}
+        if query.get("includeData", "true") == "true":
+            shown["data"] = "data:image/png;base64,"
+        return shown
+
+    def _label_of(self, function: Function, annotation: dict[str, Any], now: float) -> str:
+        if not isinstance(annotation, dict) or len(annotation) != 1 or not set(annotation) <= {"labelName", "labelId"}:
+            raise Refusal(400, "annotation must hold labelName or labelId")
+        if "labelName" in annotation:
+            label_id = function.label_id(annotation["labelName"], now)
+        else:
+            label_id = annotation["labelId"] if annotation["labelId"] in function.labels else None
+        if label_id is None:
+            raise Refusal(404, "Label not found")
+        return label_id
+
+    def _state(self, function: Function) -> tuple[int, bool]:
+        """Return the number of samples and whether the function is trained."""
+        counts = Counter(sample.label_id for sample in function.samples.values() if sample.label_id)
+        enough = len(counts) >= 2 and min(counts.values()) >= 2
+        return len(function.samples), enough and time.monotonic() - function.changed_at >= self.train_seconds
+
+    def _ranked(self, function: Function, pixels: NDArray[np.float32] | None) -> list[tuple[str, str, float]]:
+        """Return (name, id, confidence) of each label, best first; without pixels all are alike."""
+        labels = {key: name for key, (name, _) in function.labels.items()}
+        if pixels is None:
+            return [(name, key, 1.0 / len(labels)) for key, name in labels.items()]
+        learnt = [sample for sample in function.samples.values() if sample.label_id]
+        distances = np.linalg.norm(np.stack([sample.pixels for sample in learnt]) - pixels, axis=1)
+        nearest = dict.fromkeys(labels, float("inf"))
+        for sample, distance in zip(learnt, distances, strict=True):
+            assert sample.label_id is not None
+            nearest[sample.label_id] = min(nearest[sample.label_id], float(distance))
+        weights = np.exp(-np.array([nearest[key] for key in labels]))
+        scores = weights / max(float(weights.sum()), 1e-30)
+        ranked = sorted(zip(labels, scores, strict=True), key=lambda pair: -pair[1])
+        return [(labels[key], key, round(float(score), 6)) for key, score in ranked]
+
+    def _page(self, items: list[Any], query: dict[str, str], path: str, allowed: set[str]) -> Any:
+        allow(query, allowed)
+        start = whole(query.get("startIndex", "0"), "startIndex")
+        size = min(self.page_size, whole(query.get("count", query.get("batchSize", "1000000")), "count"))
+        more = None
+        if start + size < len(items):
+            kept = {key: value for key, value in query.items() if key != "startIndex"}
+            pairs = "&".join(f"{key}={value}" for key, value in {**kept, "startIndex": str(start + size)}.items())
+            more = f'<{path}?{pairs}>; rel="next"'
+        return Paged(items[start : start + size], more)
+
+
+@dataclass(frozen=True)
+class Paged:
+    """A page of a list and the Link header that leads on."""
+
+    items: list[Any]
+    link: str | None
+
+
+# --- checks ----------------------------------------------------------------------------------------------
+
+
+def fields(body: Any, *, required: Mapping[str, Any], optional: Mapping[str, Any]) -> None:
+    if not isinstance(body, dict):
+        raise Refusal(400, "the body must be an object")
+    for key in body:
+        if key not in required and key not in optional:
+            raise Refusal(400, f"unknown field {key}")
+    for key in required:
+        if key not in body:
+            raise Refusal(400, f"missing field {key}")
+    for key, kind in {**required, **optional}.items():
+        if key in body and not isinstance(body[key], kind):
+            raise Refusal(400, f"{key} has the wrong type")
+
+
+def allow(query: Mapping[str, str], known: set[str]) -> None:
+    for key in query:
+        if key not in known:
+            raise Refusal(400, f"unknown parameter {key}")
+
+
+def whole(text: str, name: str) -> int:
+    if not text.isdigit():
+        raise Refusal(400, f"{name} is not a whole number")
+    return int(text)
+
+
+def image_of(data: str) -> bytes:
+    match = re.fullmatch(r"data:image/[a-z0-9.+-]+;base64,([A-Za-z0-9+/]+=*)", data)
+    if match is None:
+        raise Refusal(400, "data is not a data URI of an image")
+    try:
+        return base64.b64decode(match[1], validate=True)
+    except binascii.Error:
+        raise Refusal(400, "data is not base64") from None
+
+
+@lru_cache(maxsize=4096)
+def pixels_of(content: bytes) -> NDArray[np.float32]:
+    """Decode an image to SIDE × SIDE RGB pixels from 0 to 1, flat."""
+    try:
+        with Image.open(io.BytesIO(content)) as image:
+            small = image.convert("RGB").resize((SIDE, SIDE), Image.Resampling.BILINEAR)
+    except (OSError, ValueError):
+        raise Refusal(400, "data is not an image") from None
+    return np.asarray(small, dtype=np.float32).reshape(-1) / 255.0
+
+
+# --- HTTP ------------------------------------------------------------------------------------------------
+
+ROUTES: tuple[tuple[str, str, str], ...] = (
+    ("POST", r"/connect/token", "token"),
+    ("POST", r"/v1/functions", "create_function"),
+    ("GET", r"/v1/functions", "list_functions"),
+    ("GET", r"/v1/functions/([^/]+)", "get_function"),
+    ("DELETE", r"/v1/functions/([^/]+)", "delete_function"),
+    ("POST", r"/v1/functions/([^/]+)/labels", "create_label"),
+    ("GET", r"/v1/functions/([^/]+)/labels", "list_labels"),
+    ("POST", r"/v1/functions/([^/]+)/samples", "create_sample"),
+    ("GET", r"/v1/functions/([^/]+)/samples", "list_samples"),
+    ("GET", r"/v1/functions/([^/]+)/samples/([^/]+)", "get_sample"),
+    ("PUT", r"/v1/functions/([^/]+)/samples/([^/]+)/annotation", "annotate"),
+    ("POST", r"/v1/functions/([^/]+)/invoke", "invoke"),
+    ("GET", r"/v0.9/functions/([^/]+)/metrics", "metrics"),
+    ("GET", r"/v0.9/functions/([^/]+)", "state"),
+)
+
+
+def route(method: str, path: str) -> tuple[str, tuple[str, ...]]:
+    for known, pattern, operation in ROUTES:
+        match = re.fullmatch(pattern, path)
+        if known == method and match is not None:
+            return operation, match.groups()
+    return "unknown", ()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128
+
+    def __init__(self, address: tuple[str, int], fake: NyckelFake) -> None:
+        self.fake = fake
+        super().__init__(address, _Handler)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that went away is no news."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    wbufsize = -1
+    disable_nagle_algorithm = True
+    server: _Server
+    without_json: ClassVar[set[str]] = {"GET", "DELETE"}
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  # the base class's name
+        """Say nothing."""
+
+    def do_GET(self) -> None:
+        self._serve()
+
+    def do_POST(self) -> None:
+        self._serve()
+
+    def do_PUT(self) -> None:
+        self._serve()
+
+    def do_DELETE(self) -> None:
+        self._serve()
+
+    def _serve(self) -> None:
+        fake = self.server.fake
+        content = self.rfile.read(int(self.headers.get("Content-Length", "0")))
+        parts = urlsplit(self.path)
+        if parts.path.startswith("/_fake/"):
+            self._answer(200, fake.bill())
+            return
+        operation, groups = route(self.command, parts.path)
+        query = {key: values[-1] for key, values in parse_qs(parts.query, keep_blank_values=True).items()}
+        moment = time.monotonic()
+        fault = fake.planned_fault(operation)
+        fake.closing.wait(fake.latency)
+        body: Any = None
+        link = None
+        try:
+            allowed = fake.enter() if operation != "token" else True
+            try:
+                if fault is not None and (isinstance(fault.what, int) or fault.what in (GARBAGE, RESET)):
+                    status, answer = self._planned(fault)
+                elif not allowed:
+                    raise Refusal(429, "Too many requests")
+                else:
+                    body = self._body(content, operation)
+                    status, answer = 200, self._dispatch(fake, operation, groups, query, body)
+            finally:
+                if operation != "token":
+                    fake.leave()
+        except Refusal as refusal:
+            status, answer = refusal.status, refusal.body
+        if isinstance(answer, Paged):
+            link, answer = answer.link, answer.items
+        with fake.lock:
+            fake.recorded.append(
+                Recorded(
+                    operation,
+                    self.command,
+                    parts.path,
+                    query,
+                    body,
+                    status,
+                    moment,
+                    content,
+                    {name.lower(): value for name, value in self.headers.items()},
+                    self.path,
+                )
+            )
+        if fault is not None and fault.what in (LOSE, HANG, RESET):
+            if fault.what == HANG:
+                fake.closing.wait()
+            self._reset()
+            return
+        headers = dict(fault.headers) if fault is not None else {}
+        if link:
+            headers["Link"] = link
+        self._answer(status, answer, headers, cut=fault is not None and fault.what == CUT)
+
+    def _planned(self, fault: PlannedFault) -> tuple[int, Any]:
+        if fault.what in (GARBAGE, RESET):
+            return 200, b"<html>a proxy's page</html>"
+        assert isinstance(fault.what, int)
+        return fault.what, fault.body if fault.body is not None else {"message": f"injected {fault.what}"}
+
+    def _body(self, content: bytes, operation: str) -> Any:
+        kind = self.headers.get("Content-Type", "").partition(";")[0]
+        if operation == "token":
+            if kind != "application/x-www-form-urlencoded":
+                raise Refusal(400, "", error="invalid_request")
+            return {key: values[-1] for key, values in parse_qs(content.decode(), keep_blank_values=True).items()}
+        self.server.fake.authorise(self.headers.get("Authorization", ""))
+        if self.command in self.without_json:
+            if content:
+                raise Refusal(400, "this request takes no body")
+            return None
+        if kind != "application/json":
+            raise Refusal(400, "the content type must be application/json")
+        try:
+            return json.loads(content)
+        except ValueError:
+            raise Refusal(400, "the body is not JSON") from None
+
+    def _dispatch(
+        self, fake: NyckelFake, operation: str, groups: tuple[str, ...], query: dict[str, str], body: Any
+    ) -> Any:
+        if operation == "unknown":
+            raise Refusal(404, "no such path")
+        work: Callable[..., Any] = getattr(fake, operation)
+        if operation == "token":
+            return work(body)
+        if operation in ("create_function", "list_functions"):
+            return work(*([body] if body is not None else []), query)
+        arguments: list[Any] = [fake.visible(groups[0]), *groups[1:]]
+        if body is not None:
+            arguments.append(body)
+        if operation in ("list_labels", "list_samples", "get_sample", "invoke"):
+            arguments.append(query)
+        else:
+            allow(query, set())
+        return work(*arguments)
+
+    def _answer(self, status: int, answer: Any, headers: Mapping[str, str] | None = None, *, cut: bool = False) -> None:
+        content = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(content) + (100 if cut else 0)))
+        for name, value in (headers or {}).items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(content)
+        if cut:
+            self.wfile.flush()
+            self.close_connection = True
+
+    def _reset(self) -> None:
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.close_connection = True
+        self.rfile.close()
+        self.wfile.close()
+        self.connection.close()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="A fake Nyckel for tests and demonstrations, on this machine only.")
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--lag", type=float, default=0.5)
+    parser.add_argument("--train-seconds", type=float, default=2.0)
+    parser.add_argument("--expires-in", type=float, default=3600)
+    options = parser.parse_args()
+    with NyckelFake(
+        port=options.port,
+        lag=options.lag,
+        train_seconds=options.train_seconds,
+        expires_in=options.expires_in,
+        client_secret="fake-client-secret",
+    ) as fake:
+        print(fake.url, flush=True)
+        try:
+            threading.Event().wait()
+        except KeyboardInterrupt:
+            print(json.dumps(fake.bill(), indent=1))
+
+
+if __name__ == "__main__":
+    main()
