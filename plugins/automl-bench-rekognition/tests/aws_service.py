@@ -54,6 +54,12 @@ class S3Server:
             wbufsize = -1
             disable_nagle_algorithm = True
 
+            def handle_expect_100(self) -> bool:
+                """Answer "100 Continue" at once: in the buffer it would cost the SDK's patience of a second."""
+                going_on = super().handle_expect_100()
+                self.wfile.flush()
+                return going_on
+
             def log(self, *_: Any) -> None:
                 """Say nothing."""
 
@@ -133,9 +139,20 @@ class AwsService(LoopbackService):
         self.fake.__exit__()
         self.s3_server.__exit__()
 
+    def reset(self) -> None:
+        """Begin anew: an empty bucket without a policy, a new Rekognition, no faults and nothing seen."""
+        self.heal()
+        self.fake.forget()
+        keys = self.object_keys()
+        if keys:
+            self.s3.delete_objects(Bucket=self.bucket, Delete={"Objects": [{"Key": key} for key in keys]})
+        self.s3.delete_bucket_policy(Bucket=self.bucket)
+        self._strangers.clear()
+        self.s3_server.seen.clear()
+
     # --- the bucket ---------------------------------------------------------------------------------------------
 
-    def keys(self) -> list[str]:
+    def object_keys(self) -> list[str]:
         """Return the keys of all objects in the bucket."""
         pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket)
         return [item["Key"] for page in pages for item in page.get("Contents", [])]
@@ -180,7 +197,7 @@ class AwsService(LoopbackService):
 
     def resources(self) -> Sequence[str]:
         """Return what exists, what trials left in the bucket as one line each."""
-        keys = self.keys()
+        keys = self.object_keys()
         folders = sorted({key.split("/")[2] for key in keys if key.startswith(f"{NAME_PREFIX}/trials/")})
         found = [*self.fake.resources(NAME_PREFIX), *(f"samples {folder}" for folder in folders)]
         if not folders:
@@ -216,7 +233,7 @@ class AwsService(LoopbackService):
     def strangers(self) -> Sequence[str]:
         """Return those that still exist, if their object does too."""
         there = {project.name for project in self.fake.projects.values() if project.status == "CREATED"}
-        return [name for name in self._strangers if name in there and "holiday.jpg" in self.keys()]
+        return [name for name in self._strangers if name in there and "holiday.jpg" in self.object_keys()]
 
     def faults(self, target: Target) -> Collection[Fault]:
         """Return what it can be told to do wrong."""

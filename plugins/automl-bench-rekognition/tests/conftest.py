@@ -8,12 +8,19 @@ import pytest
 from aws_service import AwsService
 
 
-@pytest.fixture
-def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[AwsService]:
-    """Both servers, with their addresses in this process's environment."""
+@pytest.fixture(scope="session")
+def shared_aws() -> Iterator[AwsService]:
+    """Both servers, once for all tests of a process: making SDK clients takes longer than most tests."""
     with AwsService() as service:
-        for name in ("AWS_PROFILE", "AWS_ENDPOINT_URL"):
-            monkeypatch.delenv(name, raising=False)
-        for name, value in service.environment().items():
-            monkeypatch.setenv(name, value)
         yield service
+
+
+@pytest.fixture
+def aws(shared_aws: AwsService, monkeypatch: pytest.MonkeyPatch) -> AwsService:
+    """Both servers as new, with their addresses in this process's environment."""
+    shared_aws.reset()
+    for name in ("AWS_PROFILE", "AWS_ENDPOINT_URL"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in shared_aws.environment().items():
+        monkeypatch.setenv(name, value)
+    return shared_aws

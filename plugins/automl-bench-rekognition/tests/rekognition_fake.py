@@ -1,3 +1,4 @@
+# ruff: noqa: N803 - the operations take the wire's own names
 """A stand-in for Rekognition Custom Labels: its state machine, its limits, its bill, and a model that really learns.
 
 Every request and every answer is held to Amazon's own service model (`service_model`), every signature is computed
@@ -20,6 +21,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 
@@ -136,6 +138,14 @@ class RekognitionFake:
 
     def __init__(self, s3_url: str, pace: Pace | None = None) -> None:
         self.s3_url = s3_url
+        self.forget(pace)
+        self._lock = threading.RLock()
+        self._serial = 1_700_000_000_000
+        self._caches: dict[str, Bucketful] = {}
+        self._server = _Server(self)
+
+    def forget(self, pace: Pace | None = None) -> None:
+        """Begin as a new account."""
         self.pace = pace or Pace()
         self.training_fails = self.start_fails = self.delete_fails = self.stop_fails = False
         self.projects: dict[str, Project] = {}
@@ -145,10 +155,6 @@ class RekognitionFake:
         self.detect_hook: Callable[[], None] = lambda: None
         self._failures: list[tuple[Callable[[str], bool], ServiceError | bytes | type[Hangup], list[float]]] = []
         self._lost: list[str] = []
-        self._lock = threading.RLock()
-        self._serial = 1_700_000_000_000
-        self._caches: dict[str, Bucketful] = {}
-        self._server = _Server(self)
 
     # --- running it ---------------------------------------------------------------------------------------------
 
@@ -289,7 +295,7 @@ class RekognitionFake:
 
     # --- projects -----------------------------------------------------------------------------------------------
 
-    def _CreateProject(self, ProjectName: str, **_: Any) -> dict[str, Any]:  # noqa: N803  # the wire's own names
+    def _CreateProject(self, ProjectName: str, **_: Any) -> dict[str, Any]:
         if any(project.name == ProjectName for project in self._living()):
             raise ServiceError("ResourceInUseException", f"A project {ProjectName} exists")
         project = Project(self._arn(f"project/{ProjectName}"), ProjectName, time.time())
@@ -346,7 +352,7 @@ class RekognitionFake:
         if source is None:
             raise ServiceError("InvalidParameterException", "the stand-in knows manifests only")
         self._require_policy(source["Bucket"], "s3:GetObject", source["Name"])
-        s3 = self._s3()
+        s3 = self._s3
         try:
             manifest = s3.get_object(Bucket=source["Bucket"], Key=source["Name"])["Body"].read()
         except s3.exceptions.ClientError as error:
@@ -370,8 +376,9 @@ class RekognitionFake:
             return
         (bucket,) = buckets or {""}
         found = self._bucket(bucket).read([key for _, key, _ in rows])
+        policy = self._policy(bucket)
         for line, (_, key, label) in zip(dataset.manifest.decode().splitlines(), rows, strict=True):
-            if found[key] is not None and self._is_allowed(bucket, "s3:GetObject", key):
+            if found[key] is not None and _is_allowed(policy, bucket, "s3:GetObject", key):
                 dataset.good.append((key, label))
             else:
                 errors = {"errors": ["ERROR_INVALID_IMAGE"]}
@@ -539,9 +546,7 @@ class RekognitionFake:
 
     def _write_output(self, version: Version) -> None:
         key = f"{version.output['S3KeyPrefix']}/{version.name}/evaluation.json"
-        self._s3().put_object(
-            Bucket=version.output["S3Bucket"], Key=key, Body=b"{}", ACL="bucket-owner-full-control"
-        )
+        self._s3.put_object(Bucket=version.output["S3Bucket"], Key=key, Body=b"{}", ACL="bucket-owner-full-control")
 
     # --- finding things -----------------------------------------------------------------------------------------
 
@@ -583,6 +588,7 @@ class RekognitionFake:
 
     # --- S3 as the service reaches it ---------------------------------------------------------------------------
 
+    @cached_property
     def _s3(self) -> Any:
         import boto3
         from botocore.config import Config
@@ -593,32 +599,35 @@ class RekognitionFake:
 
     def _bucket(self, name: str) -> Bucketful:
         if name not in self._caches:
-            self._caches[name] = Bucketful(self._s3(), name)
+            self._caches[name] = Bucketful(self._s3, name)
         return self._caches[name]
 
     def _require_policy(self, bucket: str, action: str, key: str) -> None:
-        if not self._is_allowed(bucket, action, key):
+        if not _is_allowed(self._policy(bucket), bucket, action, key):
             raise ServiceError("InvalidS3ObjectException", f"Rekognition may not {action} s3://{bucket}/{key}")
 
-    def _is_allowed(self, bucket: str, action: str, key: str) -> bool:
-        """Whether the bucket's policy lets the service principal do it; IAM's own rules, as far as a test needs."""
-        s3 = self._s3()
+    def _policy(self, bucket: str) -> list[dict[str, Any]]:
         try:
-            document = json.loads(s3.get_bucket_policy(Bucket=bucket)["Policy"])
-        except s3.exceptions.ClientError:
-            return False
-        for statement in document["Statement"]:
-            actions, places = (_listed(statement[name]) for name in ("Action", "Resource"))
-            principal = statement.get("Principal", {})
-            if (
-                statement["Effect"] == "Allow"
-                and isinstance(principal, dict)
-                and principal.get("Service") == "rekognition.amazonaws.com"
-                and any(fnmatch.fnmatchcase(action, each) for each in actions)
-                and any(fnmatch.fnmatchcase(f"arn:aws:s3:::{bucket}/{key}", each) for each in places)
-            ):
-                return True
-        return False
+            text = self._s3.get_bucket_policy(Bucket=bucket)["Policy"]
+        except self._s3.exceptions.ClientError:
+            return []
+        return list(json.loads(text)["Statement"])
+
+
+def _is_allowed(statements: list[dict[str, Any]], bucket: str, action: str, key: str) -> bool:
+    """Whether a bucket's policy lets the service principal do it; IAM's own rules, as far as a test needs."""
+    for statement in statements:
+        actions, places = (_listed(statement[name]) for name in ("Action", "Resource"))
+        principal = statement.get("Principal", {})
+        if (
+            statement["Effect"] == "Allow"
+            and isinstance(principal, dict)
+            and principal.get("Service") == "rekognition.amazonaws.com"
+            and any(fnmatch.fnmatchcase(action, each) for each in actions)
+            and any(fnmatch.fnmatchcase(f"arn:aws:s3:::{bucket}/{key}", each) for each in places)
+        ):
+            return True
+    return False
 
 
 def _listed(value: str | list[str]) -> list[str]:

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
 from automl_bench.contract import ProviderContext
-from automl_bench.errors import RequestRefused, Unauthenticated
-from automl_bench_rekognition.failures import aws_errors
+from automl_bench.errors import RequestRefused, ServiceUnavailable, Unauthenticated
+from automl_bench_rekognition.failures import aws_errors, json_object
 
 if TYPE_CHECKING:
+    from botocore.awsrequest import AWSResponse
     from botocore.credentials import Credentials, ReadOnlyCredentials
     from mypy_boto3_rekognition import RekognitionClient
     from mypy_boto3_s3 import S3Client
@@ -79,6 +80,7 @@ class Account:
             self.rekognition: RekognitionClient = session.client(
                 "rekognition", endpoint_url=reach.rekognition_url or None, config=common
             )
+            self.rekognition.meta.events.register("after-call.rekognition", _require_json)
         if found is None:
             raise Unauthenticated(
                 "No AWS credentials are found.",
@@ -124,6 +126,16 @@ def account_of(context: ProviderContext) -> Account:
         if reach not in _accounts:
             _accounts[reach] = Account(reach)
         return _accounts[reach]
+
+
+def _require_json(http_response: AWSResponse, **_: object) -> None:
+    """Refuse a good answer that is no JSON object: botocore would read it as one without content, "nothing exists".
+
+    Raises:
+        ServiceUnavailable: In the call that got it.
+    """
+    if http_response.status_code == 200 and json_object(http_response.content) is None:
+        raise ServiceUnavailable("AWS's answer cannot be read.")
 
 
 def _yes_or_no(name: str, value: str) -> bool:

@@ -235,7 +235,7 @@ def from_json_answer(response: HttpResponse, resource: str = "") -> ProviderErro
 
     The type may carry a namespace before "#" and an address after ":"; the message's key has either case.
     """
-    content = _json_object(response.body)
+    content = json_object(response.body) or {}
     kind = str(content.get("__type") or response.headers.get("x-amzn-errortype", ""))
     code = kind.rsplit("#", 1)[-1].split(":", 1)[0]
     return failure_for(
@@ -260,12 +260,13 @@ def from_xml_answer(status: int | None, body: bytes, resource: str = "") -> Prov
     )
 
 
-def _json_object(body: bytes) -> dict[str, Any]:
+def json_object(body: bytes) -> dict[str, Any] | None:
+    """Return a JSON object, or None if the bytes are none."""
     try:
         content = json.loads(body)
     except ValueError:
-        return {}
-    return content if isinstance(content, dict) else {}
+        return None
+    return content if isinstance(content, dict) else None
 
 
 def _seconds(text: str) -> float | None:
