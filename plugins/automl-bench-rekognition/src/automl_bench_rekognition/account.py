@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import os
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
 from automl_bench.contract import ProviderContext
@@ -14,7 +15,6 @@ from automl_bench.errors import RequestRefused, ServiceUnavailable, Unauthentica
 from automl_bench_rekognition.failures import aws_errors, json_object
 
 if TYPE_CHECKING:
-    from botocore.awsrequest import AWSResponse
     from botocore.credentials import Credentials, ReadOnlyCredentials
     from mypy_boto3_rekognition import RekognitionClient
     from mypy_boto3_s3 import S3Client
@@ -80,7 +80,7 @@ class Account:
             self.rekognition: RekognitionClient = session.client(
                 "rekognition", endpoint_url=reach.rekognition_url or None, config=common
             )
-            self.rekognition.meta.events.register("after-call.rekognition", _require_json)
+            self.rekognition.meta.events.register("before-parse.rekognition", _require_json)
         if found is None:
             raise Unauthenticated(
                 "No AWS credentials are found.",
@@ -128,13 +128,13 @@ def account_of(context: ProviderContext) -> Account:
         return _accounts[reach]
 
 
-def _require_json(http_response: AWSResponse, **_: object) -> None:
+def _require_json(response_dict: Mapping[str, Any], **_: object) -> None:
     """Refuse a good answer that is no JSON object: botocore would read it as one without content, "nothing exists".
 
     Raises:
         ServiceUnavailable: In the call that got it.
     """
-    if http_response.status_code == 200 and json_object(http_response.content) is None:
+    if response_dict["status_code"] == 200 and json_object(response_dict["body"]) is None:
         raise ServiceUnavailable("AWS's answer cannot be read.")
 
 
