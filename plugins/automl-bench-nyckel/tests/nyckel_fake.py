@@ -489,7 +489,7 @@ class NyckelFake:
     def _shown_sample(self, function: Function, sample: StoredSample, query: dict[str, str]) -> dict[str, Any]:
         shown: dict[str, Any] = {"id": f"sample_{sample.sample_id}", "externalId": sample.external_id}
         if sample.label_id:
-            shown["annotation"] = {"labelId": sample.label_id}
+            shown["annotation"] = {"labelId": sample.label_id.removeprefix("label_")}  # ids come in both forms
         if query.get("includeData", "true") == "true":
             shown["data"] = "data:image/png;base64,"
         return shown

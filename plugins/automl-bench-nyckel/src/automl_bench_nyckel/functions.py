@@ -26,6 +26,11 @@ def path_of(function_id: str, version: str = "v1") -> str:
     return f"/{version}/functions/{quote(function_id, safe='')}"
 
 
+def bare(identifier: str) -> str:
+    """Return an id without its prefix, as "abc" for "sample_abc": both name the same thing, and answers mix them."""
+    return identifier.rpartition("_")[2]
+
+
 def listed(control: Control, prefix: str) -> list[dict[str, Any]]:
     """Return the account's functions whose name begins with a prefix, in the service's order."""
     functions = control.items(LIST, what="list the functions")

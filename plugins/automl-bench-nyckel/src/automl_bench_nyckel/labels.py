@@ -10,7 +10,7 @@ from automl_bench.contract import HttpRequest, HttpResponse, TrialContext
 from automl_bench.errors import TransientProviderError
 from automl_bench_nyckel.control import Control
 from automl_bench_nyckel.description import IN_FLIGHT, UPLOADS_PER_SECOND
-from automl_bench_nyckel.functions import VISIBLE_ATTEMPTS, path_of
+from automl_bench_nyckel.functions import VISIBLE_ATTEMPTS, bare, path_of
 
 JSON_TYPE = ("Content-Type", "application/json")
 
@@ -21,9 +21,9 @@ def path_to_labels(function_id: str) -> str:
 
 
 def label_names(control: Control, function_id: str) -> dict[str, str]:
-    """Return the names of a function's labels by id."""
+    """Return the names of a function's labels by id without its prefix."""
     labels = control.items(path_to_labels(function_id), what="list the labels")
-    return {str(label.get("id", "")): str(label.get("name", "")) for label in labels}
+    return {bare(str(label.get("id", ""))): str(label.get("name", "")) for label in labels}
 
 
 def ensure_labels(context: TrialContext, control: Control, function_id: str, wanted: Sequence[str]) -> dict[str, str]:

@@ -17,7 +17,7 @@ from automl_bench.contract import HttpRequest, HttpResponse, LabelledSample, Sam
 from automl_bench_nyckel.control import Control
 from automl_bench_nyckel.description import IN_FLIGHT, UPLOADS_PER_SECOND
 from automl_bench_nyckel.failures import read_json, text_at
-from automl_bench_nyckel.functions import path_of
+from automl_bench_nyckel.functions import bare, path_of
 from automl_bench_nyckel.labels import json_request
 
 CONFLICT = 409
@@ -75,11 +75,6 @@ def data_uri(sample: Sample) -> str:
     return f"data:{sample.media_type or 'application/octet-stream'};base64,{content}"
 
 
-def bare(identifier: str) -> str:
-    """Return an id without its prefix: both forms name the same thing."""
-    return identifier.removeprefix("sample_")
-
-
 def upload_samples(
     context: TrialContext, control: Control, function_id: str, training_set: TrainingSet, names: Mapping[str, str]
 ) -> Uploaded:
@@ -135,7 +130,7 @@ def _label_of(sample: Mapping[str, Any], names: Mapping[str, str]) -> str | None
     annotation = sample.get("annotation")
     if not isinstance(annotation, dict):
         return None
-    name = annotation.get("labelName") or names.get(str(annotation.get("labelId", "")))
+    name = annotation.get("labelName") or names.get(bare(str(annotation.get("labelId", ""))))
     return str(name) if name else None
 
 
