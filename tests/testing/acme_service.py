@@ -132,7 +132,8 @@ class AcmeService:
             if words == ["account"]:
                 return 200, {"account": "acme-42"}, False
             if words == ["things"]:
-                found = [thing.as_json() for thing in self.things.values() if thing.name.startswith(query["prefix"])]
+                prefix = query.get("prefix", "")
+                found = [thing.as_json() for thing in self.things.values() if thing.name.startswith(prefix)]
                 return 200, {"things": found}, False
             if method == "POST" and len(words) == 1:
                 return self.create(words[0], json.loads(body))

@@ -185,13 +185,9 @@ class CycleChecks:
 
 
 def _listed(bench: Bench) -> list[Resource]:
-    """List what is ours, as long as the service's own lists may lag behind."""
-    until = time.monotonic() + bench.description.settle_seconds
-    while True:
-        found = list(bench.bound.provider.list_resources(bench.provider_context, NAME_PREFIX))
-        if found or time.monotonic() >= until:
-            return found
-        time.sleep(0.1)
+    """List what is ours, once the service's own lists have had the time to catch up that the plugin asks for."""
+    time.sleep(bench.description.settle_seconds)
+    return list(bench.bound.provider.list_resources(bench.provider_context, NAME_PREFIX))
 
 
 def _delete(bench: Bench, resource: Resource) -> None:

@@ -25,7 +25,7 @@ pytest.register_assert_rewrite(
 )
 
 TABLE = pytest.StashKey[dict[str, dict[str, tuple[str, str]]]]()
-NOT_DECLARED = "not declared"
+NOT_DECLARED, LEFT_OUT = "not declared", "left out"
 PASSED, FAILED, EXPECTED = "passed", "FAILED", "expected failure"
 
 
@@ -64,7 +64,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         left_out.append(item)
         found = _check(item)
         if found is not None and reason:
-            _note(config, item, found, NOT_DECLARED, reason)
+            _note(config, item, found, NOT_DECLARED if reason.startswith("needs ") else LEFT_OUT, reason)
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = kept
