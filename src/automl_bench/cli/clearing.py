@@ -11,6 +11,7 @@ import typer
 from automl_bench.cli.output import console, print_json
 from automl_bench.contract import Capability
 from automl_bench.errors import AutomlBenchError, Interrupted, UsageError
+from automl_bench.settings.secrets import scrub
 
 if TYPE_CHECKING:
     from automl_bench.cli.session import Session
@@ -98,7 +99,13 @@ def _clear_orphans(session: Session, only: str | None, *, yes: bool) -> tuple[in
     count = 0
     left: list[Leftover] = []
     for bound in _listing_providers(session, only):
-        found = orphans(bound, known)
+        try:
+            found = orphans(bound, known)
+        except AutomlBenchError as error:
+            if only:
+                raise
+            print(scrub(f"{bound.provider.name}: not looked at: {error}"), file=sys.stderr)
+            continue
         if not found:
             continue
         _show(bound.provider.name, found)
