@@ -6,9 +6,10 @@ import base64
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
-from automl_bench_rekognition import plugin, shipping
+from automl_bench_rekognition import claims, plugin, shipping
 from automl_bench_rekognition.account import account_of
 from aws_service import AwsService
 from trial_of_squares import COLOURS, Trial, delete, sample, training_set
@@ -107,6 +108,46 @@ def test_the_smaller_can_leave_first(aws: AwsService, tmp_path: Path) -> None:
     assert len(images(aws)) == 3 * 10
     large.tear_down()
     assert aws.object_keys() == []
+
+
+def test_two_that_leave_at_the_same_moment_leave_nothing(
+    aws: AwsService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each finds the other's claim and keeps its images; whoever goes last must look again."""
+    first, second = Trial(tmp_path, "aaaaaaaaaaaa"), Trial(tmp_path, "bbbbbbbbbbbb")
+    first.upload()
+    second.upload()
+    closing = claims._close_bucket
+    met = []
+
+    def meanwhile(*arguments: Any) -> bool:
+        if not met:
+            met.append(True)
+            second.tear_down()
+        return closing(*arguments)
+
+    monkeypatch.setattr(claims, "_close_bucket", meanwhile)
+    first.tear_down()
+    assert met
+    assert images(aws) == []
+    assert aws.policy() == []
+
+
+def test_a_teardown_killed_between_claim_and_images_is_finished_by_the_next(
+    aws: AwsService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trial = Trial(tmp_path)
+    trial.upload()
+    deleting = claims._delete_unneeded
+    with monkeypatch.context() as patch:
+        patch.setattr(claims, "_delete_unneeded", lambda *_: None)
+        trial.tear_down()
+    assert images(aws), "the claim is gone, the images are not"
+    assert claims._delete_unneeded is deleting
+    account = account_of(trial.context)
+    assert claims.release(account, trial.context.name_for("samples")) is Deletion.DELETED
+    assert images(aws) == []
+    assert claims.release(account, trial.context.name_for("samples")) is Deletion.ALREADY_GONE
 
 
 def test_an_image_lost_to_another_teardown_is_noticed_and_sent_again(aws: AwsService, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 from automl_bench.contract import ProviderContext
 from automl_bench.errors import RequestRefused, ServiceUnavailable, Unauthenticated
@@ -87,6 +87,7 @@ class Account:
                 remedy="export AWS_ACCESS_KEY_ID=… and AWS_SECRET_ACCESS_KEY=…, or AWS_PROFILE=….",
             )
         self._credentials: Credentials = found
+        self.objects = _place(self.s3.meta.endpoint_url, self.bucket)
         self.rekognition_url: str = self.rekognition.meta.endpoint_url
 
     def credentials(self) -> ReadOnlyCredentials:
@@ -94,12 +95,27 @@ class Account:
         with aws_errors():
             return self._credentials.get_frozen_credentials()
 
-    def object_url(self, key: str) -> str:
-        """Return the address of an object, in its region and without a redirect."""
-        base = urlsplit(self.s3.meta.endpoint_url)
-        if ".amazonaws.com" in base.netloc and "." not in self.bucket:  # a dot breaks the certificate's wildcard
-            return f"{base.scheme}://{self.bucket}.{base.netloc}/{quote(key)}"
-        return f"{base.scheme}://{base.netloc}{base.path.rstrip('/')}/{self.bucket}/{quote(key)}"
+
+@dataclass(frozen=True, slots=True)
+class ObjectPlace:
+    """Where a bucket's objects are addressed: in its own region, and without a redirect.
+
+    Attributes:
+        scheme: http or https.
+        host: Host, with its port if it is not the scheme's own.
+        path: What stands before an object's key: nothing, or the bucket.
+    """
+
+    scheme: str
+    host: str
+    path: str
+
+
+def _place(endpoint: str, bucket: str) -> ObjectPlace:
+    base = urlsplit(endpoint)
+    if ".amazonaws.com" in base.netloc and "." not in bucket:  # a dot breaks the certificate's wildcard
+        return ObjectPlace(base.scheme, f"{bucket}.{base.netloc}", "")
+    return ObjectPlace(base.scheme, base.netloc, f"{base.path.rstrip('/')}/{bucket}")
 
 
 _accounts: dict[Reach, Account] = {}

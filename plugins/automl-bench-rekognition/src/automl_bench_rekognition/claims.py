@@ -69,20 +69,32 @@ def unclaimed(account: Account) -> list[str]:
 
 
 def release(account: Account, name: str) -> Deletion:
-    """Delete a trial's files in the bucket: images that nobody else needs, what the training wrote, the claim last."""
+    """Delete a trial's files in the bucket: images that nobody else needs, what the training wrote, the claim.
+
+    Two trials that leave at the same moment each find the other's claim and keep its images. So each looks again once
+    its own claim is gone: whoever leaves last finds no other. A claim that is gone already may have been left so by a
+    process that was killed before this second look.
+    """
     folder = trial_folder(name)
     own_files = [item.key for item in objects.listed(account, folder)]
     if not own_files:
-        return Deletion.ALREADY_GONE
+        return remove_unclaimed(account)
     claims = _Claims(account)
     own = sorted(claims.named_by(own_files))
-    for start in range(0, len(own), objects.DELETE_AT_ONCE):
-        needed = claims.others(name)  # again for each request: another trial may just have begun
-        batch = own[start : start + objects.DELETE_AT_ONCE]
-        objects.delete(account, [key for key in batch if key not in needed])
+    _delete_unneeded(account, claims, own, name)
     _close_bucket(account, claims, name)
     objects.delete(account, own_files)
+    _delete_unneeded(account, claims, own, "")
+    _close_bucket(account, claims, "")
     return Deletion.DELETED
+
+
+def _delete_unneeded(account: Account, claims: _Claims, images: list[str], leaving: str) -> None:
+    """Delete those images that no claim but that of the trial that leaves names."""
+    for start in range(0, len(images), objects.DELETE_AT_ONCE):
+        needed = claims.others(leaving)  # again for each request: another trial may just have begun
+        batch = images[start : start + objects.DELETE_AT_ONCE]
+        objects.delete(account, [key for key in batch if key not in needed])
 
 
 def remove_unclaimed(account: Account) -> Deletion:

@@ -186,30 +186,41 @@ def _by_status(status: int | None) -> type[ProviderError]:
 @contextmanager
 def aws_errors(resource: str = "") -> Iterator[None]:
     """Turn what boto3 raises into our errors. Messages of botocore hold no secret."""
+    try:
+        yield
+    except Exception as error:
+        ours = _translated(error, resource)
+        if ours is None:
+            raise
+        raise ours from error
+
+
+def _translated(error: Exception, resource: str) -> ProviderError | None:
+    """Return our error for one of the SDK's; None for what is not the SDK's."""
     from boto3 import exceptions as boto3_exceptions
     from botocore import exceptions as aws
     from botocore.parsers import ResponseParserError
 
-    try:
-        yield
-    except aws.ClientError as error:
-        raise from_client_error(error.response, resource) from error
-    except (aws.ReadTimeoutError, aws.ConnectTimeoutError) as error:
-        raise RequestTimedOut(f"AWS did not answer in time: {_words(error)}", resource=resource) from error
-    except (aws.NoCredentialsError, aws.PartialCredentialsError, aws.CredentialRetrievalError) as error:
-        raise Unauthenticated(_words(error), remedy=_CREDENTIALS, resource=resource) from error
-    except (aws.TokenRetrievalError, aws.SSOError, aws.UnauthorizedSSOTokenError, aws.ProfileNotFound) as error:
-        raise Unauthenticated(_words(error), remedy=_CREDENTIALS, resource=resource) from error
-    except (aws.NoRegionError, aws.InvalidRegionError) as error:
-        raise RequestRefused(_words(error), remedy="export AWS_DEFAULT_REGION=…") from error
-    except (aws.SSLError, aws.ProxyConnectionError) as error:
-        raise ConnectionLost(_words(error), remedy="Check the proxy and certificate settings.") from error
-    except (aws.HTTPClientError, aws.ConnectionError, aws.IncompleteReadError) as error:
-        raise ConnectionLost(f"The connection to AWS failed: {_words(error)}", resource=resource) from error
-    except ResponseParserError as error:  # no child of BotoCoreError
-        raise ServiceUnavailable("AWS's answer cannot be read.", resource=resource) from error
-    except (aws.BotoCoreError, boto3_exceptions.Boto3Error) as error:  # the SDK refused before sending
-        raise RequestRefused(_words(error), resource=resource) from error
+    credentials = (aws.NoCredentialsError, aws.PartialCredentialsError, aws.CredentialRetrievalError)
+    logins = (aws.TokenRetrievalError, aws.SSOError, aws.UnauthorizedSSOTokenError, aws.ProfileNotFound)
+    match error:
+        case aws.ClientError():
+            return from_client_error(error.response, resource)
+        case aws.ReadTimeoutError() | aws.ConnectTimeoutError():
+            return RequestTimedOut(f"AWS did not answer in time: {_words(error)}", resource=resource)
+        case aws.NoRegionError() | aws.InvalidRegionError():
+            return RequestRefused(_words(error), remedy="export AWS_DEFAULT_REGION=…")
+        case aws.SSLError() | aws.ProxyConnectionError():
+            return ConnectionLost(_words(error), remedy="Check the proxy and certificate settings.")
+        case aws.HTTPClientError() | aws.ConnectionError() | aws.IncompleteReadError():
+            return ConnectionLost(f"The connection to AWS failed: {_words(error)}", resource=resource)
+        case ResponseParserError():  # no child of BotoCoreError
+            return ServiceUnavailable("AWS's answer cannot be read.", resource=resource)
+    if isinstance(error, (*credentials, *logins)):
+        return Unauthenticated(_words(error), remedy=_CREDENTIALS, resource=resource)
+    if isinstance(error, (aws.BotoCoreError, boto3_exceptions.Boto3Error)):  # the SDK refused before sending
+        return RequestRefused(_words(error), resource=resource)
+    return None
 
 
 def _words(error: Exception) -> str:
