@@ -40,6 +40,7 @@ struct connection {
     long long body_left;    /* -1 while reading the head */
     int closing;            /* the client asked for "Connection: close" */
     int reset_stall;
+    int stores;             /* a PUT, as to S3: answered without a body */
     int64_t own_hold_ns;    /* from X-Hold-Ns, or -1 */
     int64_t read_ns;        /* the last byte of the request was read */
     char head[HEAD_BYTES];
@@ -126,9 +127,11 @@ static void answer(int fd)
     static const char body[] = "{\"label\": \"class-0\", \"confidence\": 1.0}";
     struct connection *c = &connections[fd];
     char out[512];
+    size_t length = c->stores ? 0 : sizeof body - 1;
     int n = snprintf(out, sizeof out,
                      "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %zu\r\nX-Srv-Ns: %lld\r\n%s\r\n%s",
-                     sizeof body - 1, (long long)(now_ns() - c->read_ns), c->closing ? "Connection: close\r\n" : "", body);
+                     length, (long long)(now_ns() - c->read_ns), c->closing ? "Connection: close\r\n" : "",
+                     c->stores ? "" : body);
     int whole = send(fd, out, n, MSG_NOSIGNAL) == n;
     if (!whole || c->closing) drop(fd);
 }
@@ -178,6 +181,10 @@ static void readable(int fd)
             c->own_hold_ns = v ? atoll(v) : -1;
             v = header(c->head, "connection");
             c->closing = v && !strncasecmp(v, "close", 5);
+            c->stores = !strncmp(c->head, "PUT ", 4);
+            v = header(c->head, "expect");
+            if (v && !strncasecmp(v, "100-continue", 12) && c->body_left > 0)
+                send(fd, "HTTP/1.1 100 Continue\r\n\r\n", 25, MSG_NOSIGNAL);
             c->reset_stall = !strncmp(c->head, "POST /reset ", 12);
         }
         if (c->body_left <= 0) { request_is_whole(fd); return; }

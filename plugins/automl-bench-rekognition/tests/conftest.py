@@ -24,3 +24,11 @@ def aws(shared_aws: AwsService, monkeypatch: pytest.MonkeyPatch) -> AwsService:
     for name, value in shared_aws.environment().items():
         monkeypatch.setenv(name, value)
     return shared_aws
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The kit's crash and Ctrl-C checks run a whole experiment for each ledger write that they strike."""
+    for item in items:
+        if item.path.name == "test_conformance.py" and item.name.startswith(("test_k0", "test_m04")):
+            item.add_marker(pytest.mark.slow)
+            item.add_marker(pytest.mark.timeout(1800))

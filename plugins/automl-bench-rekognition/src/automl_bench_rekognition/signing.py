@@ -1,8 +1,8 @@
 """Signature Version 4 for the requests that the host sends itself.
 
 Predictions are signed by botocore. Uploads come by the thousand, and botocore's signer costs more processor time than
-sending does; so the one shape of request that stores an object is signed here, and a test holds it to botocore's answer.
-The recipe: https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html
+sending does; so the one shape of request that stores an object is signed here, and a test holds it to botocore's
+answer. The recipe: https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html
 """
 
 from __future__ import annotations
