@@ -148,8 +148,8 @@ MUTANTS: dict[str, tuple[str, str, str]] = {
     "does not say how to delete by hand": ("M05", 'delete_by_hand=f"acme delete {kind} {name}"', 'delete_by_hand=""'),
     "takes a missing permission for wrong credentials": (
         "R01",
-        "        raise PermissionDenied(words)\n",
-        '        raise (PermissionDenied if "x-acme" in headers else Unauthenticated)(words)\n',
+        "    return read(answer.status, dict(",
+        "    return read(401 if answer.status == 403 else answer.status, dict(",
     ),
     "takes any refusal of a prediction for a missing endpoint": (
         "R02",
@@ -164,7 +164,8 @@ MUTANTS: dict[str, tuple[str, str, str]] = {
         "        import urllib.request\n\n"
         "        warm = urllib.request.Request(self.url, sample.path.read_bytes(), dict(self._headers))\n"
         "        try:\n            urllib.request.urlopen(warm).close()\n"
-        "        except urllib.error.HTTPError as error:\n            error.close()\n",
+        "        except urllib.error.HTTPError as error:\n            error.close()\n"
+        "        except OSError:\n            pass\n",
     ),
     "keeps the sample in the invoker between request and answer": (
         "R04",

@@ -140,7 +140,8 @@ class ForkServer:
     def __init__(self, preload: Sequence[str] = ()) -> None:
         environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
         self._process = subprocess.Popen(
-            [sys.executable, "-m", __name__, "--serve", *preload],
+            # -P: what lies in the present folder is no part of the server, and its children have folders of their own.
+            [sys.executable, "-P", "-m", __name__, "--serve", *preload],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

@@ -183,7 +183,12 @@ def _prediction_error(invoker: Invoker, sample: Sample) -> Exception | None:
 
     transport = Transport(TransportOptions())
     try:
-        exchange = transport.send(invoker.prepare(sample))
+        request = invoker.prepare(sample)
+    except Exception as error:  # noqa: BLE001  # a token that has to be renewed may be refused here
+        transport.close()
+        return error
+    try:
+        exchange = transport.send(request)
     finally:
         transport.close()
     response = exchange.response
