@@ -8,11 +8,12 @@ PLUGINS := $(wildcard plugins/automl-bench-*)
 WORKERS ?= 2
 BENCHMARKS ?= store ablations import_folder latency_error load_ceiling local_accuracy
 
-.PHONY: help setup demo test lint bench clean
+.PHONY: help setup demo test test-conformance lint bench clean
 
 help:
 	@echo "make demo   set up, run the main job on real data, print the path of a report"
 	@echo "make test   set up, run all tests"
+	@echo "make test-conformance   the conformance kit on every plugin: minutes"
 	@echo "make lint   ruff and mypy --strict"
 	@echo "make bench  the benchmarks, each beside a peer on this machine (needs a quiet machine)"
 
@@ -28,7 +29,11 @@ demo: $(STAMP)
 	$(BIN)/automl-bench demo
 
 test: $(STAMP)
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m "not conformance"
+
+# The conformance kit on every plugin, and on plugins broken on purpose: minutes of processes killed again and again.
+test-conformance: $(STAMP)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m conformance
 
 lint: $(STAMP)
 	$(BIN)/ruff format --check .

@@ -7,12 +7,21 @@ from collections.abc import Iterator
 
 import pytest
 
+CONFORMANCE = {"test_conformance", "test_kit_finds_every_mutant", "test_simulated_conforms"}
+
 
 @pytest.fixture(autouse=True)
 def _own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep a developer's workspace and proxies out of the tests."""
     for name in ("AUTOML_BENCH_WORKSPACE", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy"):
         monkeypatch.delenv(name, raising=False)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what takes minutes: the kit on every plugin and on broken ones."""
+    for item in items:
+        if item.path.stem in CONFORMANCE:
+            item.add_marker(pytest.mark.conformance)
 
 
 @pytest.hookimpl(hookwrapper=True)
