@@ -172,10 +172,14 @@ MUTANTS: dict[str, tuple[str, str, str]] = {
         '        return Prediction(answer["label"], answer["score"])',
         '        return Prediction(answer["label"], float(self.sample.sample_id[:6] == self.first[:6]) or 0.5)',
     ),
-    "sends the file's name with its folder": (
+    "looks the answer up and sends it along": (
         "R05",
-        "headers=self._headers, body",
-        'headers=(*self._headers, ("X-File", str(sample.path))), body',
+        "        return HttpRequest(self.url, headers=self._headers, body",
+        "        import csv\n\n"
+        '        manifest = sample.path.parents[4] / "data" / "squares" / "manifest.csv"\n'
+        "        rows = csv.DictReader(manifest.read_text().splitlines())\n"
+        '        hint = next(row["label"] for row in rows if row["sample_id"] == sample.sample_id)\n'
+        '        return HttpRequest(self.url, headers=(*self._headers, ("X-Hint", hint)), body',
     ),
     "keeps the key in a token": (
         "R06",

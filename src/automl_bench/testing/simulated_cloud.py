@@ -13,7 +13,7 @@ import secrets
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,15 +51,15 @@ CREATE TABLE IF NOT EXISTS faults (fault TEXT, target TEXT, times INTEGER);
 CREATE TABLE IF NOT EXISTS predictions (asked INTEGER);
 """
 
-_ERRORS: Mapping[Fault, ProviderError] = {
-    Fault.THROTTLED: RateLimited("the simulated cloud is told to throttle.", retry_after=RETRY_SECONDS),
-    Fault.SERVER_ERROR: ServiceUnavailable("the simulated cloud is told to fail."),
-    Fault.UNAVAILABLE: ServiceUnavailable("the simulated cloud is told to be unavailable."),
-    Fault.UNAUTHENTICATED: Unauthenticated("the simulated cloud is told to refuse the credentials."),
-    Fault.FORBIDDEN: PermissionDenied("the simulated cloud is told to forbid it."),
-    Fault.NOT_FOUND: ResourceMissing("the simulated cloud is told not to find it."),
-    Fault.BILLING: BillingRequired("the simulated cloud is told to want a paid plan."),
-    Fault.QUOTA: QuotaExceeded("the simulated cloud is told that the allowance is used up."),
+_ERRORS: Mapping[Fault, Callable[[], ProviderError]] = {
+    Fault.THROTTLED: lambda: RateLimited("the simulated cloud is told to throttle.", retry_after=RETRY_SECONDS),
+    Fault.SERVER_ERROR: lambda: ServiceUnavailable("the simulated cloud is told to fail."),
+    Fault.UNAVAILABLE: lambda: ServiceUnavailable("the simulated cloud is told to be unavailable."),
+    Fault.UNAUTHENTICATED: lambda: Unauthenticated("the simulated cloud is told to refuse the credentials."),
+    Fault.FORBIDDEN: lambda: PermissionDenied("the simulated cloud is told to forbid it."),
+    Fault.NOT_FOUND: lambda: ResourceMissing("the simulated cloud is told not to find it."),
+    Fault.BILLING: lambda: BillingRequired("the simulated cloud is told to want a paid plan."),
+    Fault.QUOTA: lambda: QuotaExceeded("the simulated cloud is told that the allowance is used up."),
 }
 SINGLE_FAULTS = frozenset(_ERRORS)
 """Faults of one request that it can make."""
@@ -267,7 +267,7 @@ class SimulatedCloud:
             if fault is None:
                 _use(connection, service, "call", 1.0)
         if fault is not None:
-            raise _ERRORS[fault]
+            raise _ERRORS[fault]()
 
     def predictions(self) -> int:
         """Return how many predictions were asked for."""
@@ -312,7 +312,7 @@ class SimulatedCloud:
         with self._open() as connection:
             fault = _take_fault(connection, target)
         if fault is not None:
-            raise _ERRORS[fault]
+            raise _ERRORS[fault]()
 
     def _virtual_hours(self, thing: Thing, until: float) -> float:
         return max(0.0, until - thing.created) * self.speed / 3600

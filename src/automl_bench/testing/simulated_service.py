@@ -201,7 +201,7 @@ def export_manifest(context: ProviderContext, dataset: str, entries: Sequence[Ma
 def list_resources(context: ProviderContext, prefix: str) -> Sequence[Resource]:
     """List what exists under a prefix, oldest first."""
     cloud = _cloud(context)
-    return [_resource(thing) for thing in _ask(context, lambda: cloud.listed(prefix))]
+    return [_resource(cloud, thing) for thing in _ask(context, lambda: cloud.listed(prefix))]
 
 
 @hookimpl
@@ -299,16 +299,16 @@ def _ensure(context: TrialContext, kind: str, make: Callable[[str], Thing]) -> R
 
     def find(name: str) -> Resource | None:
         listed = _ask(context, lambda: cloud.listed(name))
-        return next((_resource(thing) for thing in listed if (thing.kind, thing.name) == (kind, name)), None)
+        return next((_resource(cloud, thing) for thing in listed if (thing.kind, thing.name) == (kind, name)), None)
 
     def create(name: str) -> Resource:
-        return _resource(_ask(context, lambda: make(name)))
+        return _resource(cloud, _ask(context, lambda: make(name)))
 
     hourly = service.endpoint_hour_usd if kind == ENDPOINT else 0.0
     return context.resources.ensure(kind, find=find, create=create, hourly_usd=hourly)
 
 
-def _resource(thing: Thing) -> Resource:
+def _resource(cloud: SimulatedCloud, thing: Thing) -> Resource:
     from datetime import UTC, datetime
 
     return Resource(
@@ -316,7 +316,7 @@ def _resource(thing: Thing) -> Resource:
         thing.name,
         resource_id=thing.id,
         hourly_usd=SERVICES[thing.service].endpoint_hour_usd if thing.kind == ENDPOINT else 0.0,
-        delete_by_hand=f"automl-bench teardown --orphans simulated (holds {thing.id})",
+        delete_by_hand=f"sqlite3 {cloud.path} \"DELETE FROM things WHERE id = '{thing.id}'\"",
         since=datetime.fromtimestamp(thing.created, UTC).isoformat(timespec="seconds"),
     )
 
