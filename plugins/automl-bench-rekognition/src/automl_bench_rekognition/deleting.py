@@ -111,11 +111,16 @@ def _delete_dataset(account: Account, dataset: Resource, _log: Callable[[str], N
     return Deletion.PENDING
 
 
-def _delete_project(account: Account, project: Resource, _log: Callable[[str], None]) -> Deletion:
+def _delete_project(account: Account, project: Resource, log: Callable[[str], None]) -> Deletion:
     found = projects.look_up(account, project.name)
     if found is None:
         return Deletion.ALREADY_GONE
     if found.status != "DELETING":
-        with aws_errors(found.arn):
-            account.rekognition.delete_project(ProjectArn=found.arn)
+        try:
+            with aws_errors(found.arn):
+                account.rekognition.delete_project(ProjectArn=found.arn)
+        except ResourceConflict as error:
+            # Datasets and models are deleted by and by; the project, which costs nothing, waits for the last of them.
+            log(f"{project.name} is not empty yet: {error}")
+            return Deletion.PENDING
     return Deletion.PENDING if projects.look_up(account, project.name) else Deletion.DELETED
