@@ -144,7 +144,7 @@ def seconds(client: str, endpoint: str, prefix: str, folder: Path, found: Path, 
     )  # fmt: skip
     wall = time.perf_counter() - begun
     if done.returncode:
-        raise SystemExit(f"{client} failed:\n{done.stdout[-1500:]}\n{done.stderr[-1500:]}")
+        raise SystemExit(f"{client} ended with {done.returncode}:\n{done.stdout[-1500:]}\n{done.stderr[-1500:]}")
     return wall if client.startswith("s5cmd") else float(str(last_json(done.stdout)["seconds"]))
 
 
