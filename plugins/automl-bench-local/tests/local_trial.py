@@ -183,3 +183,11 @@ def our_processes(home: Path) -> list[int]:
         if str(home) in line and any("automl_bench_local" in word for word in line):
             found.append(process.pid)
     return found
+
+
+def has_ended(pid: int) -> bool:
+    """Tell whether a process is gone, or a zombie. One that is just ending has no command line and still counts."""
+    try:
+        return psutil.Process(pid).status() in {psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD}
+    except psutil.NoSuchProcess:
+        return True

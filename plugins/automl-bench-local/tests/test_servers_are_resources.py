@@ -16,7 +16,7 @@ import psutil
 import pytest
 import requests
 from automl_bench_local import plugin, servers
-from local_trial import LocalTrial, our_processes, wait_until
+from local_trial import LocalTrial, has_ended, our_processes, wait_until
 
 from automl_bench.contract import Deletion, Endpoint, OperationState, Resource, Stage, TrainingSet
 from automl_bench.errors import RequestRefused, ResourceMissing
@@ -75,7 +75,7 @@ def test_deleting_a_killed_server_is_a_success(trial: MakeTrial, model: Path) ->
     pixels.deployed_with(model)
     (pid,) = our_processes(pixels.home)
     os.kill(pid, signal.SIGKILL)
-    wait_until(lambda: our_processes(pixels.home) == [], within=5)
+    wait_until(lambda: has_ended(pid), within=5)
     server = server_of(pixels)
     assert "pid" not in server.details
     assert pixels.delete(server) is Deletion.DELETED
@@ -114,7 +114,8 @@ def test_an_idle_server_ends_itself_and_says_why(trial: MakeTrial, squares: Squa
     url = pixels.deployed_with(model)
     body = squares(5).train[0].sample.path.read_bytes()
     assert requests.post(f"{url}/predict", data=body, timeout=5).status_code == 200
-    wait_until(lambda: our_processes(pixels.home) == [], within=10)
+    pid = int(str(pixels.results[Stage.DEPLOY]["pid"]))
+    wait_until(lambda: has_ended(pid), within=10)
     with pytest.raises(ResourceMissing, match="idle for 1 s: ended"):
         plugin.invoke(pixels.context, Endpoint(str(pixels.results[Stage.DEPLOY]["endpoint_id"])))
 

@@ -32,6 +32,7 @@ from automl_bench.errors import (
     PermissionDenied,
     QuotaExceeded,
     RequestRefused,
+    ResourceConflict,
     ResourceMissing,
     ServiceUnavailable,
     Unauthenticated,
@@ -252,6 +253,22 @@ def test_only_name_and_kind_are_enough_to_delete(aws: AwsService, tmp_path: Path
     trial.up()
     for kind in reversed(NAMES):
         delete(trial.context, Resource(kind, NAMES[kind]))
+    assert aws.resources() == []
+
+
+def test_a_project_waits_for_what_is_being_deleted_and_for_nothing_else(aws: AwsService, tmp_path: Path) -> None:
+    trial = Trial(tmp_path)
+    trial.up()
+    project = Resource("project", NAMES["project"])
+    with pytest.raises(ResourceConflict, match="has datasets or models"):
+        plugin.delete_resource(trial.context, project)
+    aws.fake.pace = replace(aws.fake.pace, deleting=0.3)
+    delete(trial.context, Resource("running-model", NAMES["running-model"]))
+    for kind in ("model", "test-dataset", "train-dataset"):
+        assert plugin.delete_resource(trial.context, Resource(kind, NAMES[kind])) is Deletion.PENDING
+    assert plugin.delete_resource(trial.context, project) is Deletion.PENDING
+    delete(trial.context, project)
+    delete(trial.context, Resource("samples", NAMES["samples"]))
     assert aws.resources() == []
 
 

@@ -120,7 +120,17 @@ def _delete_project(account: Account, project: Resource, log: Callable[[str], No
             with aws_errors(found.arn):
                 account.rekognition.delete_project(ProjectArn=found.arn)
         except ResourceConflict as error:
-            # Datasets and models are deleted by and by; the project, which costs nothing, waits for the last of them.
+            if _something_stays(account, project.name):
+                raise
             log(f"{project.name} is not empty yet: {error}")
             return Deletion.PENDING
     return Deletion.PENDING if projects.look_up(account, project.name) else Deletion.DELETED
+
+
+def _something_stays(account: Account, name: str) -> bool:
+    """Tell whether a project holds a dataset or model that is not being deleted: then no wait will empty it."""
+    project = projects.look_up(account, name)
+    if project is None:
+        return False
+    versions = projects.iterate_versions(account, project.arn)
+    return bool(project.datasets) or any(version["Status"] != "DELETING" for version in versions)
