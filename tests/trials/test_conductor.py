@@ -104,6 +104,34 @@ def test_a_failing_operation_is_a_row_with_its_reason_and_is_torn_down(bench: Be
         assert {trial.status for trial in store.trials()} == {TrialStatus.FAILED}
 
 
+def test_an_endpoint_that_never_comes_up_is_not_left_running(bench: Bench) -> None:
+    bench.faults(deploy="hangs")
+    ended = bench.run("--json", experiment=EXPERIMENT + "[deadlines]\ndeploy_hours = 0.0001\n")
+    assert ended.returncode == ExitCode.RESOURCES_LEFT, "what stays has a price"
+    assert json.loads(ended.stdout)["tally"]["unfinished"] == TRIALS
+    assert [name for name in bench.left() if name.startswith("endpoint=")] == []
+    assert len(bench.left()) == 2 * TRIALS, "the trained models are kept for the next run"
+    assert "$1.50 an hour" in ended.stderr
+    assert "unfinished: run the same command again" in ended.stderr
+    bench.faults()
+    again = bench.run("--json")
+    assert again.returncode == ExitCode.OK, again.stderr
+    assert json.loads(again.stdout)["tally"]["done"] == TRIALS
+    assert len(bench.created()) == 4 * TRIALS, "only the endpoints were made again"
+    assert bench.left() == []
+
+
+def test_a_training_that_outlasts_its_deadline_is_named_with_its_price_and_goes_on(bench: Bench) -> None:
+    bench.faults(train="hangs")
+    ended = bench.run(experiment=EXPERIMENT + "[deadlines]\ntrain_hours = 0.0001\n")
+    assert ended.returncode == ExitCode.RESOURCES_LEFT
+    assert len(bench.left()) == 2 * TRIALS
+    bench.faults()
+    assert bench.run().returncode == ExitCode.OK
+    assert len(bench.created()) == 3 * TRIALS, "what was in training was not begun anew"
+    assert bench.left() == []
+
+
 def test_failed_trials_are_tried_again_only_when_asked(bench: Bench) -> None:
     bench.faults(train="fails")
     bench.run()

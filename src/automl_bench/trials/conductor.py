@@ -19,7 +19,7 @@ from automl_bench.trials.budget import Budget
 from automl_bench.trials.experiment import Experiment
 from automl_bench.trials.material import MaterialSource
 from automl_bench.trials.measuring import invoke_together, is_done, load
-from automl_bench.trials.teardown import Leftover, provider_context, tear_down
+from automl_bench.trials.teardown import Leftover, provider_context, resource_of, tear_down
 from automl_bench.trials.trial import BoundProvider, Surroundings, Trial
 from automl_bench.trials.waiting import first_sentence, patiently
 
@@ -316,6 +316,7 @@ class Conductor:
         record = trial.record
         status, reason = self._ends.get(record.trial_id, (TrialStatus.DONE, ""))
         if status is TrialStatus.RUNNING:
+            self._set_aside(record)
             self._close(record, status, reason)
             return
         if self._wishes.keep:
@@ -326,6 +327,25 @@ class Conductor:
         if status is TrialStatus.DONE and self._missing(record):
             status = TrialStatus.INTERRUPTED
         self._close(record, status, reason if status in ENDED else "")
+
+    def _set_aside(self, record: TrialRecord) -> None:
+        """Leave unfinished work for the next run, but no endpoint that nobody waits for any more: it would be billed.
+
+        What was paid for, as a training, stays; whatever of it may cost by the hour is named.
+        """
+        store = self._around.store
+        if self._wishes.keep:
+            store.ledger_keep(record.trial_id, True)
+            return
+        entries = store.ledger(trial_id=record.trial_id, open_only=True)
+        left = tear_down(store, self._providers, [entry for entry in entries if entry.stage is Stage.DEPLOY])
+        store.mark_stages_undone(record.trial_id, [Stage.DEPLOY])
+        named = {(item.resource.kind, item.resource.name) for item in left}
+        for entry in store.ledger(trial_id=record.trial_id, open_only=True):
+            if entry.hourly_usd != 0.0 and (entry.kind, entry.name) not in named:
+                left.append(Leftover(entry.provider, resource_of(entry), "unfinished: run the same command again"))
+        with self._tally_lock:
+            self._tally.left.extend(left)
 
     def _tear_down(self, record: TrialRecord) -> None:
         store = self._around.store

@@ -73,7 +73,7 @@ def tear_down(store: Store, providers: Mapping[str, BoundProvider], entries: Ite
             _delete_entry(store, _provider(providers, entry.provider), entry)
         except Exception as error:
             log.exception("teardown of %s %s failed", entry.kind, entry.name)
-            left.append(Leftover(entry.provider, _resource(entry), first_sentence(error)))
+            left.append(Leftover(entry.provider, resource_of(entry), first_sentence(error)))
     for trial_id in touched:
         if not store.ledger(trial_id=trial_id, open_only=True):
             store.mark_stages_undone(trial_id, BUILDING_STAGES)
@@ -90,7 +90,7 @@ def _provider(providers: Mapping[str, BoundProvider], name: str) -> BoundProvide
 
 def _delete_entry(store: Store, bound: BoundProvider, entry: LedgerEntry) -> None:
     context = provider_context(bound, Variant(entry.provider, entry.variant))
-    resource: Resource | None = _resource(entry)
+    resource: Resource | None = resource_of(entry)
     if entry.state is LedgerState.INTENDED:
         resource = _look_up(bound, context, entry)
     if resource is not None:
@@ -103,7 +103,7 @@ def _look_up(bound: BoundProvider, context: ProviderContext, entry: LedgerEntry)
     """Find out whether a resource whose creation was never confirmed exists."""
     description = bound.provider.description
     if Capability.LIST_RESOURCES not in description.capabilities:
-        return _resource(entry)
+        return resource_of(entry)
     until = time.monotonic() + description.settle_seconds
     while True:
         listed = patiently(
@@ -159,7 +159,8 @@ def delete_orphans(bound: BoundProvider, found: Sequence[Resource]) -> list[Left
     return left
 
 
-def _resource(entry: LedgerEntry) -> Resource:
+def resource_of(entry: LedgerEntry) -> Resource:
+    """Return a ledger line as the plugins know it."""
     return Resource(
         kind=entry.kind,
         name=entry.name,
