@@ -101,12 +101,13 @@ class Session:
         from automl_bench.trials.trial import BoundProvider
 
         provider = self.provider(name)
-        description = provider.description
+        description, file = provider.description, self.provider_file(name)
         return BoundProvider(
             provider=provider,
-            settings=resolve_settings(description, self.provider_file(name)),
+            settings=resolve_settings(description, file),
             secrets=Secrets(name, description.settings),
             cache_dir=self.workspace.cache / name,
+            budget=file.budget,
         )
 
     def variant(self, text: str) -> Variant:

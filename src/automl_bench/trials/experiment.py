@@ -62,7 +62,7 @@ class Experiment:
         interleave: Whether the variants of one ablation are called in turn, image by image.
         parallel: Load runs.
         title: One line for the report.
-        deadline_seconds: Longest wait for one operation, by stage.
+        deadline_seconds: Longest wait for one operation, by stage; for invoke, longest time of all measuring.
     """
 
     name: str
