@@ -137,11 +137,17 @@ class Session:
             remedy = f"Bring your own: automl-bench data import {name} PATH"
         raise DatasetNotFound(f"there is no dataset {name!r} in {self.workspace.data}.", remedy=remedy)
 
-    def trials(self, experiment: Experiment) -> list[TrialRecord]:
-        """Return the experiment's trials; checks that its datasets and variants exist."""
+    def trials(self, experiment: Experiment, variants: Sequence[Variant] | None = None) -> list[TrialRecord]:
+        """Return the experiment's trials; checks that its datasets and variants exist.
+
+        Args:
+            experiment: What it asks for.
+            variants: Only these of its variants; by default all.
+        """
         from automl_bench.trials.experiment import expand
 
-        variants = [self.variant(text) for text in experiment.providers]
+        if variants is None:
+            variants = [self.variant(text) for text in experiment.providers]
         fingerprints = {}
         for dataset in experiment.datasets:
             self.require_dataset(dataset)

@@ -125,8 +125,9 @@ class StaticChecks:
 
     @check("S08", Tier.STATIC, Capability.PRICE)
     def test_s08_prices_carry_their_date_and_source(self) -> None:
-        """Every price has an item, a unit, and the date and place it was read; unknown is None, never a guess; what a trial
-        reserves is 0 or more, and said in one way."""
+        """Every price has an item, a unit, and the date and place it was read; unknown is None, never a guess;
+        what a trial reserves is 0 or more, and said in one way.
+        """
         facts = _probe("prices", self.provider_name)
         assert facts["prices"], "price is declared and gives nothing"
         faults: list[str] = []

@@ -23,7 +23,7 @@ from automl_bench.errors import (
 from automl_bench.store.leases import LEASE_SECONDS, current_owner
 from automl_bench.store.records import TrialRecord, TrialStatus
 from automl_bench.trials.budget import Budget
-from automl_bench.trials.experiment import Experiment
+from automl_bench.trials.experiment import Experiment, missing_stages
 from automl_bench.trials.extent import Extent, deadline, extent_of
 from automl_bench.trials.material import MaterialSource
 from automl_bench.trials.measuring import invoke_together, is_done, load
@@ -151,9 +151,7 @@ class Conductor:
         return True
 
     def _missing(self, trial: TrialRecord) -> list[Stage]:
-        wanted = [Stage.INVOKE, *([Stage.PARALLEL] if self._experiment.parallel.wants(trial) else [])]
-        done = {record.stage for record in self._around.store.stages(trial.trial_id) if record.status == "done"}
-        return [stage for stage in wanted if stage not in done]
+        return missing_stages(self._experiment, trial, self._around.store.stages(trial.trial_id))
 
     def _group(self, trials: Sequence[TrialRecord]) -> list[list[TrialRecord]]:
         if not self._experiment.interleave:

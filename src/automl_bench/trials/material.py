@@ -14,7 +14,7 @@ from automl_bench.ablations.images import ImageSetting, foreseen, prepare
 from automl_bench.ablations.selection import test_samples, training_set
 from automl_bench.contract import Json, LabelledSample, Modality, ProviderDescription, Sample, TrainingSet
 from automl_bench.datasets.manifest import Manifest, read_manifest
-from automl_bench.providers.feasibility import obstacles
+from automl_bench.providers.feasibility import test_obstacles, training_obstacles
 from automl_bench.store.records import TrialRecord
 
 T = TypeVar("T")
@@ -38,10 +38,23 @@ class Material:
     modality: Modality
 
 
-def obstacle(description: ProviderDescription, material: Material) -> str:
-    """Return the first thing that stands in a trial's way, with its remedy; empty if it can run. No request is sent."""
-    test = [sample for sample, _ in material.test]
-    return next(iter(obstacles(description, material.training_set, test, material.modality)), "")
+def obstacle(description: ProviderDescription, material: Material, of_test: Sequence[str] | None = None) -> str:
+    """Return the first thing that stands in a trial's way, with its remedy; empty if it can run. No request is sent.
+
+    Args:
+        description: The provider.
+        material: The trial's samples.
+        of_test: What `obstacles_of_test` found, where another trial has asked for the same test set before.
+    """
+    found = training_obstacles(description, material.training_set, material.modality)
+    if not found and material.modality in description.modalities:
+        found = list(obstacles_of_test(description, material) if of_test is None else of_test)
+    return next(iter(found), "")
+
+
+def obstacles_of_test(description: ProviderDescription, material: Material) -> list[str]:
+    """Return what in the test set alone stands in the way."""
+    return test_obstacles(description, [sample for sample, _ in material.test])
 
 
 class MaterialSource:
