@@ -110,6 +110,19 @@ class Session:
             budget=file.budget,
         )
 
+    def missing_packages(self, name: str) -> list[str]:
+        """Return what a provider's package requires and is not installed, as far as that can be told by names alone."""
+        missing = []
+        for package in {plugin.package.split()[0] for plugin in self.registry.plugins if plugin.name == name}:
+            try:
+                requirements = metadata.requires(package) or []
+            except metadata.PackageNotFoundError:
+                continue
+            # A requirement under a condition (an extra, another platform) may not concern this machine.
+            names = [_package_name(text) for text in requirements if ";" not in text]
+            missing += [one for one in names if not _is_installed(one)]
+        return sorted(missing)
+
     def variant(self, text: str) -> Variant:
         """Return the variant that `provider` or `provider:variant` names."""
         name, _, variant = text.partition(":")
@@ -180,12 +193,24 @@ def _exporter(bound: BoundProvider, context: Any) -> Callable[[str, Sequence[Man
     return export
 
 
+def _package_name(requirement: str) -> str:
+    return re.split(r"[^A-Za-z0-9._-]", requirement, maxsplit=1)[0]
+
+
+def _is_installed(package: str) -> bool:
+    try:
+        metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return False
+    return True
+
+
 def environment() -> dict[str, Any]:
     """Describe this machine and the versions at work, for the record beside the results."""
     import os
 
     ours = [dist for dist in metadata.distributions() if dist.metadata["Name"].startswith("automl-bench")]
-    needed = {re.split(r"[^A-Za-z0-9._-]", text, maxsplit=1)[0] for dist in ours for text in dist.requires or ()}
+    needed = {_package_name(text) for dist in ours for text in dist.requires or ()}
     versions = {}
     for name in sorted(needed | {dist.metadata["Name"] for dist in ours}, key=str.lower):
         try:

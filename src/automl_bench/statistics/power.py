@@ -36,8 +36,8 @@ def mcnemar_power(samples: int, disagreement: float, difference: float, *, level
     """Return the chance that the exact McNemar test finds a true difference in accuracy.
 
     The number of discordant samples is Binomial(samples, disagreement); of those the better variant wins each with
-    chance (disagreement + difference) / (2 disagreement). Given their number, the test is a two-sided binomial one, as in
-    `paired.mcnemar_exact`; its power is averaged over that number. S. Duffy, "Asymptotic and exact power for the
+    chance (disagreement + difference) / (2 disagreement). Given their number, the test is a two-sided binomial one, as
+    in `paired.mcnemar_exact`; its power is averaged over that number. S. Duffy, "Asymptotic and exact power for the
     McNemar test and its analogue with R controls per case", Biometrics 40 (1984), for the exact unconditional power;
     R. Connor, Biometrics 43 (1987), for the approximation that it tends to (`connor_samples`).
 

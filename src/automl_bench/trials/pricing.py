@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from automl_bench.contract import Counted, Price, Variant
+from automl_bench.contract import Counted, Json, Price, Variant
 from automl_bench.store.records import TrialRecord
 from automl_bench.trials.extent import Extent
 from automl_bench.trials.teardown import provider_context
@@ -40,6 +40,11 @@ PART_OF_ITEM = {CALL: Part.CALLS, TRAINING: Part.TRAIN, "endpoint_hour": Part.SE
 """The contract's stable keys of a price table."""
 
 
+def dollars(usd: float) -> str:
+    """Return an amount in words; one that would round to nothing does not look like nothing."""
+    return "< $0.01" if 0 < usd < 0.005 else f"${usd:,.2f}"
+
+
 @dataclass(frozen=True, slots=True)
 class Cost:
     """An amount that knows what it does not know.
@@ -55,8 +60,12 @@ class Cost:
     def __str__(self) -> str:
         """The amount for people: an unknown one never looks like 0."""
         if not self.unknown:
-            return f"${self.usd:.2f}"
-        return f"at least ${self.usd:.2f} + unknown ({', '.join(self.unknown)})"
+            return dollars(self.usd)
+        return f"at least {dollars(self.usd)} + unknown" if self.usd else "unknown"
+
+    def as_json(self) -> dict[str, Json]:
+        """Return the amount for programs: `usd` is None where nothing is known of it."""
+        return {"usd": self.usd if self.usd or not self.unknown else None, "unknown": list(self.unknown)}
 
 
 @dataclass(frozen=True, slots=True)
