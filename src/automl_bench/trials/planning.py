@@ -170,13 +170,14 @@ class Planner:
         if samples:
             limits = bound.provider.description.limits
             extent = extent_of(self._experiment, trial, samples=samples, tests=tests, limits=limits)
+        table = self._table(trial)
         if reason or extent is None:
             return TrialPlan(trial, Standing.REFUSED, reason, extent)
         return TrialPlan(
             trial,
             self._past.standing(self._experiment, trial, retry_failed=self._retry_failed),
             extent=extent,
-            reserved=reservation(self._table(trial), extent, bound.budget),
+            reserved=reservation(table, extent, bound.budget),
             experience=self._past.experiences.get(_kin(trial)),
         )
 

@@ -61,11 +61,12 @@ def spending(
         stages: Its stages.
         calls: Its stored invocations.
     """
+    stages, entries = list(stages), store.ledger(trial_id=trial.trial_id)
     by_item = {price.item: price for price in table}
     train, train_hours = _training(by_item, next((one for one in stages if one.stage is Stage.TRAIN), None))
-    serve, serve_hours = _existing(store.ledger(trial_id=trial.trial_id))
+    serve, serve_hours = _existing(entries)
     calls += sum(store.load_run_extent(run.load_run_id)[0] for run in store.load_runs(trial_id=trial.trial_id))
-    if not table:
+    if not table and (stages or entries or calls):
         train = Cost(0.0, (EVERYTHING,))
     return Spending(train, serve, _calls(by_item, calls), train_hours, serve_hours, calls, _oldest(table))
 
