@@ -30,8 +30,8 @@ def cost_table(rows: Iterable[Mapping[str, Any]]) -> Table:
     if len(records) > 1:
         records.append(_record(ALL, "", [one.row["cost"] for one in named]))
     heads = (
-        *("variant", "dataset", "trials", "training $", "serving and storage $", "calls $", "together $"),
-        *("median of a trial $", "training h", "serving h", "wall h", "prices of"),
+        *("variant", "dataset", "trials", "train $", "serve $", "calls $", "total $", "median $"),
+        *("training", "serving", "wall", "prices of"),
     )
     return Table("Cost", heads, tuple(map(_cells, records)), tuple(records), tuple(_notes(records)))
 
@@ -97,8 +97,9 @@ def _notes(records: Sequence[Mapping[str, Any]]) -> list[str]:
         return []
     unknown = in_order(item for record in records for item in record["unknown"])
     notes = [
-        "Training: the time that the provider bills (else says it worked) × price. Serving and storage: the ledger's"
-        " times from creation to deletion × hourly price. Calls: every request stored × price, load runs included.",
+        "train: the time that the provider bills (else says it worked) × price. serve: the ledger's times from creation"
+        " to deletion × hourly price, of endpoints and storage. calls: every request stored × price, load runs"
+        " included. median: of a trial. training, serving, wall: times of all trials together.",
         "At the providers' published prices of the day that each trial began. Free allowances, plans, taxes and"
         " rounding up are not taken into account: the provider's bill is what counts.",
     ]
