@@ -28,10 +28,10 @@ def cost_table(rows: Iterable[Mapping[str, Any]]) -> Table:
         for (series, dataset), many in sorted(groups.items(), key=lambda item: order[item[0][0]])
     ]
     if len(records) > 1:
-        records.append(_record(ALL, "", [one.row["cost"] for one in named]))
+        records.append(_record(ALL, "all", [one.row["cost"] for one in named]))
     heads = (
         *("variant", "dataset", "trials", "train $", "serve $", "calls $", "total $", "median $"),
-        *("training", "serving", "wall", "prices of"),
+        *("training", "serving", "wall"),
     )
     return Table("Cost", heads, tuple(map(_cells, records)), tuple(records), tuple(_notes(records)))
 
@@ -80,7 +80,6 @@ def _cells(record: Mapping[str, Any]) -> tuple[str, ...]:
         _dollars(record["median_usd"]),
         *(UNKNOWN if record[name] is None else _hours(record[name]) for name in ("train_hours", "serve_hours")),
         _hours(record["wall_hours"]),
-        record["prices_as_of"] or UNKNOWN,
     )
 
 
@@ -92,6 +91,13 @@ def _hours(hours: float) -> str:
     return seconds(hours * 3600) if hours else "0"
 
 
+def _dates(records: Sequence[Mapping[str, Any]]) -> str:
+    dates = {one["variant"]: one["prices_as_of"] for one in records if one["prices_as_of"] and one["variant"] != ALL}
+    if len(set(dates.values())) == 1:
+        return f" (read on {next(iter(dates.values()))})"
+    return f" (read on: {', '.join(f'{name} {day}' for name, day in dates.items())})" if dates else ""
+
+
 def _notes(records: Sequence[Mapping[str, Any]]) -> list[str]:
     if not records:
         return []
@@ -100,8 +106,8 @@ def _notes(records: Sequence[Mapping[str, Any]]) -> list[str]:
         "train: the time that the provider bills (else says it worked) × price. serve: the ledger's times from creation"
         " to deletion × hourly price, of endpoints and storage. calls: every request stored × price, load runs"
         " included. median: of a trial. training, serving, wall: times of all trials together.",
-        "At the providers' published prices of the day that each trial began. Free allowances, plans, taxes and"
-        " rounding up are not taken into account: the provider's bill is what counts.",
+        f"At the providers' prices as they were known when each trial began{_dates(records)}. Free allowances, plans,"
+        " taxes and rounding up are not taken into account: the provider's bill is what counts.",
     ]
     if unknown:
         notes.append(f"unknown, and never taken for 0: {', '.join(unknown)}.")
