@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from automl_bench.cli.output import console, print_json, print_table
-from automl_bench.contract import Capability
 from automl_bench.errors import AutomlBenchError, UsageError
 
 if TYPE_CHECKING:
@@ -143,6 +142,7 @@ def _limits(limits: Limits) -> dict[str, Any]:
 
 
 def _prices(session: Session, description: ProviderDescription) -> list[dict[str, Any]]:
+    from automl_bench.contract import Capability
     from automl_bench.trials.teardown import provider_context
 
     if Capability.PRICE not in description.capabilities:

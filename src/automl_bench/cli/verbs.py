@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from automl_bench.cli.output import console, print_json, progress_bar
-from automl_bench.contract import Capability, Stage
 from automl_bench.errors import InvalidMeasurement, UnsupportedCapability, UsageError
 
 if TYPE_CHECKING:
@@ -59,7 +58,7 @@ def upload(
       automl-bench upload local digits 10
       automl-bench upload vertex pets 10 --fold 1
     """
-    _build(Stage.UPLOAD, provider, dataset, shots, fold, seed, test_limit, min_side, as_json)
+    _build("upload", provider, dataset, shots, fold, seed, test_limit, min_side, as_json)
 
 
 def train(
@@ -79,7 +78,7 @@ def train(
       automl-bench train local digits 10
       automl-bench train local:svc digits all
     """
-    _build(Stage.TRAIN, provider, dataset, shots, fold, seed, test_limit, min_side, as_json)
+    _build("train", provider, dataset, shots, fold, seed, test_limit, min_side, as_json)
 
 
 def deploy(
@@ -98,7 +97,7 @@ def deploy(
     Examples:
       automl-bench deploy local digits 10
     """
-    _build(Stage.DEPLOY, provider, dataset, shots, fold, seed, test_limit, min_side, as_json)
+    _build("deploy", provider, dataset, shots, fold, seed, test_limit, min_side, as_json)
 
 
 def invoke(
@@ -128,7 +127,7 @@ def invoke(
     from automl_bench.trials.single import invoke_stage, working_on
 
     settings = PassSettings(order_seed=seed, warm_up=warm_up, idle_cold_seconds=idle_cold)
-    with _one_trial(Stage.INVOKE, provider, dataset, shots, fold, seed, test_limit, min_side, endpoint) as trial:
+    with _one_trial("invoke", provider, dataset, shots, fold, seed, test_limit, min_side, endpoint) as trial:
         with working_on(trial):
             invoke_stage(trial, settings)
         rows = [row for row in result_rows(trial.around.store) if row["trial_id"] == trial.record.trial_id]
@@ -176,7 +175,7 @@ def parallel(
 
     settings = load_settings(calls, concurrency, rate, duration, arrivals, sweep, seed, ignore_limits)
     with (
-        _one_trial(Stage.PARALLEL, provider, dataset, shots, fold, seed, test_limit, min_side, endpoint) as trial,
+        _one_trial("parallel", provider, dataset, shots, fold, seed, test_limit, min_side, endpoint) as trial,
         working_on(trial),
     ):
         run = parallel_stage(trial, settings)
@@ -229,7 +228,7 @@ def teardown(
     from automl_bench.trials.teardown import complain
 
     with (
-        _one_trial(Stage.TEARDOWN, provider, dataset, shots, fold, seed, test_limit, min_side, "") as trial,
+        _one_trial("teardown", provider, dataset, shots, fold, seed, test_limit, min_side, "") as trial,
         working_on(trial),
     ):
         count, left = tear_down_trial(trial)
@@ -238,7 +237,7 @@ def teardown(
 
 
 def _build(
-    stage: Stage,
+    name: str,
     provider: str,
     dataset: str,
     shots: str,
@@ -248,9 +247,11 @@ def _build(
     min_side: int | None,
     as_json: bool,
 ) -> None:
+    from automl_bench.contract import Stage
     from automl_bench.trials.single import build_stage, open_entries, working_on
 
-    with _one_trial(stage, provider, dataset, shots, fold, seed, test_limit, min_side, "") as trial:
+    stage = Stage(name)
+    with _one_trial(name, provider, dataset, shots, fold, seed, test_limit, min_side, "") as trial:
         trial.check_feasible()
         trial.bound.cache_dir.mkdir(parents=True, exist_ok=True)
         with working_on(trial):
@@ -269,7 +270,7 @@ def _build(
 
 @contextmanager
 def _one_trial(
-    stage: Stage,
+    stage: str,
     provider: str,
     dataset: str,
     shots: str,
@@ -281,6 +282,7 @@ def _one_trial(
 ) -> Iterator[Trial]:
     """Set up the trial that a verb's arguments name, with a progress bar and Ctrl-C handled."""
     from automl_bench.cli.session import Session, parse_shots
+    from automl_bench.contract import Capability
     from automl_bench.trials.interruption import listening
     from automl_bench.trials.machine import Machine
     from automl_bench.trials.trial import Surroundings, Trial
