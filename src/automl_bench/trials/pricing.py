@@ -113,14 +113,14 @@ def total_of(lines: Iterable[Line]) -> Cost:
     """Add lines up."""
     lines = list(lines)
     unknown = dict.fromkeys(line.item for line in lines if line.usd is None)
-    return Cost(sum(line.usd for line in lines if line.usd is not None), tuple(unknown))
+    return Cost(sum((line.usd for line in lines if line.usd is not None), 0.0), tuple(unknown))
 
 
 def together(costs: Iterable[Cost]) -> Cost:
     """Add amounts up; what is unknown in one is unknown in the sum."""
     costs = list(costs)
     unknown = dict.fromkeys(item for cost in costs for item in cost.unknown)
-    return Cost(sum(cost.usd for cost in costs), tuple(unknown))
+    return Cost(sum((cost.usd for cost in costs), 0.0), tuple(unknown))
 
 
 def prices(bound: BoundProvider, trial: TrialRecord) -> Sequence[Price]:
