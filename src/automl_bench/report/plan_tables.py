@@ -36,8 +36,7 @@ def trials_table(rows: Sequence[Mapping[str, Any]]) -> Table:
             (
                 name,
                 dataset,
-                standing,
-                str(len(many)),
+                f"{len(many)} {standing}",
                 _listed(shots_label(shots) for shots in by_shots),
                 _listed(_count(row["train_samples"]) for row in firsts),
                 _listed(_count(row["test_samples"]) for row in firsts),
@@ -45,11 +44,11 @@ def trials_table(rows: Sequence[Mapping[str, Any]]) -> Table:
                 _listed(_experience_words(row) for row in firsts),
             )
         )
-    heads = (
-        *("variant", "dataset", "standing", "trials", "shots", "samples to upload"),
-        *("test calls", "load calls", "hours each"),
-    )
-    notes = ["test calls: each sample once; throttled ones are asked again. load calls: of trials that get a load run."]
+    heads = ("variant", "dataset", "trials", "shots", "samples", "tests", "load", "hours")
+    notes = [
+        "Of each trial. samples: labelled ones to upload. tests: calls of the accuracy pass. load: calls of the load"
+        " run, where a trial gets one."
+    ]
     if any(row["expected_hours"] is not None for row in rows):
         notes.append("hours: median of earlier trials of the same variant, dataset and shots here, n beside it.")
     return Table("Trials", heads, tuple(cells), tuple(rows), tuple(notes))
@@ -97,7 +96,9 @@ def _which(rows: Sequence[Mapping[str, Any]]) -> str:
     shots: dict[str, dict[str, None]] = defaultdict(dict)
     for row in rows:
         shots[row["dataset"]][shots_label(row["shots"])] = None
-    where = "; ".join(f"{dataset} at {', '.join(many)} shots" for dataset, many in shots.items())
+    where = "; ".join(
+        f"{dataset} at {', '.join(many)} shot{'' if list(many) == ['1'] else 's'}" for dataset, many in shots.items()
+    )
     return f"{where} ({len(rows)} trial{'s' if len(rows) > 1 else ''})"
 
 
