@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
@@ -94,7 +95,7 @@ def describe_provider() -> ProviderDescription:
                 Capability.PRICE,
             }
         ),
-        limits=Limits(min_samples_per_class=2),
+        limits=Limits(min_samples_per_class=int(os.environ.get("TOY_LEAST", "2"))),
         variants={"default": {}, "other": {"flavour": 2}},
     )
 
@@ -159,6 +160,7 @@ class ToyInvoker:
     def call(self, sample: Sample) -> Prediction:
         self.calls += 1
         faults = Cloud().faults()
+        time.sleep(faults.get("call_seconds", 0.0))
         if faults.get("invoke") == "denied":
             raise PermissionDenied("no.")
         if faults.get("die_after_calls") == self.calls:

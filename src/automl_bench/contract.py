@@ -225,6 +225,21 @@ class AccessReport:
     notes: tuple[str, ...] = ()
 
 
+class Counted(StrEnum):
+    """What the host counts of one trial, at most, to reserve money for a line of a price table."""
+
+    CALLS = "calls"
+    """Prediction requests: the accuracy pass with its repetitions, and the load run."""
+    SAMPLES = "samples"
+    """Labelled samples that are uploaded."""
+    TRAINING_HOURS = "training_hours"
+    """Hours from the begin of the training to the host's deadline for it, and the longest deletion after that. Only
+    where deleting what `train` made ends the billing."""
+    SERVING_HOURS = "serving_hours"
+    """Hours from the begin of the deployment to the host's deadlines for it and for measuring, and the longest deletion
+    after that. Only where deleting what `deploy` made ends the billing."""
+
+
 @dataclass(frozen=True, slots=True)
 class Price:
     """One line of a provider's dated price table. An unknown price is None, never 0.
@@ -236,7 +251,9 @@ class Price:
         as_of: ISO date on which the source was read.
         source: Where it was read.
         per_trial: Units that one trial of the variant asked for takes at most, as a reservation for --max-cost; None
-            if that cannot be said. The host counts calls itself ("call" needs none).
+            if that cannot be said. 0 for what a trial does not add to, such as a plan's monthly fee.
+        counted: What the host counts instead, where `per_trial` is None; an item "call" is counted in calls anyway.
+        units_each: Units that each counted thing takes: 2 for two nodes an hour.
     """
 
     item: str
@@ -245,6 +262,8 @@ class Price:
     as_of: str
     source: str
     per_trial: float | None = None
+    counted: Counted | None = None
+    units_each: float = 1.0
 
 
 # --- long work and what it leaves ------------------------------------------------------------------------

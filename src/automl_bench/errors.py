@@ -34,6 +34,7 @@
         UnsupportedCapability       not declared by the provider; refused before any request
         Infeasible                  the provider's limits do not admit this trial; refused before any request
       OperationUnfinished           a deadline passed; the same command continues
+      DeadlinePassed                a deadline passed, and the trial was torn down
       BudgetExceeded
       InvalidMeasurement            numbers exist but may not be compared
       RecordsError                  the results file
@@ -286,6 +287,12 @@ class Infeasible(ProviderError):
 
 class OperationUnfinished(AutomlBenchError):
     """A deadline passed while the provider was still working."""
+
+    exit_code = ExitCode.UNFINISHED
+
+
+class DeadlinePassed(AutomlBenchError):
+    """A deadline passed and the trial was torn down, as going on would cost more than was reserved for it."""
 
     exit_code = ExitCode.UNFINISHED
 

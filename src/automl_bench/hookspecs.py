@@ -71,7 +71,11 @@ class ProviderHooks:
 
     @hookspec(firstresult=True)
     def price(self, context: ProviderContext) -> Sequence[Price] | None:
-        """Return the dated price table. No request; an unknown price is `usd=None`."""
+        """Return the dated price table. No request; an unknown price is `usd=None`.
+
+        `per_trial` or `counted` of each line says what one trial of the context's variant takes at most: `plan` shows
+        it and `run --max-cost` reserves it.
+        """
 
     @hookspec(firstresult=True)
     def upload(self, context: TrialContext, training_set: TrainingSet) -> Operation | None:

@@ -268,3 +268,30 @@ def test_sizes_keep_their_bounds_and_proportions(width, height, least, most):
     assert abs(min(found) - max(1.0, min(width, height) * scale)) <= 0.5 + 0.5 / max(found) * min(found) + 1e-9
     fits = (least is None or min(width, height) >= least) and (most is None or max(width, height) <= most)
     assert not fits or found == (width, height)
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        ImageSetting(),
+        ImageSetting(min_side=64),
+        ImageSetting(max_side=20),
+        ImageSetting(min_side=32, max_side=64, format="jpeg"),
+        ImageSetting(format="png"),
+    ],
+)
+def test_what_is_foreseen_is_what_will_be_but_for_the_bytes(picture, tmp_path, setting):
+    samples = [picture(), picture(40, 30, "JPEG"), picture(100, 64, "WEBP"), picture(64, 64), picture(33, 47, "TIFF")]
+    cache = tmp_path / "cache"
+    foreseen = images.foreseen(samples, setting, cache)
+    assert not cache.exists()
+    prepared = prepare(samples, setting, cache)
+    for before, after in zip(foreseen, prepared, strict=True):
+        assert replace(before, size_bytes=0) == replace(after, size_bytes=0)
+        assert before.size_bytes in (0, after.size_bytes)
+    assert images.foreseen(samples, setting, cache) == prepared, "what is in the cache is known to the byte"
+
+
+def test_a_picture_that_fits_no_size_is_foreseen_too(picture, tmp_path):
+    with pytest.raises(DatasetError, match="no size has its short side"):
+        images.foreseen([picture(400, 10)], ImageSetting(min_side=64, max_side=128), tmp_path / "cache")

@@ -101,6 +101,7 @@ def test_sections_stand_in_order_and_observers_have_theirs(folder):
         "Training and prediction times",
         "Latency",
         "Load runs",
+        "Cost",
         "Failures",
         "Every trial",
         "Deviations",

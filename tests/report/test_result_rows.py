@@ -11,6 +11,7 @@ from sklearn.metrics import f1_score
 from automl_bench.contract import Stage
 from automl_bench.errors import UsageError
 from automl_bench.report.fields import (
+    COST_FIELDS,
     LATENCY_FIELDS,
     LOAD_RUN_FIELDS,
     RESULT_FIELDS,
@@ -65,6 +66,7 @@ def test_every_row_has_every_documented_field_in_order_and_is_json(comparison):
         assert list(row["latency_ms"]) == list(LATENCY_FIELDS)
         assert all(list(stage) == list(STAGE_FIELDS) for stage in row["stages"].values())
         assert all(list(run) == list(LOAD_RUN_FIELDS) for run in row["load_runs"])
+        assert row["cost"] is None or list(row["cost"]) == list(COST_FIELDS)
         assert row["throughput"] is None or list(row["throughput"]) == list(THROUGHPUT_FIELDS)
     assert json.loads(json.dumps(rows, allow_nan=False)) == rows
 
@@ -75,6 +77,7 @@ def test_the_format_page_names_exactly_these_fields():
         ("Fields of a result", RESULT_FIELDS),
         ("`latency_ms`", LATENCY_FIELDS),
         ("`stages`", STAGE_FIELDS),
+        ("`cost`", COST_FIELDS),
         ("`throughput`", THROUGHPUT_FIELDS),
         ("`load_runs`", LOAD_RUN_FIELDS),
         ("Importing results", IMPORT_COLUMNS),

@@ -60,6 +60,11 @@ MUTANTS: dict[str, tuple[str, str, str]] = {
         "    assert acme_sdk.VERSION",
     ),
     "names no source for a price": ("S08", '"2026-11-01", "https://acme.invalid/prices"', '"2026-11-01", ""'),
+    "reserves less than nothing": (
+        "S08",
+        '"hour", "2026-11-01", "https://acme.invalid/prices"',
+        '"hour", "2026-11-01", "https://acme.invalid/prices", per_trial=-1.0',
+    ),
     "settles before it is asked": ("S09", "settle_seconds=0.0", "settle_seconds=-1.0"),
     "declares what it has not": (
         "S10",

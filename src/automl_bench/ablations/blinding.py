@@ -26,12 +26,17 @@ def blind(samples: Sequence[Sample], cache_dir: Path) -> list[Sample]:
         DatasetError: If a sample's file is gone.
         WorkspaceError: If the folder cannot be written to.
     """
-    return [replace(sample, path=_blind_path(sample, cache_dir)) for sample in samples]
+    return [replace(sample, path=_blinded(sample, cache_dir)) for sample in samples]
 
 
-def _blind_path(sample: Sample, cache_dir: Path) -> Path:
-    folder = cache_dir / sample.sample_id[:2]
-    target = folder / f"{sample.sample_id}{sample.path.suffix.lower()}"
+def blind_path(sample: Sample, cache_dir: Path) -> Path:
+    """Return where a test sample's file lies under a name that says nothing."""
+    return cache_dir / sample.sample_id[:2] / f"{sample.sample_id}{sample.path.suffix.lower()}"
+
+
+def _blinded(sample: Sample, cache_dir: Path) -> Path:
+    target = blind_path(sample, cache_dir)
+    folder = target.parent
     if target.exists():
         return target
     try:

@@ -122,12 +122,47 @@ def prepare(
     return [_for_copy(ready[sample.sample_id], distinct[sample.sample_id], sample) for sample in samples]
 
 
+def foreseen(samples: Sequence[Sample], setting: ImageSetting, cache_dir: Path) -> list[Sample]:
+    """Describe pictures as `prepare` would return them, without making a file.
+
+    A picture that is not in the cache yet gets the size in pixels and the format that it will have, and 0 bytes, as
+    that cannot be known before.
+
+    Raises:
+        DatasetError: If a picture is too long and narrow for min_side and max_side together.
+        InvalidSetting: If a sample is not a picture at all.
+    """
+    if setting.changes_nothing:
+        return list(samples)
+    folder = cache_dir / setting.key()
+    if not folder.is_dir():
+        return [_foreseen(sample, setting, folder) for sample in samples]
+    return [_ready(sample, setting, folder) or _foreseen(sample, setting, folder) for sample in samples]
+
+
+def _foreseen(sample: Sample, setting: ImageSetting, folder: Path) -> Sample:
+    ready = _ready(sample, setting, None)
+    if ready is not None:
+        return ready
+    kind = setting.format or ("jpeg" if sample.media_type == MEDIA_TYPES["jpeg"] else "png")
+    size: tuple[int | None, int | None] = (None, None)
+    if sample.width and sample.height:
+        size = _possible_size((sample.width, sample.height), setting, sample.path)
+    path = folder / sample.sample_id[:2] / f"{sample.sample_id}.{kind}"
+    return replace(sample, path=path, size_bytes=0, media_type=MEDIA_TYPES[kind], width=size[0], height=size[1])
+
+
 def _for_copy(prepared: Sample, original: Sample, sample: Sample) -> Sample:
     """Return the prepared sample; an untouched one keeps the path of its own copy."""
     return sample if prepared.path == original.path else prepared
 
 
 def _prepare_one(sample: Sample, setting: ImageSetting, folder: Path) -> Sample:
+    return _ready(sample, setting, folder) or _encode(sample, setting, folder / sample.sample_id[:2])
+
+
+def _ready(sample: Sample, setting: ImageSetting, folder: Path | None) -> Sample | None:
+    """Return the sample if it fits as it is, or was re-encoded into the folder before."""
     if not sample.media_type.startswith("image/"):
         raise InvalidSetting(
             f"the images setting was given, but {sample.path} is {sample.media_type or 'of unknown type'}.",
@@ -135,12 +170,14 @@ def _prepare_one(sample: Sample, setting: ImageSetting, folder: Path) -> Sample:
         )
     if sample.width and sample.height and _fits((sample.width, sample.height), sample.media_type, setting):
         return sample
+    if folder is None:
+        return None
     for name, media_type in MEDIA_TYPES.items():
         cached = folder / sample.sample_id[:2] / f"{sample.sample_id}.{name}"
         if cached.is_file():
             with suppress(OSError):  # a damaged cache file is made again
                 return _described(sample, cached, media_type)
-    return _encode(sample, setting, folder / sample.sample_id[:2])
+    return None
 
 
 def _fits(size: tuple[int, int], media_type: str, setting: ImageSetting) -> bool:
@@ -202,17 +239,23 @@ def _resized(picture: Image.Image, setting: ImageSetting, path: Path) -> Image.I
     from PIL import Image
 
     width, height = picture.size
-    target = target_size((width, height), setting)
-    if setting.min_side is not None and min(target) < setting.min_side:
-        raise DatasetError(
-            f"the picture {path} is {width} × {height} pixels: no size has its short side at {setting.min_side} "
-            f"or more and its long side at {setting.max_side} or less.",
-            remedy="Raise max_side, lower min_side, or leave the picture out of the dataset.",
-        )
+    target = _possible_size((width, height), setting, path)
     if target == (width, height):
         return picture
     larger = target[0] > width or target[1] > height
     return picture.resize(target, Image.Resampling.BICUBIC if larger else Image.Resampling.LANCZOS)
+
+
+def _possible_size(size: tuple[int, int], setting: ImageSetting, path: Path) -> tuple[int, int]:
+    """Return the size a picture is brought to, or say that there is none."""
+    target = target_size(size, setting)
+    if setting.min_side is not None and min(target) < setting.min_side:
+        raise DatasetError(
+            f"the picture {path} is {size[0]} × {size[1]} pixels: no size has its short side at {setting.min_side} "
+            f"or more and its long side at {setting.max_side} or less.",
+            remedy="Raise max_side, lower min_side, or leave the picture out of the dataset.",
+        )
+    return target
 
 
 def target_size(size: tuple[int, int], setting: ImageSetting) -> tuple[int, int]:

@@ -57,7 +57,7 @@ def run(
     from automl_bench.trials.conductor import Wishes
 
     session = Session()
-    experiment = read_experiment(_find(session, file))
+    experiment = read_experiment(find_experiment(session, file))
     tally, rows = _run(session, experiment, Wishes(jobs=jobs, keep=keep, retry_failed=retry_failed, max_cost=max_cost))
     if as_json:
         print_json({"experiment": experiment.name, "tally": _tally_json(tally), "results": rows})
@@ -92,7 +92,7 @@ def demo(
     for dataset in DEMO_DATASETS:
         if not (session.workspace.data / dataset / "manifest.csv").is_file():
             fetch_into_workspace(dataset)
-    experiment = read_experiment(_find(session, Path("demo-cloud" if cloud else "demo")))
+    experiment = read_experiment(find_experiment(session, Path("demo-cloud" if cloud else "demo")))
     tally, rows = _run(session, experiment, Wishes(jobs=jobs))
     _print_results(experiment, rows)
     _print_tally(experiment, tally)
@@ -160,7 +160,12 @@ def _status_row(store: Store, trial: TrialRecord) -> dict[str, Any]:
     }
 
 
-def _find(session: Session, file: Path) -> Path:
+def find_experiment(session: Session, file: Path) -> Path:
+    """Return the experiment file that an argument names.
+
+    Raises:
+        SettingsError: If there is none.
+    """
     if file.is_file():
         return file
     known = session.workspace.config_files("experiments")

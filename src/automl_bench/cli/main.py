@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from automl_bench import __version__
-from automl_bench.cli import ablate, bench_self, data, experiments, providers, report, resources, results, verbs
+from automl_bench.cli import ablate, bench_self, data, experiments, plan, providers, report, resources, results, verbs
 from automl_bench.errors import AutomlBenchError, ExitCode, InvalidMeasurement, ResourcesLeft
 from automl_bench.settings.workspace import WORKSPACE_VARIABLE, Workspace
 
@@ -55,6 +55,7 @@ def root(
     Examples:
       automl-bench demo                                  a whole comparison on this machine
       automl-bench data import pets ~/pictures/pets      bring your own folder of class folders
+      automl-bench plan configs/experiments/demo.toml    feasibility, dollars, hours, power: before any request
       automl-bench run configs/experiments/demo.toml     all stages of all trials; again to resume
       automl-bench report demo                           one HTML file to show around
     """
@@ -76,6 +77,7 @@ def root(
 app.add_typer(data.app, name="data", help="Datasets: list, show, fetch, import, check.")
 app.command("ablate", rich_help_panel="Data")(ablate.ablate)
 verbs.register(app)
+app.command("plan", rich_help_panel="Experiments")(plan.plan)
 experiments.register(app)
 app.add_typer(results.app, name="results")
 app.command("report", rich_help_panel="Results")(report.report)

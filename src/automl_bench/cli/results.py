@@ -27,7 +27,7 @@ def results(
     trials: Annotated[bool, typer.Option("--trials", help="One line a trial instead of means.")] = False,
     as_json: Annotated[bool, _AS_JSON] = False,
 ) -> None:
-    """Show results: accuracy ± SEM, median times, load runs, and what failed.
+    """Show results: accuracy ± SEM, median times, load runs, what it cost, and what failed.
 
     The SEM is over folds within a dataset and over datasets across datasets, with n beside it. With --json, one
     object a trial; docs/results-format.md explains its fields.
@@ -41,6 +41,7 @@ def results(
     """
     if context.invoked_subcommand is not None:
         return
+    from automl_bench.report.costs import cost_table
     from automl_bench.report.rows import result_rows
     from automl_bench.report.summary import accuracy_table, load_table, times_table, trials_table, unscored_table
     from automl_bench.store import open_store
@@ -58,7 +59,8 @@ def results(
     elif trials:
         show_table(trials_table(rows))
     else:
-        for table in (accuracy_table(rows), times_table(rows), load_table(rows), unscored_table(rows)):
+        makers = (accuracy_table, times_table, load_table, cost_table, unscored_table)
+        for table in (make(rows) for make in makers):
             if table.rows:
                 show_table(table)
 

@@ -101,13 +101,27 @@ class Session:
         from automl_bench.trials.trial import BoundProvider
 
         provider = self.provider(name)
-        description = provider.description
+        description, file = provider.description, self.provider_file(name)
         return BoundProvider(
             provider=provider,
-            settings=resolve_settings(description, self.provider_file(name)),
+            settings=resolve_settings(description, file),
             secrets=Secrets(name, description.settings),
             cache_dir=self.workspace.cache / name,
+            budget=file.budget,
         )
+
+    def missing_packages(self, name: str) -> list[str]:
+        """Return what a provider's package requires and is not installed, as far as that can be told by names alone."""
+        missing = []
+        for package in {plugin.package.split()[0] for plugin in self.registry.plugins if plugin.name == name}:
+            try:
+                requirements = metadata.requires(package) or []
+            except metadata.PackageNotFoundError:
+                continue
+            # A requirement under a condition (an extra, another platform) may not concern this machine.
+            names = [_package_name(text) for text in requirements if ";" not in text]
+            missing += [one for one in names if not _is_installed(one)]
+        return sorted(missing)
 
     def variant(self, text: str) -> Variant:
         """Return the variant that `provider` or `provider:variant` names."""
@@ -136,11 +150,17 @@ class Session:
             remedy = f"Bring your own: automl-bench data import {name} PATH"
         raise DatasetNotFound(f"there is no dataset {name!r} in {self.workspace.data}.", remedy=remedy)
 
-    def trials(self, experiment: Experiment) -> list[TrialRecord]:
-        """Return the experiment's trials; checks that its datasets and variants exist."""
+    def trials(self, experiment: Experiment, variants: Sequence[Variant] | None = None) -> list[TrialRecord]:
+        """Return the experiment's trials; checks that its datasets and variants exist.
+
+        Args:
+            experiment: What it asks for.
+            variants: Only these of its variants; by default all.
+        """
         from automl_bench.trials.experiment import expand
 
-        variants = [self.variant(text) for text in experiment.providers]
+        if variants is None:
+            variants = [self.variant(text) for text in experiment.providers]
         fingerprints = {}
         for dataset in experiment.datasets:
             self.require_dataset(dataset)
@@ -173,12 +193,24 @@ def _exporter(bound: BoundProvider, context: Any) -> Callable[[str, Sequence[Man
     return export
 
 
+def _package_name(requirement: str) -> str:
+    return re.split(r"[^A-Za-z0-9._-]", requirement, maxsplit=1)[0]
+
+
+def _is_installed(package: str) -> bool:
+    try:
+        metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return False
+    return True
+
+
 def environment() -> dict[str, Any]:
     """Describe this machine and the versions at work, for the record beside the results."""
     import os
 
     ours = [dist for dist in metadata.distributions() if dist.metadata["Name"].startswith("automl-bench")]
-    needed = {re.split(r"[^A-Za-z0-9._-]", text, maxsplit=1)[0] for dist in ours for text in dist.requires or ()}
+    needed = {_package_name(text) for dist in ours for text in dist.requires or ()}
     versions = {}
     for name in sorted(needed | {dist.metadata["Name"] for dist in ours}, key=str.lower):
         try:

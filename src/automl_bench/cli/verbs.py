@@ -237,7 +237,7 @@ def teardown(
 
 
 def _build(
-    stage: str,
+    name: str,
     provider: str,
     dataset: str,
     shots: str,
@@ -250,11 +250,12 @@ def _build(
     from automl_bench.contract import Stage
     from automl_bench.trials.single import build_stage, open_entries, working_on
 
-    with _one_trial(stage, provider, dataset, shots, fold, seed, test_limit, min_side, "") as trial:
+    stage = Stage(name)
+    with _one_trial(name, provider, dataset, shots, fold, seed, test_limit, min_side, "") as trial:
         trial.check_feasible()
         trial.bound.cache_dir.mkdir(parents=True, exist_ok=True)
         with working_on(trial):
-            record = build_stage(trial, Stage(stage))
+            record = build_stage(trial, stage)
         entries = open_entries(trial)
     if as_json:
         print_json(_stage_json(trial.record, record))

@@ -15,6 +15,12 @@ def obstacles(
     description: ProviderDescription, training_set: TrainingSet, test: Sequence[Sample], modality: Modality
 ) -> list[str]:
     """Return why this provider cannot run this trial, one sentence each with its remedy; empty if it can."""
+    training = training_obstacles(description, training_set, modality)
+    return training if modality not in description.modalities else [*training, *test_obstacles(description, test)]
+
+
+def training_obstacles(description: ProviderDescription, training_set: TrainingSet, modality: Modality) -> list[str]:
+    """Return what in the training set stands in the way; only that where the modality itself does."""
     if modality not in description.modalities:
         kinds = ", ".join(sorted(description.modalities))
         return [f"{description.name} learns from {kinds}, not from {modality}: choose another dataset."]
@@ -24,8 +30,15 @@ def obstacles(
         *_class_obstacles(limits, training_set.labels),
         *_count_obstacles(limits, labelled),
         *_image_obstacles(limits, [item.sample for item in labelled], "training", limits.max_train_bytes),
-        *_image_obstacles(limits, test, "test", _request_limit(limits)),
     ]
+
+
+def test_obstacles(description: ProviderDescription, test: Sequence[Sample]) -> list[str]:
+    """Return what in the test set stands in the way; all ablations of a dataset share it."""
+    return list(_image_obstacles(description.limits, test, "test", _request_limit(description.limits)))
+
+
+test_obstacles.__test__ = False  # type: ignore[attr-defined]  # pytest would collect it where a test imports it
 
 
 def _request_limit(limits: Limits) -> int | None:

@@ -149,6 +149,7 @@ def _json(context: Context, rows: Sequence[Row], findings: Findings) -> str:
         "times": findings.times.records,
         "latency": findings.latency.records,
         "load_runs": findings.loads.records,
+        "cost": findings.cost.records,
         "comparisons": findings.support.records,
     }
     return json.dumps(document, indent=2, ensure_ascii=False, default=_plain) + "\n"

@@ -41,6 +41,7 @@ RESULT_FIELDS: Mapping[str, str] = {
     " milliseconds; null where it was not probed.",
     "interleaved_with": "Ids of the trials that were called in turn with this one, image by image.",
     "stages": "Each stage that began: status and seconds.",
+    "cost": "What the trial has cost so far, as far as that can be told, at the prices of the day it began.",
     "throughput": "Answers per second of the last complete closed-loop load run, or null.",
     "load_runs": "Every load run of the trial, in the order begun.",
     "configuration": "Eight hex digits over variant_settings, images, test_limit; rows that differ are not averaged.",
@@ -74,6 +75,21 @@ STAGE_FIELDS: Mapping[str, str] = {
     "billable_seconds": "What the provider will bill; null if it does not say.",
 }
 """Fields of each entry of `stages`, which is keyed by the stage's name."""
+
+COST_FIELDS: Mapping[str, str] = {
+    "usd": "US dollars of what is known; null if nothing is.",
+    "unknown": "Items that cost or may have cost and cannot be told, by their names in the price table or the ledger;"
+    ' with any, usd is a lower bound. "everything": no price table was kept with the trial.',
+    "train_usd": "Training: billable (else working) time × price; null if unknown.",
+    "serve_usd": "What existed by the hour, endpoints and storage: ledger's times × hourly prices; null if unknown.",
+    "calls_usd": "Requests stored × price, load runs included, free allowances not taken off; null if unknown.",
+    "train_hours": "Hours of training that are billed, else worked; null if the provider does not say.",
+    "serve_hours": "Longest time that something existed which costs money while idle, in hours.",
+    "wall_hours": "Sum of the stages' wall times, in hours.",
+    "calls": "Requests stored, load runs included.",
+    "prices_as_of": "Oldest date of the prices used that are above 0; null if there are none.",
+}
+"""Fields of `cost`, which is null for an imported result."""
 
 THROUGHPUT_FIELDS: Mapping[str, str] = {
     "value": "Answers per second.",

@@ -22,6 +22,9 @@ from automl_bench.store.records import (
     StageStatus,
     TrialRecord,
 )
+from automl_bench.trials.extent import SECONDS_PER_HOUR
+from automl_bench.trials.price_records import table_of
+from automl_bench.trials.spending import Spending, spending
 
 if TYPE_CHECKING:
     from automl_bench.store import Store
@@ -51,14 +54,20 @@ def result_rows(store: Store, experiment: str | None = None) -> list[Row]:
     rows = []
     for trial in store.trials(experiment=experiment):
         calls = store.invocation_columns([trial.trial_id], phase=None)
-        rows.append(trial_row(trial, store.stages(trial.trial_id), calls, store.load_runs(trial.trial_id)))
+        stages, load_runs = store.stages(trial.trial_id), store.load_runs(trial.trial_id)
+        spent = spending(store, trial, table_of(stages), stages=stages, calls=len(calls["phase"]))
+        rows.append(trial_row(trial, stages, calls, load_runs, spent))
     if experiment is None:
         rows += [imported_row(one) for one in store.imported()]
     return rows
 
 
 def trial_row(
-    trial: TrialRecord, stages: Sequence[StageRecord], calls: Mapping[str, Any], load_runs: Sequence[LoadRun]
+    trial: TrialRecord,
+    stages: Sequence[StageRecord],
+    calls: Mapping[str, Any],
+    load_runs: Sequence[LoadRun],
+    spent: Spending,
 ) -> Row:
     """Build the row of one trial.
 
@@ -67,6 +76,7 @@ def trial_row(
         stages: Its stages.
         calls: All its invocations, as `Store.invocation_columns(…, phase=None)` returns them.
         load_runs: Its load runs.
+        spent: What it has cost.
     """
     by_stage = {record.stage: record for record in stages}
     answers = final_answers(calls)
@@ -104,6 +114,7 @@ def trial_row(
         "round_trip_ms": _round_trip(invoked.get("round_trip")),
         "interleaved_with": list(invoked.get("interleaved_with") or ()),
         "stages": {record.stage.value: _stage(record) for record in stages},
+        "cost": _cost(spent, stages),
         "throughput": _throughput(load_runs),
         "load_runs": [_load_run(run) for run in load_runs],
         "configuration": configuration(trial.variant_settings, trial.images, trial.test_limit),
@@ -258,6 +269,21 @@ def _stage(record: StageRecord) -> Row:
         "work_seconds": record.work_seconds,
         "wall_seconds": record.wall_seconds,
         "billable_seconds": record.billable_seconds,
+    }
+
+
+def _cost(spent: Spending, stages: Sequence[StageRecord]) -> Row:
+    wall = [record.wall_seconds for record in stages if record.wall_seconds is not None]
+    return {
+        **spent.total.as_json(),
+        "train_usd": spent.train.as_json()["usd"],
+        "serve_usd": spent.serve.as_json()["usd"],
+        "calls_usd": spent.calls.as_json()["usd"],
+        "train_hours": spent.train_hours,
+        "serve_hours": spent.serve_hours,
+        "wall_hours": sum(wall) / SECONDS_PER_HOUR,
+        "calls": spent.call_count,
+        "prices_as_of": spent.as_of or None,
     }
 
 

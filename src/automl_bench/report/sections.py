@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from automl_bench.report.accuracy_figures import accuracy_figure, difference_figure, training_figure
+from automl_bench.report.costs import cost_table
 from automl_bench.report.drawing import Drawing, looks
 from automl_bench.report.labels import Labelled, in_order
 from automl_bench.report.latency import LatencyPool, latency_pools, latency_table
@@ -59,6 +60,7 @@ class Findings:
     latency: Table
     loads: Table
     support: Table
+    cost: Table
     unscored: Table
     trials: Table
 
@@ -94,6 +96,7 @@ def find(store: Store, named: Sequence[Labelled], rows: Sequence[Row]) -> Findin
         latency=latency_table(pools),
         loads=load_table(rows),
         support=support_table(compared),
+        cost=cost_table(rows),
         unscored=unscored_table(rows),
         trials=trials_table(rows),
     )
@@ -141,6 +144,7 @@ def page_sections(
             blocks("latency_and_throughput", findings.latency, "latency_distribution", "where_the_time_goes"),
         ),
         Section("load", "Load runs", (), blocks(findings.loads, "latency_against_rate", "load_timeline")),
+        Section("cost", "Cost", (), blocks(findings.cost)),
         Section("failures", "Failures", _failures(findings), blocks(findings.unscored)),
         Section("trials", "Every trial", *_every_trial(findings.trials)),
         Section("deviations", "Deviations", _deviations(findings, settings)),

@@ -68,6 +68,7 @@ class DeadlinesSection(_Section):
     upload_hours: Positive = 24.0
     train_hours: Positive = 72.0
     deploy_hours: Positive = 2.0
+    measure_hours: Positive = 24.0
 
 
 class ExperimentFile(_Section):
@@ -133,6 +134,7 @@ def to_experiment(file: ExperimentFile) -> Experiment:
             Stage.UPLOAD: file.deadlines.upload_hours * 3600,
             Stage.TRAIN: file.deadlines.train_hours * 3600,
             Stage.DEPLOY: file.deadlines.deploy_hours * 3600,
+            Stage.INVOKE: file.deadlines.measure_hours * 3600,
         },
     )
 

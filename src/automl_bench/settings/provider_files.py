@@ -13,7 +13,7 @@ from automl_bench.contract import Json, ProviderDescription, Variant
 from automl_bench.errors import InvalidSetting, SettingsError, UnknownSetting, UsageError
 from automl_bench.settings.toml_files import read_toml
 
-SECTIONS = ("settings", "variants")
+SECTIONS = ("settings", "variants", "budget")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,11 +23,13 @@ class ProviderFile:
     Attributes:
         settings: Values of declared settings.
         variants: Named configurations, added to those of the plugin or overriding them.
+        budget: The most dollars that one trial may cost, by item of the price table.
         path: Where it was read, or None if there is no file.
     """
 
     settings: Mapping[str, Json] = field(default_factory=dict)
     variants: Mapping[str, Mapping[str, Json]] = field(default_factory=dict)
+    budget: Mapping[str, float] = field(default_factory=dict)
     path: Path | None = None
 
 
@@ -44,13 +46,23 @@ def read_provider_file(path: Path | None) -> ProviderFile:
     for section in content:
         if section not in SECTIONS:
             raise UnknownSetting(
-                f"{path}: {section!r} is not a section.", remedy="It may hold [settings] and [variants.NAME]."
+                f"{path}: {section!r} is not a section.", remedy="It may hold [settings], [variants.NAME] and [budget]."
             )
     settings = _table(content.get("settings", {}), path, "settings")
     variants = _table(content.get("variants", {}), path, "variants")
     for name, variant in variants.items():
         _table(variant, path, f"variants.{name}")
-    return ProviderFile(settings, variants, path)
+    return ProviderFile(settings, variants, _dollars(_table(content.get("budget", {}), path, "budget"), path), path)
+
+
+def _dollars(section: Mapping[str, Any], path: Path) -> dict[str, float]:
+    for item, value in section.items():
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < float("inf"):
+            raise InvalidSetting(
+                f"{path}: 'budget.{item}' is {value!r}, not an amount of dollars.",
+                remedy="Give the most that one trial may cost for this item of the price table, such as 5.0.",
+            )
+    return {item: float(value) for item, value in section.items()}
 
 
 def _table(value: Any, path: Path, name: str) -> dict[str, Any]:

@@ -79,7 +79,16 @@ def prices(name: str) -> dict[str, Any]:
         table = provider.price(_context(provider))
     return {
         "prices": [
-            {"item": line.item, "usd": line.usd, "unit": line.unit, "as_of": line.as_of, "source": line.source}
+            {
+                "item": line.item,
+                "usd": line.usd,
+                "unit": line.unit,
+                "as_of": line.as_of,
+                "source": line.source,
+                "per_trial": line.per_trial,
+                "counted": line.counted,
+                "units_each": line.units_each,
+            }
             for line in table
         ]
     }

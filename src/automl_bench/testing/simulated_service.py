@@ -304,7 +304,7 @@ def _ensure(context: TrialContext, kind: str, make: Callable[[str], Thing]) -> R
     def create(name: str) -> Resource:
         return _resource(cloud, _ask(context, lambda: make(name)))
 
-    hourly = service.endpoint_hour_usd if kind == ENDPOINT else 0.0
+    hourly = service.endpoint_hour_usd * cloud.speed if kind == ENDPOINT else 0.0
     return context.resources.ensure(kind, find=find, create=create, hourly_usd=hourly)
 
 
@@ -315,7 +315,8 @@ def _resource(cloud: SimulatedCloud, thing: Thing) -> Resource:
         thing.kind,
         thing.name,
         resource_id=thing.id,
-        hourly_usd=SERVICES[thing.service].endpoint_hour_usd if thing.kind == ENDPOINT else 0.0,
+        # In a real hour as many virtual ones pass, and each is billed: so the ledger's hours come to the bill.
+        hourly_usd=SERVICES[thing.service].endpoint_hour_usd * cloud.speed if thing.kind == ENDPOINT else 0.0,
         delete_by_hand=f"sqlite3 {cloud.path} \"DELETE FROM things WHERE id = '{thing.id}'\"",
         since=datetime.fromtimestamp(thing.created, UTC).isoformat(timespec="seconds"),
     )

@@ -15,11 +15,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from automl_bench import hookspecs
-from automl_bench.contract import Capability, Limits, ProviderDescription
+from automl_bench.contract import Capability, Counted, Limits, ProviderDescription
 from automl_bench.hookspecs import PROJECT_NAME
 from automl_bench.testing.checks import Tier, check
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from automl_bench.providers.dispatch import Provider
 
 IMPORT_SECONDS = 0.2
@@ -123,7 +125,9 @@ class StaticChecks:
 
     @check("S08", Tier.STATIC, Capability.PRICE)
     def test_s08_prices_carry_their_date_and_source(self) -> None:
-        """Every price has an item, a unit, and the date and place it was read; unknown is None, never a guess."""
+        """Every price has an item, a unit, and the date and place it was read; unknown is None, never a guess;
+        what a trial reserves is 0 or more, and said in one way.
+        """
         facts = _probe("prices", self.provider_name)
         assert facts["prices"], "price is declared and gives nothing"
         faults: list[str] = []
@@ -140,6 +144,7 @@ class StaticChecks:
             usd = price["usd"]
             if usd is not None and not (math.isfinite(usd) and usd >= 0):
                 faults.append(f"{where}: {usd} is no price; unknown is None")
+            faults.extend(f"{where}: {fault}" for fault in _reservation_faults(price))
         items = [price["item"] for price in facts["prices"]]
         faults.extend(f"{item} stands twice" for item in sorted({item for item in items if items.count(item) > 1}))
         assert not faults, "; ".join(faults)
@@ -273,3 +278,18 @@ def _probe(what: str, name: str, *more: Any) -> dict[str, Any]:
     )
     assert ended.returncode == 0, f"looking at the plugin failed:\n{ended.stderr}"
     return dict(json.loads(ended.stdout.splitlines()[-1]))
+
+
+def _reservation_faults(price: Mapping[str, Any]) -> list[str]:
+    """Return what is wrong with what a line of a price table reserves for one trial."""
+    most, counted, each = price["per_trial"], price["counted"], price["units_each"]
+    faults = []
+    if most is not None and not (math.isfinite(most) and most >= 0):
+        faults.append(f"per_trial is {most}")
+    if not (math.isfinite(each) and each > 0):
+        faults.append(f"units_each is {each}")
+    if counted is not None and counted not in set(Counted):
+        faults.append(f"counted is {counted!r}")
+    if counted is not None and most is not None:
+        faults.append("says both per_trial and counted, and only one can hold")
+    return faults

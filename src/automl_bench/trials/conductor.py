@@ -11,12 +11,20 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
-from automl_bench.contract import Capability, Stage
-from automl_bench.errors import AutomlBenchError, BudgetExceeded, Infeasible, Interrupted, OperationUnfinished
+from automl_bench.contract import Capability, ProviderDescription, Stage
+from automl_bench.errors import (
+    AutomlBenchError,
+    BudgetExceeded,
+    DeadlinePassed,
+    Infeasible,
+    Interrupted,
+    OperationUnfinished,
+)
 from automl_bench.store.leases import LEASE_SECONDS, current_owner
 from automl_bench.store.records import TrialRecord, TrialStatus
 from automl_bench.trials.budget import Budget
-from automl_bench.trials.experiment import Experiment
+from automl_bench.trials.experiment import Experiment, missing_stages
+from automl_bench.trials.extent import Extent, deadline, extent_of
 from automl_bench.trials.material import MaterialSource
 from automl_bench.trials.measuring import invoke_together, is_done, load
 from automl_bench.trials.teardown import Leftover, provider_context, resource_of, tear_down
@@ -27,12 +35,6 @@ log = logging.getLogger(__name__)
 
 MOST_AT_ONCE = 16
 """Trials under way at once when the user does not say; waiting for a cloud costs nothing here."""
-
-MOST_CALLS_PER_SECOND = 1000.0
-"""Rate assumed of a load run without a published limit, when money is reserved for it."""
-
-SWEEP_STEPS = 20
-"""Steps assumed of a sweep, when money is reserved for it."""
 
 ENDED = frozenset({TrialStatus.DONE, TrialStatus.FAILED, TrialStatus.INFEASIBLE})
 
@@ -104,13 +106,8 @@ class Conductor:
         self._access: dict[str, AutomlBenchError | None] = {}
         self._access_lock = threading.Lock()
         self._ends: dict[str, tuple[TrialStatus, str]] = {}
-        cores = os.cpu_count() or 1
         self._slots = {
-            name: threading.BoundedSemaphore(
-                bound.provider.description.limits.concurrent_trials
-                or (cores if bound.provider.description.on_this_machine else MOST_AT_ONCE)
-            )
-            for name, bound in providers.items()
+            name: threading.BoundedSemaphore(at_once(bound.provider.description)) for name, bound in providers.items()
         }
 
     def run(self, trials: Sequence[TrialRecord]) -> Tally:
@@ -154,9 +151,7 @@ class Conductor:
         return True
 
     def _missing(self, trial: TrialRecord) -> list[Stage]:
-        wanted = [Stage.INVOKE, *([Stage.PARALLEL] if self._experiment.parallel.wants(trial) else [])]
-        done = {record.stage for record in self._around.store.stages(trial.trial_id) if record.status == "done"}
-        return [stage for stage in wanted if stage not in done]
+        return missing_stages(self._experiment, trial, self._around.store.stages(trial.trial_id))
 
     def _group(self, trials: Sequence[TrialRecord]) -> list[list[TrialRecord]]:
         if not self._experiment.interleave:
@@ -219,11 +214,11 @@ class Conductor:
             material = self._source.material(record)
             trial = Trial(record, self._providers[record.provider], material, self._around)
             trial.check_feasible()
-            held.enter_context(self._budget.reserved(record, self._calls(trial)))
+            held.enter_context(self._budget.reserved(record, self._extent(trial)))
             self._check_access(record.provider)
         except BudgetExceeded as error:
             self._tear_down(record)
-            self._close(record, TrialStatus.PLANNED, error.message)
+            self._close(record, TrialStatus.PLANNED, first_sentence(error))
             return None
         except Infeasible as error:
             self._close(record, TrialStatus.INFEASIBLE, error.message.removeprefix(f"{record.label}: "))
@@ -235,17 +230,16 @@ class Conductor:
         self._around.observers.tell("trial_started", trial=record)
         return trial
 
-    def _calls(self, trial: Trial) -> int:
-        """Return the most prediction requests that a trial may need."""
-        invoke, parallel = self._experiment.invoke, self._experiment.parallel
-        calls = len(trial.material.test) * invoke.max_attempts + invoke.warm_up + 2
-        if not parallel.wants(trial.record):
-            return calls
-        load_run = parallel.settings
-        limit = trial.bound.provider.description.limits.requests_per_second
-        rate = load_run.rate or load_run.sweep_to or limit or MOST_CALLS_PER_SECOND
-        timed = rate * load_run.duration_seconds if load_run.duration_seconds else 0
-        return calls + max(load_run.calls, int(timed * (SWEEP_STEPS if load_run.loop == "sweep" else 1)))
+    def _extent(self, trial: Trial) -> Extent:
+        """Return the most that a trial may take."""
+        drawn = trial.material.training_set
+        return extent_of(
+            self._experiment,
+            trial.record,
+            samples=len(drawn.train) + len(drawn.validation),
+            tests=len(trial.material.test),
+            limits=trial.bound.provider.description.limits,
+        )
 
     def _check_access(self, name: str) -> None:
         """Try a provider's credentials once, before its first trial; every trial hears of a refusal."""
@@ -277,32 +271,43 @@ class Conductor:
             return [trial for trial, ready in zip(trials, pool.map(build, trials), strict=True) if ready]
 
     def _measure(self, trials: Sequence[Trial]) -> None:
+        moment = time.monotonic() + deadline(self._experiment, Stage.INVOKE)
         to_invoke = [trial for trial in trials if not is_done(trial, Stage.INVOKE)]
-        if to_invoke and not self._guarded(to_invoke[0], lambda: self._invoke(to_invoke), *to_invoke[1:]):
+        if to_invoke and not self._guarded(to_invoke[0], lambda: self._invoke(to_invoke, moment), *to_invoke[1:]):
             return
         for trial in trials:
             if trial.record.trial_id in self._ends:
                 continue
             if self._experiment.parallel.wants(trial.record) and not is_done(trial, Stage.PARALLEL):
-                self._guarded(trial, lambda: self._load(trial))  # noqa: B023  # called at once
+                self._guarded(trial, lambda: self._load(trial, moment))  # noqa: B023  # called at once
 
-    def _invoke(self, trials: Sequence[Trial]) -> None:
-        for trial_id, error in invoke_together(trials, self._experiment.invoke).items():
+    def _invoke(self, trials: Sequence[Trial], moment: float) -> None:
+        for trial_id, error in invoke_together(trials, self._experiment.invoke, moment=moment).items():
             record = next(trial.record for trial in trials if trial.record.trial_id == trial_id)
             self._ends[trial_id] = (_status_after(error), self._reason(record, error))
 
-    def _load(self, trial: Trial) -> None:
-        load(trial, self._experiment.parallel.settings)
+    def _load(self, trial: Trial, moment: float) -> None:
+        load(trial, self._experiment.parallel.settings, moment=moment)
 
     def _guarded(self, trial: Trial, work: Callable[[], None], *others: Trial) -> bool:
         """Do part of a trial; an error becomes the trial's end and its reason, and never stops another trial."""
         try:
             work()
-        except Exception as error:  # noqa: BLE001  # becomes the trial's row; a bug is logged by _reason
+        except Exception as caught:  # noqa: BLE001  # becomes the trial's row; a bug is logged by _reason
+            error = self._within_budget(caught)
             for hurt in (trial, *others):
                 self._ends[hurt.record.trial_id] = (_status_after(error), self._reason(hurt.record, error))
             return False
         return True
+
+    def _within_budget(self, error: Exception) -> Exception:
+        """Under a budget, an operation that outlives its deadline is not left running: no more was reserved for it."""
+        if self._wishes.max_cost is None or not isinstance(error, OperationUnfinished):
+            return error
+        return DeadlinePassed(
+            "the provider was still working at the deadline, and --max-cost reserved no more: torn down.",
+            remedy="Raise that deadline under [deadlines] and add --retry-failed.",
+        )
 
     def _reason(self, record: TrialRecord, error: Exception) -> str:
         if not isinstance(error, AutomlBenchError):
@@ -372,6 +377,12 @@ class Conductor:
             else:
                 self._tally.interrupted += 1
         self._on_end(record, status, reason)
+
+
+def at_once(description: ProviderDescription) -> int:
+    """Return how many trials of a provider are under way at once at most."""
+    cores = os.cpu_count() or 1
+    return description.limits.concurrent_trials or (cores if description.on_this_machine else MOST_AT_ONCE)
 
 
 def _status_after(error: Exception) -> TrialStatus:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,7 +13,7 @@ from automl_bench.ablations.images import ImageSetting
 from automl_bench.contract import Json, Stage, Variant
 from automl_bench.measurement.accuracy_pass import PassSettings
 from automl_bench.measurement.load import LoadSettings
-from automl_bench.store.records import TrialRecord
+from automl_bench.store.records import StageRecord, StageStatus, TrialRecord
 
 ID_DIGITS = 12
 
@@ -62,7 +62,7 @@ class Experiment:
         interleave: Whether the variants of one ablation are called in turn, image by image.
         parallel: Load runs.
         title: One line for the report.
-        deadline_seconds: Longest wait for one operation, by stage.
+        deadline_seconds: Longest wait for one operation, by stage; for invoke, longest time of all measuring.
     """
 
     name: str
@@ -79,6 +79,13 @@ class Experiment:
     parallel: ParallelPlan = field(default_factory=ParallelPlan)
     title: str = ""
     deadline_seconds: Mapping[Stage, float] = field(default_factory=dict)
+
+
+def missing_stages(experiment: Experiment, trial: TrialRecord, stages: Iterable[StageRecord]) -> list[Stage]:
+    """Return the measuring stages that a trial still lacks, given its stages so far."""
+    wanted = [Stage.INVOKE, *([Stage.PARALLEL] if experiment.parallel.wants(trial) else [])]
+    done = {record.stage for record in stages if record.status is StageStatus.DONE}
+    return [stage for stage in wanted if stage not in done]
 
 
 def trial_record(

@@ -7,6 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import Enum
 
+LOOK_SECONDS = 0.5
+"""How often someone who waits for a turn looks whether there is still a point in it."""
+
 
 class Use(Enum):
     """What a stage does to this machine."""
@@ -28,16 +31,24 @@ class Machine:
         self._waiting: list[object] = []
 
     @contextmanager
-    def use(self, kind: Use | None) -> Iterator[None]:
-        """Hold the machine for one kind of use; None (work elsewhere) never waits."""
+    def use(self, kind: Use | None, stop: threading.Event | None = None) -> Iterator[None]:
+        """Hold the machine for one kind of use; None (work elsewhere) never waits.
+
+        Args:
+            kind: What for.
+            stop: Ends the wait for one's turn: the work then begins at once, sees the event itself and ends.
+        """
         if kind is None:
             yield
             return
         ticket = object()
         with self._changed:
             self._waiting.append(ticket)
-            self._changed.wait_for(lambda: self._waiting[0] is ticket and self._compatible(kind))
-            self._waiting.pop(0)
+            while not (self._waiting[0] is ticket and self._compatible(kind)):
+                self._changed.wait(LOOK_SECONDS)
+                if stop is not None and stop.is_set():
+                    break
+            self._waiting.remove(ticket)
             self._active[kind] += 1
             self._changed.notify_all()
         try:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
 
-from automl_bench.ablations.blinding import blind
-from automl_bench.ablations.images import ImageSetting, prepare
+from automl_bench.ablations.blinding import blind, blind_path
+from automl_bench.ablations.images import ImageSetting, foreseen, prepare
 from automl_bench.ablations.selection import test_samples, training_set
-from automl_bench.contract import Json, LabelledSample, Modality, Sample, TrainingSet
+from automl_bench.contract import Json, LabelledSample, Modality, ProviderDescription, Sample, TrainingSet
 from automl_bench.datasets.manifest import Manifest, read_manifest
+from automl_bench.providers.feasibility import test_obstacles, training_obstacles
 from automl_bench.store.records import TrialRecord
 
 T = TypeVar("T")
@@ -37,17 +38,39 @@ class Material:
     modality: Modality
 
 
+def obstacle(description: ProviderDescription, material: Material, of_test: Sequence[str] | None = None) -> str:
+    """Return the first thing that stands in a trial's way, with its remedy; empty if it can run. No request is sent.
+
+    Args:
+        description: The provider.
+        material: The trial's samples.
+        of_test: What `obstacles_of_test` found, where another trial has asked for the same test set before.
+    """
+    found = training_obstacles(description, material.training_set, material.modality)
+    if not found and material.modality in description.modalities:
+        found = list(obstacles_of_test(description, material) if of_test is None else of_test)
+    return next(iter(found), "")
+
+
+def obstacles_of_test(description: ProviderDescription, material: Material) -> list[str]:
+    """Return what in the test set alone stands in the way."""
+    return test_obstacles(description, [sample for sample, _ in material.test])
+
+
 class MaterialSource:
     """Reads datasets and draws ablations, remembering the last few.
 
     Args:
         data_dir: Folder of the datasets.
         cache_dir: Folder for re-encoded images.
+        writes: Whether files may be made. Without, images that are yet to be re-encoded are described as they will be,
+            with 0 bytes for a size that is not known.
     """
 
-    def __init__(self, data_dir: Path, cache_dir: Path) -> None:
+    def __init__(self, data_dir: Path, cache_dir: Path, *, writes: bool = True) -> None:
         self._data_dir = data_dir
         self._cache_dir = cache_dir
+        self._writes = writes
         self._lock = threading.Lock()
         self._manifest: Callable[[str], Manifest] = lru_cache(maxsize=KEPT)(self._read)
         self._drawn = lru_cache(maxsize=KEPT)(self._draw)
@@ -82,7 +105,7 @@ class MaterialSource:
         )
 
     def _prepared(self, labelled: tuple[LabelledSample, ...], setting: ImageSetting) -> tuple[LabelledSample, ...]:
-        samples = prepare([item.sample for item in labelled], setting, self._cache_dir / "images")
+        samples = self._encoded([item.sample for item in labelled], setting)
         return tuple(LabelledSample(sample, item.label) for sample, item in zip(samples, labelled, strict=True))
 
     def _draw_test(
@@ -90,10 +113,16 @@ class MaterialSource:
     ) -> tuple[tuple[Sample, str], ...]:
         pairs = test_samples(self._manifest(dataset), limit=limit, seed=seed)
         setting = ImageSetting(**dict(images))
-        prepared = blind(
-            prepare([sample for sample, _ in pairs], setting, self._cache_dir / "images"), self._blind_dir(setting)
-        )
+        prepared = self._encoded([sample for sample, _ in pairs], setting)
+        if self._writes:
+            prepared = blind(prepared, self._blind_dir(setting))
+        else:
+            prepared = [replace(sample, path=blind_path(sample, self._blind_dir(setting))) for sample in prepared]
         return tuple((sample, label) for sample, (_, label) in zip(prepared, pairs, strict=True))
+
+    def _encoded(self, samples: Sequence[Sample], setting: ImageSetting) -> list[Sample]:
+        folder = self._cache_dir / "images"
+        return prepare(samples, setting, folder) if self._writes else foreseen(samples, setting, folder)
 
     def _blind_dir(self, setting: ImageSetting) -> Path:
         """Return the folder of test files; re-encoded ones have another content under the same id."""

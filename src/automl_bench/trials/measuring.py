@@ -10,13 +10,13 @@ from dataclasses import fields
 from datetime import datetime
 
 from automl_bench.contract import Stage
-from automl_bench.errors import AutomlBenchError, Interrupted
+from automl_bench.errors import AutomlBenchError, DeadlinePassed, Interrupted
 from automl_bench.measurement.accuracy_pass import PassLane, PassProgress, PassSettings, run_pass
 from automl_bench.measurement.load import LoadSettings, run_load
 from automl_bench.store.records import CallPhase, Invocation, LoadCall, LoadRun, Outcome, StageStatus
 from automl_bench.trials.machine import Use
 from automl_bench.trials.trial import Trial
-from automl_bench.trials.waiting import first_sentence, interrupted
+from automl_bench.trials.waiting import Until, first_sentence, interrupted
 
 log = logging.getLogger(__name__)
 
@@ -27,16 +27,24 @@ def is_done(trial: Trial, stage: Stage) -> bool:
     return record is not None and record.status is StageStatus.DONE
 
 
-def invoke_together(trials: Sequence[Trial], settings: PassSettings) -> dict[str, AutomlBenchError]:
+def invoke_together(
+    trials: Sequence[Trial], settings: PassSettings, *, moment: float | None = None
+) -> dict[str, AutomlBenchError]:
     """Run the accuracy pass of trials that share their test samples, image by image in random order.
 
     With one trial this is the plain pass. Samples whose answer is in the store already are not sent again.
+
+    Args:
+        trials: The trials.
+        settings: How the pass is run.
+        moment: `time.monotonic()` at which it must have ended; None for no deadline.
 
     Returns:
         What ended single trials early, by trial id; the others went on.
 
     Raises:
         Interrupted: If the user wants to end; what was answered is kept.
+        DeadlinePassed: If it took too long; what was answered is kept.
         ProviderError: With one trial: what ended it early (billing, quota, credentials).
     """
     around = trials[0].around
@@ -57,11 +65,13 @@ def invoke_together(trials: Sequence[Trial], settings: PassSettings) -> dict[str
         )
 
     use = Use.QUIET if any(trial.here for trial in trials) else Use.MEASURE
+    stop = Until(around.stop, moment)
     try:
-        with around.machine.use(use):
+        with around.machine.use(use, stop):
             summaries = run_pass(
-                lanes, trials[0].material.test, settings=settings, record=record, on_progress=progress, stop=around.stop
+                lanes, trials[0].material.test, settings=settings, record=record, on_progress=progress, stop=stop
             )
+        _require_in_time(stop, not any(summary.stopped for summary in summaries))
     except Interrupted:
         raise
     except Exception as error:
@@ -121,11 +131,25 @@ def _lane(trial: Trial) -> PassLane:
     )
 
 
-def load(trial: Trial, settings: LoadSettings) -> LoadRun:
+def _require_in_time(stop: Until, ended: bool) -> None:
+    if stop.too_late and not ended:
+        raise DeadlinePassed(
+            "measuring took longer than the experiment's deadlines allow.",
+            remedy="Raise measure_hours under [deadlines] and add --retry-failed: what was answered is kept.",
+        )
+
+
+def load(trial: Trial, settings: LoadSettings, *, moment: float | None = None) -> LoadRun:
     """Run one load run against a trial's endpoint and store every call.
+
+    Args:
+        trial: The trial.
+        settings: How the load run is made.
+        moment: `time.monotonic()` at which it must have ended; None for no deadline.
 
     Raises:
         Interrupted: If the user wants to end; the run stays marked incomplete.
+        DeadlinePassed: If it took too long; the run stays marked incomplete.
         ProviderError: If the provider ends it for good.
     """
     around = trial.around
@@ -145,10 +169,11 @@ def load(trial: Trial, settings: LoadSettings) -> LoadRun:
     def progress(done: int, total: int | None, note: str) -> None:
         around.report(trial.record, Stage.PARALLEL, done, total, note)
 
+    stop = Until(around.stop, moment)
     try:
         invoker = provider.invoke(context, endpoint)
         lanes = provider.parallel(context, endpoint, settings.concurrency)
-        with around.machine.use(Use.QUIET):
+        with around.machine.use(Use.QUIET, stop):
             run = run_load(
                 invoker,
                 trial.material.test,
@@ -159,8 +184,9 @@ def load(trial: Trial, settings: LoadSettings) -> LoadRun:
                 limits=provider.description.limits,
                 record=record,
                 on_progress=progress,
-                stop=around.stop,
+                stop=stop,
             )
+        _require_in_time(stop, run.complete)
     except Interrupted:
         raise
     except Exception as error:

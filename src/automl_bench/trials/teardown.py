@@ -18,13 +18,11 @@ from automl_bench.contract import (
 from automl_bench.errors import AutomlBenchError, ResourcesLeft
 from automl_bench.store import Store
 from automl_bench.store.records import LedgerEntry, LedgerState
+from automl_bench.trials.extent import DELETION_SECONDS
 from automl_bench.trials.trial import BUILDING_STAGES, BoundProvider
 from automl_bench.trials.waiting import FIRST_DELAY, GROWTH, LONGEST_DELAY, first_sentence, patiently
 
 log = logging.getLogger(__name__)
-
-DELETION_SECONDS = 1800.0
-"""Longest wait for one deletion that the provider has begun."""
 
 
 @dataclass(frozen=True, slots=True)

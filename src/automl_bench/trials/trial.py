@@ -25,6 +25,7 @@ from automl_bench.contract import (
     Variant,
 )
 from automl_bench.errors import (
+    AutomlBenchError,
     DeploymentFailed,
     Infeasible,
     Interrupted,
@@ -34,22 +35,20 @@ from automl_bench.errors import (
     TrainingFailed,
 )
 from automl_bench.providers.dispatch import Provider
-from automl_bench.providers.feasibility import obstacles
 from automl_bench.providers.host import Observers
 from automl_bench.store import Store
 from automl_bench.store.records import StageRecord, StageStatus, TrialRecord
+from automl_bench.trials.extent import DEADLINES
 from automl_bench.trials.ledger import TrialLedger
 from automl_bench.trials.machine import Machine, Use
-from automl_bench.trials.material import Material
+from automl_bench.trials.material import Material, obstacle
+from automl_bench.trials.price_records import PRICES, table_as_json
 from automl_bench.trials.waiting import first_sentence, patiently, wait_for
 
 log = logging.getLogger(__name__)
 
 BUILDING_STAGES = (Stage.UPLOAD, Stage.TRAIN, Stage.DEPLOY)
 """The stages that leave something at the provider."""
-
-DEADLINES: Mapping[Stage, float] = {Stage.UPLOAD: 24 * 3600.0, Stage.TRAIN: 72 * 3600.0, Stage.DEPLOY: 2 * 3600.0}
-"""Longest wait in seconds for one operation, unless the experiment says otherwise."""
 
 FAILURES = {Stage.UPLOAD: ProviderError, Stage.TRAIN: TrainingFailed, Stage.DEPLOY: DeploymentFailed}
 
@@ -63,12 +62,14 @@ class BoundProvider:
         settings: Its settings, no secrets.
         secrets: Gives a declared secret's value.
         cache_dir: Its own folder.
+        budget: The most dollars that one trial may cost, by item of the price table, in the user's own judgement.
     """
 
     provider: Provider
     settings: Mapping[str, str]
     secrets: Callable[[str], str] = field(repr=False)
     cache_dir: Path
+    budget: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -123,14 +124,9 @@ class Trial:
         Raises:
             Infeasible: Naming the first obstacle and its remedy; no request was sent.
         """
-        found = obstacles(
-            self.bound.provider.description,
-            self.material.training_set,
-            [sample for sample, _ in self.material.test],
-            self.material.modality,
-        )
+        found = obstacle(self.bound.provider.description, self.material)
         if found:
-            raise Infeasible(f"{self.record.label}: {found[0]}", provider=self.record.provider)
+            raise Infeasible(f"{self.record.label}: {found}", provider=self.record.provider)
 
     def context(self, stage: Stage) -> TrialContext:
         """Return what the hooks of a stage get."""
@@ -243,7 +239,7 @@ class Trial:
             stage=stage,
             status=StageStatus.DONE,
             token=operation.token,
-            result={**operation.result, **self._sizes(stage)},
+            result={**operation.result, **self._kept_with(stage, context)},
             started_at=started_at,
             queue_seconds=operation.queue_seconds,
             work_seconds=operation.work_seconds,
@@ -252,12 +248,18 @@ class Trial:
         )
         return self._finish(done, begun)
 
-    def _sizes(self, stage: Stage) -> dict[str, int]:
-        """Return how many samples were learnt from; stands with the first building stage."""
+    def _kept_with(self, stage: Stage, context: TrialContext) -> dict[str, Json]:
+        """Return what is kept with the first building stage: how many samples were learnt from, and today's prices."""
         if stage is not self.stages()[0]:
             return {}
         drawn = self.material.training_set
-        return {"train_samples": len(drawn.train) + len(drawn.validation)}
+        kept: dict[str, Json] = {"train_samples": len(drawn.train) + len(drawn.validation)}
+        try:
+            table = self.bound.provider.price(context)
+        except AutomlBenchError as error:
+            log.warning("%s: its prices are not kept: %s", self.record.label, error)
+            return kept
+        return {**kept, PRICES: table_as_json(table)} if table else kept
 
     def _operate(self, stage: Stage, context: TrialContext, running: StageRecord | None) -> Operation:
         provider, stop = self.bound.provider, self.around.stop
@@ -278,6 +280,7 @@ class Trial:
             self.around.report(self.record, stage, 0, None, operation.message)
 
         noted: set[str] = set()
+        deadline = time.monotonic() + self.around.deadlines.get(stage, DEADLINES[stage])
         operation = None
         if running is not None:
             noted.add(running.token)
@@ -289,7 +292,6 @@ class Trial:
                 log.info("%s: the operation is gone, beginning anew", what)
         if operation is None:
             operation = patiently(begin, stop, what=what)
-        deadline = time.monotonic() + self.around.deadlines.get(stage, DEADLINES[stage])
         ended = wait_for(operation, poll, deadline=deadline, stop=stop, on_look=note, what=what)
         if ended.state is OperationState.FAILED:
             raise FAILURES[stage](f"{what} failed: {ended.message or 'the provider gives no reason'}")

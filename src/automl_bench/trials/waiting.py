@@ -72,6 +72,36 @@ def pause(seconds: float, stop: threading.Event | None) -> None:
         raise interrupted()
 
 
+class Until(threading.Event):
+    """A stop event that is also set once a moment has passed.
+
+    Args:
+        stop: The user's own.
+        moment: `time.monotonic()` from which on it is set; None for never.
+    """
+
+    def __init__(self, stop: threading.Event, moment: float | None) -> None:
+        super().__init__()
+        self._stop_event = stop
+        self._moment = moment
+
+    @property
+    def too_late(self) -> bool:
+        """Whether the moment has passed, and not the user asked to stop."""
+        return self._moment is not None and time.monotonic() >= self._moment and not self._stop_event.is_set()
+
+    def is_set(self) -> bool:
+        """Whether work must end."""
+        return self._stop_event.is_set() or self.too_late
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until work must end, at most `timeout` seconds."""
+        left = None if self._moment is None else max(0.0, self._moment - time.monotonic())
+        shortest = min((value for value in (left, timeout) if value is not None), default=None)
+        self._stop_event.wait(shortest)
+        return self.is_set()
+
+
 def wait_for(
     operation: Operation,
     poll: Callable[[Operation], Operation],

@@ -6,7 +6,7 @@ import tomllib
 from functools import lru_cache
 from importlib import resources
 
-from automl_bench.contract import Price
+from automl_bench.contract import Counted, Price
 
 HOURS_A_MONTH = 730.5
 """365.25 days / 12 months × 24 hours."""
@@ -17,7 +17,15 @@ def price_table() -> tuple[Price, ...]:
     """Return the lines of prices.toml."""
     text = (resources.files("automl_bench_nyckel") / "prices.toml").read_text(encoding="utf-8")
     return tuple(
-        Price(line["item"], line.get("usd"), line["unit"], line["as_of"], line["source"])
+        Price(
+            line["item"],
+            line.get("usd"),
+            line["unit"],
+            line["as_of"],
+            line["source"],
+            per_trial=line.get("per_trial"),
+            counted=Counted(line["counted"]) if "counted" in line else None,
+        )
         for line in tomllib.loads(text)["price"]
     )
 

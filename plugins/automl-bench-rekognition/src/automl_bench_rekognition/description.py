@@ -6,7 +6,7 @@ import tomllib
 from functools import cache
 from importlib.resources import files
 
-from automl_bench.contract import Capability, Limits, Modality, Price, ProviderDescription, Setting
+from automl_bench.contract import Capability, Counted, Limits, Modality, Price, ProviderDescription, Setting
 from automl_bench_rekognition.policy import POLICY
 
 NAME = "rekognition"
@@ -91,11 +91,26 @@ DESCRIPTION = ProviderDescription(
 
 
 @cache
-def prices() -> tuple[Price, ...]:
-    """Return the dated price table."""
+def prices(inference_units: int = 1) -> tuple[Price, ...]:
+    """Return the dated price table.
+
+    A stopped model is not billed, so the host's deadlines bound what serving costs. They do not bound the training: it
+    cannot be called off, and the hours that are billed may be more than those that pass.
+
+    Args:
+        inference_units: Units that the variant's model runs on.
+    """
     table = tomllib.loads(files("automl_bench_rekognition").joinpath("prices.toml").read_text(encoding="utf-8"))
     return tuple(
-        Price(item, line.get("usd"), line["unit"], table["as_of"], line["source"])
+        Price(
+            item,
+            line.get("usd"),
+            line["unit"],
+            table["as_of"],
+            line["source"],
+            counted=Counted.SERVING_HOURS if item == "endpoint_hour" else None,
+            units_each=float(inference_units) if item == "endpoint_hour" else 1.0,
+        )
         for item, line in table.items()
         if item != "as_of"
     )

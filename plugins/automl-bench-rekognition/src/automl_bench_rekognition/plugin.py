@@ -52,9 +52,9 @@ def check_access(context: ProviderContext) -> AccessReport:
 
 
 @hookimpl
-def price() -> Sequence[Price]:
-    """See `automl_bench.hookspecs`."""
-    return prices()
+def price(context: ProviderContext) -> Sequence[Price]:
+    """Return the price table for the variant's inference units."""
+    return prices(_inference_units(context))
 
 
 @hookimpl

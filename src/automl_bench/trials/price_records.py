@@ -1,0 +1,28 @@
+"""The price table that is kept beside a trial, so that later prices do not rewrite what it cost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from automl_bench.contract import Price
+from automl_bench.store.records import StageRecord
+
+PRICES = "prices"
+"""Key of the first stage's stored result under which the price table of that day stands."""
+
+
+def table_as_json(table: Sequence[Price]) -> list[dict[str, Any]]:
+    """Return a price table as it is kept."""
+    return [
+        {"item": one.item, "usd": one.usd, "unit": one.unit, "as_of": one.as_of, "source": one.source} for one in table
+    ]
+
+
+def table_of(stages: Iterable[StageRecord]) -> list[Price]:
+    """Return the price table that was kept with a trial; empty for a trial without one."""
+    for stage in stages:
+        kept = stage.result.get(PRICES)
+        if isinstance(kept, list):
+            return [Price(one["item"], one["usd"], one["unit"], one["as_of"], one["source"]) for one in kept]
+    return []
