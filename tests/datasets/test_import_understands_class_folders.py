@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import random
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -215,6 +217,17 @@ def test_several_processes_give_the_same_dataset_as_one(
     alone = imported(tree, tmp_path / "one")
     together = imported(tree, tmp_path / "two", processes=2)
     assert together.table.equals(alone.table)
+
+
+def test_import_does_not_load_pandas(make_tree: Tree, tmp_path: Path) -> None:
+    tree = make_tree({"a": 4, "b": 3})
+    script = (
+        "import sys; from pathlib import Path; from automl_bench.datasets.importing import import_dataset;"
+        "import_dataset('ds', Path(sys.argv[1]), Path(sys.argv[2])); print('pandas' in sys.modules)"
+    )
+    command = [sys.executable, "-c", script, str(tree), str(tmp_path / "data")]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60)
+    assert done.stdout == "False\n"
 
 
 def test_bad_file_in_a_worker_process_is_named(

@@ -8,6 +8,7 @@ import json
 import struct
 import tarfile
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -123,6 +124,20 @@ def test_image_without_bytes_is_refused_by_row(tmp_path: Path, make_image: Image
     images = pa.array([{"bytes": make_image(1)}, {"bytes": None}], pa.struct([("bytes", pa.binary())]))
     pq.write_table(pa.table({"image": images, "label": ["a", "a"]}), tmp_path / "x.parquet")
     assert "x.parquet, row 2 has no image bytes" in refused(tmp_path / "x.parquet", tmp_path)
+
+
+def test_images_of_a_parquet_file_are_held_some_at_a_time(
+    tmp_path: Path, make_image: Images, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    contents = [make_image(number) for number in range(12)]
+    monkeypatch.setattr("automl_bench.datasets.intake._STEP_BYTES", 3 * max(map(len, contents)))
+    shard(tmp_path / "train.parquet", contents, ["a", "b"] * 6)
+    placed: list[int] = []
+    import_dataset(
+        "ds", tmp_path / "train.parquet", tmp_path / "data", progress=lambda what, done, total: placed.append(done)
+    )
+    assert placed[-1] == 12
+    assert max(after - before for before, after in pairwise([0, *placed])) <= 4
 
 
 # --- IDX -------------------------------------------------------------------------------------------------

@@ -72,6 +72,14 @@ def test_sizes_of_what_is_no_image_are_empty(tmp_path: Path) -> None:
     assert read_manifest(folder).table["width"].to_pylist() == [None]
 
 
+def test_sizes_may_be_missing_in_some_rows(tmp_path: Path) -> None:
+    sizes = [None if number % 3 == 1 else number for number in range(10, 30)]
+    rows = [row(number, "a")._replace(width=size) for number, size in enumerate(sizes)]
+    table = manifest_table(rows).sort_by("sample_id")
+    assert table["width"].to_pylist() == [each.width for each in sorted(rows)]
+    assert table["width"].null_count == sizes.count(None)
+
+
 def test_fingerprint_is_the_digest_of_the_sorted_lines() -> None:
     rows = [row(i, label, split) for i, (label, split) in enumerate([("é", "train"), ("a,b", "test"), ("Z", "train")])]
     lines = sorted(f"{r.sample_id},{r.split},{r.label}" for r in rows)

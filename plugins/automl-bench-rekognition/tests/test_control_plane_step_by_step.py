@@ -8,10 +8,11 @@ from pathlib import Path
 
 import boto3
 import pytest
-from automl_bench_rekognition import plugin
+from automl_bench_rekognition import account, plugin
 from automl_bench_rekognition.description import DESCRIPTION, prices, unit_hour_usd
 from automl_bench_rekognition.policy import POLICY
 from aws_service import AwsService
+from botocore.utils import parse_timestamp
 from rekognition_fake import ServiceError
 from trial_of_squares import Trial, delete, sample
 
@@ -419,3 +420,21 @@ def test_an_answer_that_is_no_json_never_means_that_nothing_exists(
             plugin.delete_resource(trial.context, resource)
     aws.fake.heal()
     trial.tear_down()
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        "2026-11-25T23:41:42.123Z",
+        "2026-11-25T23:41:42Z",
+        "2026-11-25T23:41:42+02:00",
+        "20261125T234142Z",
+        "2026-11-25",
+        "Wed, 25 Nov 2026 23:41:42 GMT",
+        "1795649000",
+        1795649000,
+        1795649000.5,
+    ],
+)
+def test_times_are_read_as_botocore_reads_them(told: str | float) -> None:
+    assert account._moment(told) == parse_timestamp(told)

@@ -87,7 +87,7 @@ def _stream(images: list[tuple[str, str, list[str]]], has_split: bool) -> Callab
     def samples() -> Iterator[Incoming]:
         for label, split, path in _in_blocks(images):
             final = pooled_split(split) if has_split else ""
-            yield Incoming(os.path.basename(path), label, final, path=path)  # noqa: PTH119 - a Path each would cost more than hashing
+            yield Incoming(path[path.rfind(os.sep) + 1 :], label, final, path)
 
     return samples
 

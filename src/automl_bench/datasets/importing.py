@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from automl_bench.contract import Modality
 from automl_bench.datasets.intake import Placement, Refused, take_in
 from automl_bench.datasets.listing import Listing
-from automl_bench.datasets.manifest import Manifest, read_manifest, write_manifest
+from automl_bench.datasets.manifest import Manifest, in_split, read_manifest, write_manifest
 from automl_bench.datasets.placing import building_folder, scratch_folder
 from automl_bench.datasets.provenance import DatasetCard
 from automl_bench.datasets.recognition import LayoutHints, recognise
@@ -189,22 +189,15 @@ def _warnings_of(table: pa.Table, listing: Listing) -> tuple[str, ...]:
             f"{len(leaks):,} images stand in both train and test: scores would be too good; "
             "see `automl-bench data check`."
         )
-    untested = set(listing.labels) - set(table.filter(_in_split(table, "test"))["label"].unique().to_pylist())
+    untested = set(listing.labels) - set(table.filter(in_split(table, "test"))["label"].unique().to_pylist())
     if untested:
         named = ", ".join(repr(label) for label in sorted(untested)[:3])
         warnings.append(f"{len(untested):,} classes have no test samples: {named}{'…' if len(untested) > 3 else ''}.")
     return tuple(warnings)
 
 
-def _in_split(table: pa.Table, split: str) -> pa.ChunkedArray:
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    return pc.equal(table["split"].cast(pa.string()), split)
-
-
 def leaking_ids(table: pa.Table) -> set[str]:
     """Return the contents (sample ids) that stand in both train and test."""
-    train = table.filter(_in_split(table, "train"))["sample_id"].to_pylist()
-    test = table.filter(_in_split(table, "test"))["sample_id"].to_pylist()
+    train = table.filter(in_split(table, "train"))["sample_id"].to_pylist()
+    test = table.filter(in_split(table, "test"))["sample_id"].to_pylist()
     return set(train) & set(test)

@@ -17,12 +17,11 @@ from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from contextlib import ExitStack
 from enum import StrEnum
 from io import BytesIO
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from automl_bench.datasets.class_folders import LONGEST_NAME_BYTES, collision_key, folder_names, safe_name
-from automl_bench.datasets.image_headers import ImageHeader, header_by_pillow, parse_header
+from automl_bench.datasets.image_headers import header_by_pillow, parse_header
 from automl_bench.datasets.listing import Incoming, Listing
 from automl_bench.datasets.manifest import ManifestRow, manifest_table
 from automl_bench.datasets.placing import cannot
@@ -34,7 +33,7 @@ if TYPE_CHECKING:
 _IN_MEMORY_BYTES = 16 * 2**20
 """Larger files are hashed and copied in steps of `_STEP_BYTES`."""
 _STEP_BYTES = 2**20
-_FILES_PER_TASK = 64
+_FILES_PER_TASK = 256
 _TASKS_AHEAD = 8
 _MANY_FILES = 5_000
 """From here on starting processes pays."""
@@ -60,26 +59,14 @@ class Refused(NamedTuple):
     reason: str
 
 
-class _Job(NamedTuple):
-    """What a process needs to place one file: all that is sent to it."""
+_Placed = tuple[str, int, str, int, int]
+"""What a process finds out about a file and sends back: sample id, size, media type, width, height.
 
-    path: str
-    data: bytes
-    target: str
-
-
-class _Placed(NamedTuple):
-    """What it found out: all that is sent back."""
-
-    sample_id: str
-    size: int
-    header: ImageHeader
-
-
-class _Task(NamedTuple):
-    sample: Incoming
-    target: str
-    """Path below the dataset folder."""
+A plain tuple, and plain lists of paths are what is sent to it: packing and unpacking a class of our own takes longer
+than hashing a small file.
+"""
+_Task = tuple[Incoming, str]
+"""A sample and its path below the dataset folder."""
 
 
 def take_in(
@@ -118,7 +105,9 @@ def take_in(
             from multiprocessing import get_context
 
             # forkserver: the command line may hold threads, which a plain fork would copy in any state
-            pool = stack.enter_context(ProcessPoolExecutor(processes, mp_context=get_context("forkserver")))
+            context = get_context("forkserver")
+            context.set_forkserver_preload([__name__])
+            pool = stack.enter_context(ProcessPoolExecutor(processes, mp_context=context))
             stack.callback(pool.shutdown, wait=True, cancel_futures=True)
         rows = _rows(listing, folder, placement, pool, progress)
         table = manifest_table(_without_refused(rows, refused, skip_bad))
@@ -155,9 +144,8 @@ def _rows(
     under_way: deque[tuple[list[_Task], Future[list[_Placed | str]]]] = deque()
     done = 0
     while True:
-        while len(under_way) < (_TASKS_AHEAD if pool else 1) and (step := list(islice(tasks, _FILES_PER_TASK))):
-            jobs = [_Job(task.sample.path, task.sample.data, f"{folder}/{task.target}") for task in step]
-            under_way.append((step, _submit(pool, jobs, placement)))
+        while len(under_way) < (_TASKS_AHEAD if pool else 1) and (step := _next_step(tasks)):
+            under_way.append((step, _submit(pool, step, str(folder), placement)))
         if not under_way:
             return
         step, future = under_way.popleft()
@@ -167,22 +155,33 @@ def _rows(
         progress(done, listing.count)
 
 
-def _submit(pool: Executor | None, jobs: list[_Job], placement: Placement) -> Future[list[_Placed | str]]:
-    if pool is not None and jobs[0].path:
-        return pool.submit(_place_all, jobs, placement)
+def _next_step(tasks: Iterator[_Task]) -> list[_Task]:
+    """Take some tasks; fewer where samples bring their content with them, so that little of it is held at a time."""
+    step: list[_Task] = []
+    held = 0
+    for task in tasks:
+        step.append(task)
+        held += len(task[0].data)
+        if len(step) == _FILES_PER_TASK or held >= _STEP_BYTES:
+            break
+    return step
+
+
+def _submit(pool: Executor | None, step: list[_Task], folder: str, placement: Placement) -> Future[list[_Placed | str]]:
+    if pool is not None and step[0][0].path:
+        sources, targets = [sample.path for sample, _ in step], [target for _, target in step]
+        return pool.submit(_place_files, sources, targets, folder, placement)
     future: Future[list[_Placed | str]] = Future()
-    future.set_result(_place_all(jobs, placement))
+    future.set_result([_place(sample, f"{folder}/{target}", placement) for sample, target in step])
     return future
 
 
 def _row(task: _Task, placed: _Placed | str) -> ManifestRow | Refused:
-    sample = task.sample
+    sample, target = task
     if isinstance(placed, str):
         return Refused(sample.where or sample.path, placed)
-    media_type, width, height = placed.header
-    return ManifestRow(
-        placed.sample_id, task.target, sample.split or "train", sample.label, placed.size, width, height, media_type
-    )
+    sample_id, size, media_type, width, height = placed
+    return ManifestRow(sample_id, target, sample.split or "train", sample.label, size, width, height, media_type)
 
 
 def _tasks(listing: Listing, folder: Path) -> Iterator[_Task]:
@@ -191,10 +190,11 @@ def _tasks(listing: Listing, folder: Path) -> Iterator[_Task]:
     taken: dict[str, set[str]] = {}
     for sample in listing.samples():
         parent = f"{sample.split or 'train'}/{folders[sample.label]}"
-        if parent not in taken:
-            taken[parent] = set()
+        names = taken.get(parent)
+        if names is None:
+            names = taken[parent] = set()
             _make_folder(folder / parent)
-        yield _Task(sample, f"{parent}/{_unique_name(sample.name, taken[parent])}")
+        yield sample, f"{parent}/{_unique_name(sample.name, names)}"
 
 
 def _make_folder(folder: Path) -> None:
@@ -222,32 +222,39 @@ def _unique_name(wanted: str, taken: set[str]) -> str:
     return name
 
 
-def _place_all(jobs: list[_Job], placement: Placement) -> list[_Placed | str]:
-    return [_place(job, placement) for job in jobs]
+def _place_files(sources: list[str], targets: list[str], folder: str, placement: Placement) -> list[_Placed | str]:
+    """Place some files below a dataset folder; this is what runs in another process."""
+    return [
+        _place_file(source, f"{folder}/{target}", placement) for source, target in zip(sources, targets, strict=True)
+    ]
 
 
-def _place(job: _Job, placement: Placement) -> _Placed | str:
-    """Place one file and describe it, or say why it is no image, as a phrase that follows its name."""
-    if not job.path:
-        return _place_content(job.data, job, Placement.COPY)
+def _place(sample: Incoming, target: str, placement: Placement) -> _Placed | str:
+    """Place one sample and describe it, or say why it is no image, as a phrase that follows its name."""
+    if sample.path:
+        return _place_file(sample.path, target, placement)
+    return _place_content(sample.data, "", target, Placement.COPY)
+
+
+def _place_file(path: str, target: str, placement: Placement) -> _Placed | str:
     try:
-        source = os.open(job.path, os.O_RDONLY | os.O_CLOEXEC)
+        source = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
         return "does not exist"
     except OSError as error:
-        raise cannot("read", Path(job.path), error) from error
+        raise cannot("read", Path(path), error) from error
     try:
         size = os.fstat(source).st_size
         if size > _IN_MEMORY_BYTES:
-            return _place_large(source, job, placement)
+            return _place_large(source, path, target, placement)
         content = _read_all(source, size)
     except OSError as error:
         if error.errno == errno.EISDIR:
             return "is a folder"
-        raise cannot("read", Path(job.path), error) from error
+        raise cannot("read", Path(path), error) from error
     finally:
         os.close(source)
-    return _place_content(content, job, placement)
+    return _place_content(content, path, target, placement)
 
 
 def _read_all(source: int, size: int) -> bytes:
@@ -260,15 +267,15 @@ def _read_all(source: int, size: int) -> bytes:
     return b"".join(parts)
 
 
-def _place_content(content: bytes, job: _Job, placement: Placement) -> _Placed | str:
+def _place_content(content: bytes, path: str, target: str, placement: Placement) -> _Placed | str:
     if not content:
         return "is empty (0 bytes)"
     header = parse_header(content) or header_by_pillow(BytesIO(content))
     if header is None:
         return "is no image that can be read"
-    if placement is Placement.COPY or not _placed_by_name(job.path, job.target, placement):
-        _write(job.target, content)
-    return _Placed(hashlib.sha256(content).hexdigest(), len(content), header)
+    if placement is Placement.COPY or not _placed_by_name(path, target, placement):
+        _write(target, content)
+    return (hashlib.sha256(content).hexdigest(), len(content), *header)
 
 
 def _placed_by_name(source: str, target: str, placement: Placement) -> bool:
@@ -298,20 +305,20 @@ def _write(target: str, content: bytes) -> None:
         raise cannot("write", Path(target), error) from error
 
 
-def _place_large(source: int, job: _Job, placement: Placement) -> _Placed | str:
+def _place_large(source: int, path: str, target: str, placement: Placement) -> _Placed | str:
     """Hash in steps; copy inside the kernel, which shares the blocks where the file system can (btrfs, XFS)."""
     digest = hashlib.sha256()
     size = 0
     while part := os.read(source, _STEP_BYTES):
         digest.update(part)
         size += len(part)
-    with open(job.path, "rb") as file:  # noqa: PTH123 - the path is a str on purpose
+    with open(path, "rb") as file:  # noqa: PTH123 - the path is a str on purpose
         header = header_by_pillow(file)
     if header is None:
         return "is no image that can be read"
-    if placement is Placement.COPY or not _placed_by_name(job.path, job.target, placement):
-        _copy_in_kernel(source, job.target, size)
-    return _Placed(digest.hexdigest(), size, header)
+    if placement is Placement.COPY or not _placed_by_name(path, target, placement):
+        _copy_in_kernel(source, target, size)
+    return (digest.hexdigest(), size, *header)
 
 
 def _copy_in_kernel(source: int, target: str, size: int) -> None:

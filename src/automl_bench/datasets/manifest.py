@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from automl_bench.contract import Modality
 from automl_bench.datasets.placing import cannot, write_text_atomically
@@ -100,8 +100,41 @@ def manifest_table(rows: Iterable[ManifestRow]) -> pa.Table:
     parts = []
     while step := list(islice(stream, _ROWS_PER_STEP)):
         columns = zip(zip(*step, strict=True), schema, strict=True)
-        parts.append(pa.table([pa.array(column, field.type) for column, field in columns], schema=schema))
+        parts.append(pa.table([_column(values, field.type) for values, field in columns], schema=schema))
     return sorted_table(pa.concat_tables(parts) if parts else schema.empty_table())
+
+
+def _column(values: Sequence[str] | Sequence[int | None], kind: pa.DataType) -> pa.Array:
+    """Return values as a column.
+
+    From their buffers: `pyarrow.array` would import pandas first, to ask whether the values are one of its own, and
+    that takes longer than all the rest of a small import.
+    """
+    import numpy as np
+    import pyarrow as pa
+
+    if pa.types.is_string(kind):
+        return string_array(cast("Sequence[str]", values))
+    if pa.types.is_dictionary(kind):
+        return string_array(cast("Sequence[str]", values)).dictionary_encode()
+    there = None
+    if None in values:
+        there = pa.py_buffer(np.packbits([value is not None for value in values], bitorder="little"))
+    numbers = np.array([value or 0 for value in values], kind.to_pandas_dtype())
+    return pa.Array.from_buffers(kind, len(numbers), [there, pa.py_buffer(numbers)])
+
+
+def string_array(values: Sequence[str]) -> pa.StringArray:
+    """Return strings, at most 2 GiB of them, as an Arrow array."""
+    import numpy as np
+    import pyarrow as pa
+
+    encoded = [value.encode() for value in values]
+    ends = np.zeros(len(encoded) + 1, np.int64)
+    np.cumsum([len(value) for value in encoded], out=ends[1:])
+    return pa.StringArray.from_buffers(
+        len(encoded), pa.py_buffer(ends.astype(np.int32)), pa.py_buffer(b"".join(encoded))
+    )
 
 
 def sorted_table(table: pa.Table) -> pa.Table:
@@ -211,12 +244,18 @@ def labels_of(table: pa.Table) -> tuple[str, ...]:
 def counts_of(table: pa.Table, labels: Sequence[str]) -> dict[str, dict[str, int]]:
     """Return the number of rows by split and label, 0 included."""
     counts = {split: dict.fromkeys(labels, 0) for split in SPLITS}
-    grouped = (
-        table.select(["split", "label"]).group_by(["split", "label"], use_threads=False).aggregate([([], "count_all")])
-    )
-    for row in grouped.to_pylist():
-        counts[row["split"]][row["label"]] = row["count_all"]
+    for split in SPLITS:
+        for row in table["label"].filter(in_split(table, split)).value_counts().to_pylist():
+            counts[split][row["values"]] = row["counts"]
     return counts
+
+
+def in_split(table: pa.Table, split: str) -> pa.ChunkedArray:
+    """Return for each row whether it is in a split."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    return pc.equal(table["split"].cast(pa.string()), string_array([split])[0])
 
 
 def fingerprint_of(table: pa.Table) -> str:
@@ -232,11 +271,12 @@ def fingerprint_of(table: pa.Table) -> str:
         pa.schema([(n, pa.string()) for n in ("sample_id", "split", "label")])
     )
     order = pc.sort_indices(plain, [("sample_id", "ascending"), ("split", "ascending"), ("label", "ascending")])
+    comma = string_array([","])[0]
     digest = hashlib.sha256()
     for start in range(0, plain.num_rows, _ROWS_PER_STEP):
         part = plain.take(order.slice(start, _ROWS_PER_STEP)).combine_chunks()
-        lines = pc.binary_join_element_wise(part["sample_id"], part["split"], part["label"], ",")
-        digest.update("".join(f"{line}\n" for line in lines.to_pylist()).encode())
+        lines = pc.binary_join_element_wise(part["sample_id"], part["split"], part["label"], comma)
+        digest.update("\n".join([*lines.to_pylist(), ""]).encode())
     return digest.hexdigest()
 
 

@@ -8,7 +8,7 @@ from collections import Counter, defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from automl_bench.datasets.manifest import sorted_table
+from automl_bench.datasets.manifest import sorted_table, string_array
 from automl_bench.datasets.placing import cannot
 
 if TYPE_CHECKING:
@@ -35,15 +35,17 @@ def choose_test(samples: list[tuple[str, str]], *, test_share: float, seed: int)
     Returns:
         The sample ids of the test split.
     """
-    copies: dict[str, Counter[str]] = defaultdict(Counter)
-    labels_of: dict[str, str] = {}
-    ambiguous: set[str] = set()
+    copies: dict[str, list[str]] = defaultdict(list)
     for sample_id, label in samples:
-        copies[label][sample_id] += 1
-        if labels_of.setdefault(sample_id, label) != label:
-            ambiguous.add(sample_id)
+        copies[label].append(sample_id)
+    counted = [Counter(ids) for ids in copies.values()]
+    seen: set[str] = set()
+    ambiguous: set[str] = set()
+    for counts in counted:
+        ambiguous |= seen & counts.keys()
+        seen |= counts.keys()
     chosen: set[str] = set()
-    for counts in copies.values():
+    for counts in counted:
         quota = max(1, round(test_share * counts.total()))
         eligible = sorted((i for i in counts if i not in ambiguous), key=lambda i: order_key(i, seed))
         most = len(eligible) if len(eligible) < len(counts) else len(eligible) - 1
@@ -71,8 +73,6 @@ def draw_test_split(table: pa.Table, folder: Path, *, test_share: float, seed: i
     Raises:
         WorkspaceError: If a file cannot be moved.
     """
-    import pyarrow as pa
-
     ids = table["sample_id"].to_pylist()
     made: set[str] = set()
     chosen = choose_test(list(zip(ids, table["label"].to_pylist(), strict=True)), test_share=test_share, seed=seed)
@@ -82,9 +82,8 @@ def draw_test_split(table: pa.Table, folder: Path, *, test_share: float, seed: i
         for split, path in zip(splits, table["path"].to_pylist(), strict=True)
     ]
     schema = table.schema
-    for name, values in (("split", splits), ("path", paths)):
-        column = schema.get_field_index(name)
-        table = table.set_column(column, schema.field(name), pa.array(values, schema.field(name).type))
+    for name, column in (("split", string_array(splits).dictionary_encode()), ("path", string_array(paths))):
+        table = table.set_column(schema.get_field_index(name), schema.field(name), column)
     return sorted_table(table)
 
 

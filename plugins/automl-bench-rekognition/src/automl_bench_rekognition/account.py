@@ -6,7 +6,9 @@ import logging
 import os
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -50,6 +52,7 @@ class Account:
     def __init__(self, reach: Reach) -> None:
         import boto3
         from botocore.config import Config
+        from botocore.session import Session
 
         # At DEBUG botocore writes headers and signatures, among them the token of a role that no setting names.
         for talkative in ("boto3", "botocore"):
@@ -57,7 +60,9 @@ class Account:
         self.bucket = reach.bucket
         self.manages_policy = reach.manages_policy
         with aws_errors():
-            session = boto3.session.Session(region_name=reach.region or None)
+            core = Session()
+            core.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=_moment)
+            session = boto3.session.Session(region_name=reach.region or None, botocore_session=core)
             if not session.region_name:
                 raise RequestRefused(
                     "No AWS region is set.",
@@ -152,6 +157,18 @@ def _require_json(response_dict: Mapping[str, Any], **_: object) -> None:
     """
     if response_dict["status_code"] == 200 and json_object(response_dict["body"]) is None:
         raise ServiceUnavailable("AWS's answer cannot be read.")
+
+
+def _moment(value: Any) -> datetime:
+    """Read a time in an answer. botocore asks dateutil: 40 µs, two thirds of what an object in a listing costs."""
+    from botocore.utils import parse_timestamp
+
+    if isinstance(value, str):
+        with suppress(ValueError):
+            moment = datetime.fromisoformat(value)
+            if moment.tzinfo is not None:
+                return moment
+    return parse_timestamp(value)
 
 
 def _yes_or_no(name: str, value: str) -> bool:

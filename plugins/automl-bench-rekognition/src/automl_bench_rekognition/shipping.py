@@ -101,10 +101,15 @@ def pack(bucket: str, training_set: TrainingSet) -> Shipment:
 
 def _digest(path: Path) -> bytes:
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").digest()
+        return hashlib.sha256(_content(path)).digest()
     except OSError as error:
         raise RequestRefused(f"{path}: {error.strerror or error}.") from error
+
+
+def _content(path: Path) -> bytes:
+    """Return what is in a file, 15 MB at the most, without the buffers of a file object: thousands are read, twice."""
+    with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - `Path.open` takes half as long as the reading
+        return file.readall()
 
 
 def _check_shape(sample: Sample) -> None:
@@ -152,7 +157,7 @@ def in_flight(images: Mapping[str, Image]) -> int:
 
 def _requests(account: Account, images: Mapping[str, Image]) -> Iterator[tuple[str, Callable[[], HttpRequest]]]:
     def maker(key: str, image: Image) -> Callable[[], HttpRequest]:
-        return lambda: signed_put(account, key, image.path.read_bytes(), image.digest, image.media_type)
+        return lambda: signed_put(account, key, _content(image.path), image.digest, image.media_type)
 
     return ((key, maker(key, image)) for key, image in images.items())
 
