@@ -1,0 +1,139 @@
+"""Deleting one resource: one step a call, never a wait. "Already gone" is success everywhere.
+
+Only the display name of a dataset or training is ours to choose, so that a request whose answer was lost may have
+made a second one: whatever bears the name goes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from automl_bench.contract import Deletion, Resource
+from automl_bench.errors import ResourceConflict, ResourceMissing
+from automl_bench_vertex import control, datasets, endpoints, shipping, trainings
+from automl_bench_vertex.naming import DATASET, DEPLOYED_MODEL, ENDPOINT, MODEL, SAMPLES, TRAINING, sibling
+
+if TYPE_CHECKING:
+    from automl_bench_vertex.account import Account
+
+Log = Callable[[str], None]
+
+
+def delete(account: Account, resource: Resource, log: Log) -> Deletion:
+    """Take a resource one step further towards its end.
+
+    Raises:
+        ProviderError: If the service refuses.
+    """
+    if resource.kind == SAMPLES:
+        return shipping.delete_folder(account, resource.name)
+    steps = {
+        DATASET: _delete_dataset,
+        MODEL: _delete_model,
+        TRAINING: _delete_training,
+        ENDPOINT: _delete_endpoint,
+        DEPLOYED_MODEL: _undeploy,
+    }
+    if resource.kind not in steps:
+        raise ResourceMissing(f"{resource.kind!r} is no kind of resource of Vertex AI.")
+    return steps[resource.kind](account, resource, log)
+
+
+def _step(what: str, act: Callable[[], None], log: Log) -> None:
+    """Begin a deletion; what is gone already, or still busy, is for the next look to tell."""
+    try:
+        act()
+    except ResourceMissing:
+        return
+    except ResourceConflict as error:
+        log(f"{what} is busy: {error.message}")
+
+
+def _delete_dataset(account: Account, resource: Resource, log: Log) -> Deletion:
+    """Delete a dataset. While its import goes on the service refuses, and its end is awaited."""
+
+    def present() -> list[str]:
+        return _present(resource, datasets.listed(account, resource.name), lambda name: datasets.get(account, name))
+
+    names = present()
+    for name in names:
+        _step(resource.name, lambda: datasets.delete(account, name), log)  # noqa: B023  # called at once
+    return _outcome(names, present)
+
+
+def _delete_training(account: Account, resource: Resource, log: Log) -> Deletion:
+    """Call a training off if it goes on, delete the model that it made, then delete it."""
+
+    def present() -> list[str]:
+        return _present(resource, trainings.listed(account, resource.name), lambda name: trainings.get(account, name))
+
+    names = present()
+    for name in names:
+        pipeline = trainings.get(account, name)
+        if pipeline is None:
+            continue
+        if pipeline.state.name in trainings.GOING:
+            if pipeline.state.name not in trainings.CALLED_OFF:
+                log(f"calling the training {name} off")
+                _step(resource.name, lambda: trainings.cancel(account, name), log)  # noqa: B023
+            return Deletion.PENDING
+        made = pipeline.model_to_upload.name
+        if made and trainings.get_model(account, made) is not None:
+            _step(resource.name, lambda: trainings.delete_model(account, made), log)  # noqa: B023
+            if trainings.get_model(account, made) is not None:
+                return Deletion.PENDING
+        _step(resource.name, lambda: trainings.delete(account, name), log)  # noqa: B023
+    return _outcome(names, present)
+
+
+def _present(resource: Resource, listed: list[Any], get: Callable[[str], Any]) -> list[str]:
+    """Return the ids of what bears a resource's name; lists lag behind, so each is looked at once more."""
+    names = list(dict.fromkeys([*([resource.resource_id] if resource.resource_id else []), *(e.name for e in listed)]))
+    return [name for name in names if get(name) is not None]
+
+
+def _outcome(before: list[str], present: Callable[[], list[str]]) -> Deletion:
+    if not before:
+        return Deletion.ALREADY_GONE
+    return Deletion.PENDING if present() else Deletion.DELETED
+
+
+def _delete_model(account: Account, resource: Resource, log: Log) -> Deletion:
+    name = resource.resource_id or trainings.model_id(account, resource.name)
+    if trainings.get_model(account, name) is None:
+        return Deletion.ALREADY_GONE
+    _step(resource.name, lambda: trainings.delete_model(account, name), log)
+    return Deletion.PENDING if trainings.get_model(account, name) is not None else Deletion.DELETED
+
+
+def _undeploy(account: Account, resource: Resource, log: Log) -> Deletion:
+    """Take a model off its endpoint. It is billed until it is off, so only that is the end."""
+    name = str(resource.details.get("endpoint", "")) or endpoints.endpoint_id(account, sibling(resource.name, ENDPOINT))
+    endpoint = endpoints.get(account, name)
+    if endpoint is None:
+        return Deletion.ALREADY_GONE
+    serving = endpoints.deployed(endpoint, resource.name)
+    if serving is None:
+        if control.going(account, name, control.DEPLOY) is not None:
+            log(f"{resource.name} is still being deployed; the service cannot call that off, so its end is awaited")
+            return Deletion.PENDING
+        return Deletion.ALREADY_GONE
+    if control.going(account, name, control.UNDEPLOY) is None:
+        log(f"undeploying {resource.name}")
+        _step(resource.name, lambda: endpoints.undeploy(account, name, serving.id), log)
+    endpoint = endpoints.get(account, name)
+    gone = endpoint is None or endpoints.deployed(endpoint, resource.name) is None
+    return Deletion.DELETED if gone else Deletion.PENDING
+
+
+def _delete_endpoint(account: Account, resource: Resource, log: Log) -> Deletion:
+    name = resource.resource_id or endpoints.endpoint_id(account, resource.name)
+    endpoint = endpoints.get(account, name)
+    if endpoint is None:
+        return Deletion.ALREADY_GONE
+    for serving in endpoint.deployed_models:  # by hand, or by a call whose answer was lost
+        if control.going(account, name, control.UNDEPLOY) is None:
+            _step(resource.name, lambda: endpoints.undeploy(account, name, serving.id), log)  # noqa: B023
+    _step(resource.name, lambda: endpoints.delete(account, name), log)
+    return Deletion.PENDING if endpoints.get(account, name) is not None else Deletion.DELETED
