@@ -106,28 +106,32 @@ class Account:
         """Client of the dataset service."""
         from google.cloud.aiplatform_v1 import DatasetServiceClient
 
-        return self._client(DatasetServiceClient)
+        client: DatasetServiceClient = self._client(DatasetServiceClient)
+        return client
 
     @cached_property
     def pipelines(self) -> PipelineServiceClient:
         """Client of the training service."""
         from google.cloud.aiplatform_v1 import PipelineServiceClient
 
-        return self._client(PipelineServiceClient)
+        client: PipelineServiceClient = self._client(PipelineServiceClient)
+        return client
 
     @cached_property
     def models(self) -> ModelServiceClient:
         """Client of the model service."""
         from google.cloud.aiplatform_v1 import ModelServiceClient
 
-        return self._client(ModelServiceClient)
+        client: ModelServiceClient = self._client(ModelServiceClient)
+        return client
 
     @cached_property
     def endpoints(self) -> EndpointServiceClient:
         """Client of the endpoint service."""
         from google.cloud.aiplatform_v1 import EndpointServiceClient
 
-        return self._client(EndpointServiceClient)
+        client: EndpointServiceClient = self._client(EndpointServiceClient)
+        return client
 
     @cached_property
     def storage(self) -> StorageClient:
@@ -153,7 +157,7 @@ def _default_credentials() -> tuple[Credentials, str]:
         try:
             found, project = google.auth.default(scopes=[SCOPE])
         except (OSError, ValueError) as error:  # a key file that is none
-            raise exceptions.DefaultCredentialsError() from error
+            raise exceptions.DefaultCredentialsError() from error  # type: ignore[no-untyped-call]
     return found, project or ""
 
 

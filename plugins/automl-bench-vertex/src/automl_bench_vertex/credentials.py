@@ -10,7 +10,7 @@ from google.auth.credentials import Credentials
 from automl_bench_vertex.tokens import Tokens
 
 
-class SharedCredentials(Credentials):  # type: ignore[misc]  # google-auth has no types
+class SharedCredentials(Credentials):
     """Credentials for the SDKs' clients. They never fetch a token themselves.
 
     A service account's own class would make the clients sign tokens themselves, each its own.
@@ -21,7 +21,7 @@ class SharedCredentials(Credentials):  # type: ignore[misc]  # google-auth has n
     """
 
     def __init__(self, tokens: Tokens, universe_domain: str) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]  # google-auth has no types
         self._tokens = tokens
         self._universe_domain = universe_domain
 

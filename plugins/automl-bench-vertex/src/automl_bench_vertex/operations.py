@@ -107,14 +107,10 @@ def _look_at_training(account: Account, _context: TrialContext, known: Mapping[s
         return _going(known, state.removeprefix("PIPELINE_STATE_").lower())
     metadata = dict(pipeline.training_task_metadata or {})
     milli_hours = metadata.get("costMilliNodeHours")
-    times = {
-        "queue_seconds": _seconds_between(pipeline.create_time, pipeline.start_time),
-        "work_seconds": _seconds_between(pipeline.start_time, pipeline.end_time),
-        "billable_seconds": None if milli_hours is None else float(milli_hours) * SECONDS_PER_MILLI_HOUR,
-    }
+    billable = None if milli_hours is None else float(milli_hours) * SECONDS_PER_MILLI_HOUR
     if state != trainings.SUCCEEDED:
         words = " ".join(pipeline.error.message.split()).rstrip(".")
-        return _failed(known, words or state, billable_seconds=times["billable_seconds"])
+        return _failed(known, words or state, billable_seconds=billable)
     return Operation(
         OperationState.SUCCEEDED,
         token=_token_of(known),
@@ -123,7 +119,9 @@ def _look_at_training(account: Account, _context: TrialContext, known: Mapping[s
             "node_hours_billed": None if milli_hours is None else float(milli_hours) / 1000,
             "stopped_because": metadata.get("successfulStopReason"),
         },
-        **times,
+        queue_seconds=_seconds_between(pipeline.create_time, pipeline.start_time),
+        work_seconds=_seconds_between(pipeline.start_time, pipeline.end_time),
+        billable_seconds=billable,
     )
 
 
