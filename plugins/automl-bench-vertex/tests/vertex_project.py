@@ -149,11 +149,7 @@ class Project:
             wanted = match[1]
         self.canonical(request.parent)
         shown = moment() - (self.pace.listing if lagging else 0.0)
-        kept = [
-            each
-            for each in found
-            if wanted in (None, each.display_name) and each.create_time.timestamp() <= shown
-        ]
+        kept = [each for each in found if wanted in (None, each.display_name) and each.create_time.timestamp() <= shown]
         kept.sort(key=lambda each: each.create_time, reverse=True)
         begin = int(request.page_token or 0)
         end = begin + min(request.page_size or 50, 100)

@@ -113,9 +113,7 @@ class VertexService(LoopbackService):
             SeenRequest(f"{each.method} {each.target}", each.body, each.headers, predicts=each.method == "Predict")
             for each in self.fake.seen
         ]
-        stored = [
-            SeenRequest(f"{each.method} {each.target}", each.body, each.headers) for each in self.storage.seen
-        ]
+        stored = [SeenRequest(f"{each.method} {each.target}", each.body, each.headers) for each in self.storage.seen]
         return [*control, *stored]
 
     def predictions(self) -> int:
@@ -217,5 +215,3 @@ def spoken(name: str) -> str:
             content += name[place].encode()
             place += 1
     return content.decode()
-
-

@@ -74,9 +74,14 @@ class Serving:
         going = sum((moment() - each.since) * each.nodes for those in self.deployed.values() for each in those.values())
         return self._ended_node_seconds + going
 
-    def uses(self, model: str) -> bool:
-        """Return whether a model is deployed somewhere."""
-        return any(each.model.name == model for those in self.deployed.values() for each in those.values())
+    def places(self, model: str) -> list[tuple[str, str]]:
+        """Return where a model is deployed: endpoint and id."""
+        return [
+            (endpoint, each_id)
+            for endpoint, those in self.deployed.items()
+            for each_id, each in those.items()
+            if each.model.name == model
+        ]
 
     # --- endpoints ----------------------------------------------------------------------------------------------
 

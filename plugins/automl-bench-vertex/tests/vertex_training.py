@@ -187,7 +187,11 @@ class Trainings:
         name = self.project.canonical(name)
         if name not in self.models:
             raise Refusal("NOT_FOUND", f"The Model {name} does not exist.")
-        return self.models[name]
+        model = self.models[name]
+        model.deployed_models = [
+            {"endpoint": endpoint, "deployed_model_id": each} for endpoint, each in self.project.serving.places(name)
+        ]
+        return model
 
     def list_models(self, request: Any) -> Any:
         self._advance()
@@ -196,7 +200,7 @@ class Trainings:
 
     def delete_model(self, request: Any) -> LongWork:
         model = self.get_model(request.name)
-        if self.project.serving.uses(model.name):
+        if model.deployed_models:
             raise Refusal("FAILED_PRECONDITION", f"The Model {model.name} is deployed.")
         return self.project.delete_later(model.name, lambda: _drop(self.models, model.name))
 

@@ -40,14 +40,24 @@ def delete(account: Account, resource: Resource, log: Log) -> Deletion:
     return steps[resource.kind](account, resource, log)
 
 
-def _step(what: str, act: Callable[[], None], log: Log) -> None:
-    """Begin a deletion; what is gone already, or still busy, is for the next look to tell."""
+def _step(what: str, act: Callable[[], None], is_busy: Callable[[], bool], log: Log) -> None:
+    """Begin a deletion. What is gone already is for the next look to tell, and so is what is busy.
+
+    Raises:
+        ResourceConflict: If the service refuses though nothing is under way whose end could be awaited.
+    """
     try:
         act()
     except ResourceMissing:
         return
     except ResourceConflict as error:
+        if not is_busy():
+            raise
         log(f"{what} is busy: {error.message}")
+
+
+def _has_work(account: Account, name: str) -> bool:
+    return any(work.going for work in control.listed(account, name))
 
 
 def _delete_dataset(account: Account, resource: Resource, log: Log) -> Deletion:
@@ -58,7 +68,12 @@ def _delete_dataset(account: Account, resource: Resource, log: Log) -> Deletion:
 
     names = present()
     for name in names:
-        _step(resource.name, lambda: datasets.delete(account, name), log)  # noqa: B023  # called at once
+        _step(
+            resource.name,
+            lambda: datasets.delete(account, name),  # noqa: B023  # called at once
+            lambda: _has_work(account, name),  # noqa: B023
+            log,
+        )
     return _outcome(names, present)
 
 
@@ -70,21 +85,27 @@ def _delete_training(account: Account, resource: Resource, log: Log) -> Deletion
 
     names = present()
     for name in names:
-        pipeline = trainings.get(account, name)
-        if pipeline is None:
-            continue
-        if pipeline.state.name in trainings.GOING:
-            if pipeline.state.name not in trainings.CALLED_OFF:
-                log(f"calling the training {name} off")
-                _step(resource.name, lambda: trainings.cancel(account, name), log)  # noqa: B023
+        if not _end_training(account, name, log):
             return Deletion.PENDING
-        made = pipeline.model_to_upload.name
-        if made and trainings.get_model(account, made) is not None:
-            _step(resource.name, lambda: trainings.delete_model(account, made), log)  # noqa: B023
-            if trainings.get_model(account, made) is not None:
-                return Deletion.PENDING
-        _step(resource.name, lambda: trainings.delete(account, name), log)  # noqa: B023
     return _outcome(names, present)
+
+
+def _end_training(account: Account, name: str, log: Log) -> bool:
+    """Take one training a step further; return whether its deletion has begun."""
+    pipeline = trainings.get(account, name)
+    if pipeline is None:
+        return True
+    state = pipeline.state.name
+    if state in trainings.GOING:
+        if state not in trainings.CALLED_OFF:
+            log(f"calling the training {name} off")
+            _step(name, lambda: trainings.cancel(account, name), lambda: True, log)  # it may just have ended
+        return False
+    made = pipeline.model_to_upload.name
+    if made and _end_model(account, made, log) is Deletion.PENDING:
+        return False
+    _step(name, lambda: trainings.delete(account, name), lambda: _has_work(account, name), log)
+    return True
 
 
 def _present(resource: Resource, listed: list[Any], get: Callable[[str], Any]) -> list[str]:
@@ -100,10 +121,20 @@ def _outcome(before: list[str], present: Callable[[], list[str]]) -> Deletion:
 
 
 def _delete_model(account: Account, resource: Resource, log: Log) -> Deletion:
-    name = resource.resource_id or trainings.model_id(account, resource.name)
-    if trainings.get_model(account, name) is None:
+    return _end_model(account, resource.resource_id or trainings.model_id(account, resource.name), log)
+
+
+def _end_model(account: Account, name: str, log: Log) -> Deletion:
+    """Delete a model. While it is deployed the service refuses; that it is being taken off is awaited."""
+    model = trainings.get_model(account, name)
+    if model is None:
         return Deletion.ALREADY_GONE
-    _step(resource.name, lambda: trainings.delete_model(account, name), log)
+
+    def is_busy() -> bool:
+        places = [reference.endpoint for reference in model.deployed_models]
+        return not places or any(_has_work(account, place) for place in places)
+
+    _step(name, lambda: trainings.delete_model(account, name), is_busy, log)
     return Deletion.PENDING if trainings.get_model(account, name) is not None else Deletion.DELETED
 
 
@@ -121,7 +152,12 @@ def _undeploy(account: Account, resource: Resource, log: Log) -> Deletion:
         return Deletion.ALREADY_GONE
     if control.going(account, name, control.UNDEPLOY) is None:
         log(f"undeploying {resource.name}")
-        _step(resource.name, lambda: endpoints.undeploy(account, name, serving.id), log)
+        _step(
+            resource.name,
+            lambda: endpoints.undeploy(account, name, serving.id),
+            lambda: _has_work(account, name),
+            log,
+        )
     endpoint = endpoints.get(account, name)
     gone = endpoint is None or endpoints.deployed(endpoint, resource.name) is None
     return Deletion.DELETED if gone else Deletion.PENDING
@@ -132,8 +168,11 @@ def _delete_endpoint(account: Account, resource: Resource, log: Log) -> Deletion
     endpoint = endpoints.get(account, name)
     if endpoint is None:
         return Deletion.ALREADY_GONE
+    if _has_work(account, name):
+        log(f"{resource.name} is busy, and the end of that is awaited")
+        return Deletion.PENDING
     for serving in endpoint.deployed_models:  # by hand, or by a call whose answer was lost
-        if control.going(account, name, control.UNDEPLOY) is None:
-            _step(resource.name, lambda: endpoints.undeploy(account, name, serving.id), log)  # noqa: B023
-    _step(resource.name, lambda: endpoints.delete(account, name), log)
+        endpoints.undeploy(account, name, serving.id)
+        return Deletion.PENDING
+    _step(resource.name, lambda: endpoints.delete(account, name), lambda: _has_work(account, name), log)
     return Deletion.PENDING if endpoints.get(account, name) is not None else Deletion.DELETED
