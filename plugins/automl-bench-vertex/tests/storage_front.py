@@ -1,4 +1,4 @@
-"""Cloud Storage on this machine: the real fake-gcs-server, and a front before it that asks for tokens and keeps a record.
+"""Cloud Storage on this machine: the real fake-gcs-server, and a front that asks for tokens and keeps a record.
 
 fake-gcs-server looks at no token and records nothing. The front does both, and makes faults.
 """
@@ -200,7 +200,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(answer[1])
         self.wfile.flush()
 
-    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _serve
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _serve  # noqa: N815  # the names that http.server asks for
 
     def _forward(self, body: bytes, headers: dict[str, str]) -> tuple[int, bytes, list[tuple[str, str]]]:
         connection = http.client.HTTPConnection(self.server.front.upstream, timeout=30)

@@ -21,7 +21,6 @@ from typing import Any, Self
 from urllib.parse import urlsplit
 
 import vertex_routes
-from google.rpc import code_pb2
 from google_tokens import TokenIssuer
 from vertex_project import Pace, Project
 from vertex_routes import Refusal
@@ -137,44 +136,47 @@ class VertexFake:
     # --- one request --------------------------------------------------------------------------------------------
 
     def serve(self, verb: str, target: str, headers: dict[str, str], body: bytes) -> tuple[int, bytes, dict[str, str]]:
-        """Answer one request.
+        """Answer one request: status, content, headers.
 
         Raises:
             Hangup: If the connection is to be reset.
         """
-        method = "unknown"
+        parts = urlsplit(target)
+        method, more = "unknown", {"Content-Type": "application/json; charset=UTF-8"}
+        lost = False
         try:
-            parts = urlsplit(target)
             if (verb, parts.path) == ("POST", "/token"):
                 method = TOKEN
                 status, content = self._grant(body)
-                return self._record(method, target, headers, body, status, content)
-            try:
+            else:
+                self._authorize(headers)
                 method, request = vertex_routes.read(verb, parts.path, parts.query, body)
-            finally:
-                if self.tokens is not None and not self.tokens.holds(headers.get("authorization", "")):
-                    raise Refusal("UNAUTHENTICATED", "Request had invalid authentication credentials.")
-            self.before(method)
-            fault = self._fault(method)
-            if isinstance(fault, bytes):
-                return self._record(method, target, headers, body, 200, fault)
-            if isinstance(fault, int):
-                return self._record(method, target, headers, body, fault, b"")
-            if fault is not None:
-                raise fault
-            message = self.project.call(method, request, len(body))
-            lost = method in CREATING and self.lose_when(method)
-            answered = self._record(method, target, headers, body, 200, vertex_routes.answer(message))
-            if lost:
-                raise Hangup
-            return answered
+                lost = method in CREATING and self.lose_when(method)
+                status, content = self._carry_out(method, request, len(body))
         except Refusal as refusal:
             status = STATUS[refusal.code]
             about = {"code": status, "message": str(refusal), "status": refusal.code, "details": refusal.details}
-            assert code_pb2.Code.Value(refusal.code)
-            content = json.dumps({"error": about}).encode()
-            answer = self._record(method, target, headers, body, status, content)
-            return answer[0], answer[1], {**answer[2], **refusal.headers}
+            content, more = json.dumps({"error": about}).encode(), {**more, **refusal.headers}
+        with self._lock:
+            self.seen.append(Seen(method, target, body, headers, status))
+        if lost:
+            raise Hangup
+        return status, content, more
+
+    def _authorize(self, headers: dict[str, str]) -> None:
+        if self.tokens is not None and not self.tokens.holds(headers.get("authorization", "")):
+            raise Refusal("UNAUTHENTICATED", "Request had invalid authentication credentials.")
+
+    def _carry_out(self, method: str, request: Any, size: int) -> tuple[int, bytes]:
+        self.before(method)
+        fault = self._fault(method)
+        if isinstance(fault, bytes):
+            return 200, fault
+        if isinstance(fault, int):
+            return fault, b""
+        if fault is not None:
+            raise fault
+        return 200, vertex_routes.answer(self.project.call(method, request, size))
 
     def _grant(self, body: bytes) -> tuple[int, bytes]:
         fault = self._fault(TOKEN)
@@ -190,13 +192,6 @@ class VertexFake:
         assert self.tokens is not None, "nobody should ask for a token"
         status, content = self.tokens.grant(body)
         return status, json.dumps(content).encode()
-
-    def _record(
-        self, method: str, target: str, headers: dict[str, str], body: bytes, status: int, content: bytes
-    ) -> tuple[int, bytes, dict[str, str]]:
-        with self._lock:
-            self.seen.append(Seen(method, target, body, headers, status))
-        return status, content, {"Content-Type": "application/json; charset=UTF-8"}
 
 
 class _Server(ThreadingHTTPServer):
@@ -236,7 +231,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(content)
         self.wfile.flush()
 
-    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _serve
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _serve  # noqa: N815  # the names that http.server asks for
 
     def log_message(self, *_: Any) -> None:
         """Say nothing."""

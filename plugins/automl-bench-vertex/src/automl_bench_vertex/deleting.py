@@ -60,6 +60,15 @@ def _has_work(account: Account, name: str) -> bool:
     return any(work.going for work in control.listed(account, name))
 
 
+def _is_being_made(account: Account, resource: Resource, name: str) -> bool:
+    """Return whether the creation of something that does not show yet goes on: it would show after we have left."""
+    operation = str(resource.details.get("operation", ""))
+    try:
+        return control.look(account, operation).going if operation else _has_work(account, name)
+    except ResourceMissing:
+        return False
+
+
 def _delete_dataset(account: Account, resource: Resource, log: Log) -> Deletion:
     """Delete a dataset. While its import goes on the service refuses, and its end is awaited."""
 
@@ -67,6 +76,8 @@ def _delete_dataset(account: Account, resource: Resource, log: Log) -> Deletion:
         return _present(resource, datasets.listed(account, resource.name), lambda name: datasets.get(account, name))
 
     names = present()
+    if not names and resource.resource_id and _is_being_made(account, resource, resource.resource_id):
+        return Deletion.PENDING
     for name in names:
         _step(
             resource.name,
@@ -167,7 +178,7 @@ def _delete_endpoint(account: Account, resource: Resource, log: Log) -> Deletion
     name = resource.resource_id or endpoints.endpoint_id(account, resource.name)
     endpoint = endpoints.get(account, name)
     if endpoint is None:
-        return Deletion.ALREADY_GONE
+        return Deletion.PENDING if _is_being_made(account, resource, name) else Deletion.ALREADY_GONE
     if _has_work(account, name):
         log(f"{resource.name} is busy, and the end of that is awaited")
         return Deletion.PENDING
