@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from vertex_service import VertexService
-from vertex_trial import VertexTrial
+from vertex_trial import VertexTrial, enter
 
 
 @pytest.fixture
@@ -16,14 +16,6 @@ def vertex(monkeypatch: pytest.MonkeyPatch) -> Iterator[VertexService]:
     with VertexService() as service:
         enter(service, monkeypatch)
         yield service
-
-
-def enter(service: VertexService, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Put a service's addresses into this process's environment."""
-    for name in ("GOOGLE_CLOUD_QUOTA_PROJECT", "AUTOML_BENCH_VERTEX_ANONYMOUS"):
-        monkeypatch.delenv(name, raising=False)
-    for name, value in service.environment().items():
-        monkeypatch.setenv(name, value)
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Self
+from urllib.parse import quote
 
 from google_tokens import TokenIssuer, write_key_file
 from storage_front import StorageFront, gcs_server
@@ -86,6 +87,12 @@ class VertexService(LoopbackService):
         """Return the names of all objects in the bucket."""
         answer = self._gcs("GET", f"/storage/v1/b/{self.bucket}/o?maxResults=10000")
         return [item["name"] for item in answer.get("items", [])]
+
+    def read(self, name: str) -> str:
+        """Return an object's content as text."""
+        url = f"{self.gcs_url}/storage/v1/b/{self.bucket}/o/{quote(name, safe='')}?alt=media"
+        with urllib.request.urlopen(url, timeout=30) as answer:
+            return str(answer.read().decode())
 
     def put(self, name: str, content: bytes) -> None:
         """Store an object as somebody else would."""

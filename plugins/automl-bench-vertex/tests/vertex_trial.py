@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from automl_bench_vertex import plugin
 from automl_bench_vertex.description import DESCRIPTION
 from automl_bench_vertex.options import VARIANTS
 from PIL import Image
+from vertex_service import VertexService
 
 from automl_bench.contract import (
     Deletion,
@@ -165,3 +167,11 @@ def delete(context: TrialContext, resource: Resource) -> Deletion:
         assert time.monotonic() < until, f"{resource.kind} {resource.name} does not go away"
         time.sleep(0.01)
     return done
+
+
+def enter(service: VertexService, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Put a service's addresses into this process's environment."""
+    for name in ("GOOGLE_CLOUD_QUOTA_PROJECT", "AUTOML_BENCH_VERTEX_ANONYMOUS"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in service.environment().items():
+        monkeypatch.setenv(name, value)

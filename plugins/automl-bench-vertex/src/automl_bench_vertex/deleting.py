@@ -46,14 +46,18 @@ def _step(what: str, act: Callable[[], None], is_busy: Callable[[], bool], log: 
     Raises:
         ResourceConflict: If the service refuses though nothing is under way whose end could be awaited.
     """
-    try:
-        act()
-    except ResourceMissing:
-        return
-    except ResourceConflict as error:
-        if not is_busy():
-            raise
-        log(f"{what} is busy: {error.message}")
+    for is_last in (False, True):
+        try:
+            return act()
+        except ResourceMissing:
+            return None
+        except ResourceConflict as error:
+            if is_busy():
+                log(f"{what} is busy: {error.message}")
+                return None
+            if is_last:  # the first time, what stood in the way may have ended just before it was looked for
+                raise
+    return None
 
 
 def _has_work(account: Account, name: str) -> bool:
@@ -183,7 +187,12 @@ def _delete_endpoint(account: Account, resource: Resource, log: Log) -> Deletion
         log(f"{resource.name} is busy, and the end of that is awaited")
         return Deletion.PENDING
     for serving in endpoint.deployed_models:  # by hand, or by a call whose answer was lost
-        endpoints.undeploy(account, name, serving.id)
+        _step(
+            name,
+            lambda: endpoints.undeploy(account, name, serving.id),  # noqa: B023  # called at once
+            lambda: _has_work(account, name),
+            log,
+        )
         return Deletion.PENDING
     _step(resource.name, lambda: endpoints.delete(account, name), lambda: _has_work(account, name), log)
     return Deletion.PENDING if endpoints.get(account, name) is not None else Deletion.DELETED
