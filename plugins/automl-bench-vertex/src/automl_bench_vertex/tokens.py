@@ -95,10 +95,13 @@ class Tokens:
         begun = time.monotonic()
         if self._request is None:
             self._request = one_attempt()
-        with google_errors():
-            credentials.refresh(self._request)
-            headers: dict[str, str] = {}
-            credentials.apply(headers)
+        headers: dict[str, str] = {}
+        try:
+            with google_errors():
+                credentials.refresh(self._request)
+                credentials.apply(headers)
+        except (TypeError, AttributeError, KeyError, ValueError):  # google-auth takes any answer for an object
+            raise ServiceUnavailable("The answer of Google's token service cannot be read.") from None
         self._headers = tuple(headers.items())
         self._proved = False
         if credentials.expiry is None:
