@@ -74,7 +74,7 @@ DESCRIPTION = ProviderDescription(
     settings=SETTINGS,
     variants=VARIANTS,
     requires="automl-bench[vertex]",
-    settle_seconds=5.0,
+    settle_seconds=3.0,
     split_policy=(
         "Trains on the training half and selects on the validation half, as the import file says; the service's own "
         "test set is empty, so that it splits nothing itself."
