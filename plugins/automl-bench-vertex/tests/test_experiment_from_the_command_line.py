@@ -105,7 +105,7 @@ def test_the_results_keep_what_the_service_says(bench: Bench) -> None:
     assert stages["train"].billable_seconds == 4.8 * 3600
     assert stages["train"].work_seconds is not None
     assert stages["upload"].result["images"] == stages["upload"].result["data_items"] == 30
-    assert stages["upload"].result["images_reencoded"] == 0
+    assert stages["upload"].result["reencoded"] is False
 
 
 def test_tokens_of_two_seconds_are_renewed_through_a_whole_run_with_its_load(tmp_path: Path) -> None:

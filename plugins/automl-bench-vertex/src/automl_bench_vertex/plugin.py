@@ -83,7 +83,7 @@ def upload(context: TrialContext, training_set: TrainingSet) -> Operation:
         result={
             "images": len(shipment.images),
             "images_sent": sent,
-            "images_reencoded": 0,
+            "reencoded": False,
             "collapsed": shipment.collapsed,
             "contradicting": shipment.contradicting,
             "label_names": labels.names_of(training_set.labels),
