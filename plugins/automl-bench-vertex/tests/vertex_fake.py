@@ -48,7 +48,7 @@ Answer = Refusal | bytes | type[Hangup] | int
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """One request as it came: the method's name, or "token", and how it was answered."""
+    """One request as it came: the method's name, or "token", and how it was answered; 0 for not at all."""
 
     method: str
     target: str
@@ -153,6 +153,8 @@ class VertexFake:
                 method, request = vertex_routes.read(verb, parts.path, parts.query, body)
                 lost = method in CREATING and self.lose_when(method)
                 status, content = self._carry_out(method, request, len(body))
+        except Hangup:
+            status, content, lost = 0, b"", True
         except Refusal as refusal:
             status = STATUS[refusal.code]
             about = {"code": status, "message": str(refusal), "status": refusal.code, "details": refusal.details}

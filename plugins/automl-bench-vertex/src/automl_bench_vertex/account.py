@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from automl_bench.contract import ProviderContext
-from automl_bench.errors import RequestRefused
-from automl_bench_vertex.failures import google_errors
+from automl_bench.errors import RequestRefused, ServiceUnavailable
+from automl_bench_vertex.failures import UNREADABLE, google_errors
 from automl_bench_vertex.tokens import Tokens
 
 if TYPE_CHECKING:
@@ -139,13 +139,30 @@ class Account:
         from google.cloud.storage import Client
 
         with self._lock, google_errors():
-            return Client(
+            client = Client(
                 project=self.project, credentials=self.credentials, client_options={"api_endpoint": self.storage_url}
             )
+        # Else it asks for the bucket once more, in a thread of its own, to adorn traces that nobody collects.
+        client._bucket_metadata_cache = None
+        return client
 
     def _client(self, kind: Any) -> Any:
         with self._lock, google_errors():
-            return kind(credentials=self.credentials, transport="rest", client_options={"api_endpoint": self.api_url})
+            client = kind(credentials=self.credentials, transport="rest", client_options={"api_endpoint": self.api_url})
+        session = getattr(client.transport, "_session", None)
+        if session is not None:
+            session.hooks["response"].append(_require_object)
+        return client
+
+
+def _require_object(response: Any, **_: object) -> None:
+    """Refuse a good answer that is no JSON object: the SDK would read some as one without content, "nothing exists".
+
+    Raises:
+        ServiceUnavailable: In the call that got it.
+    """
+    if response.status_code == 200 and not response.content.lstrip().startswith(b"{"):
+        raise ServiceUnavailable(UNREADABLE)
 
 
 def _default_credentials() -> tuple[Credentials, str]:
