@@ -274,6 +274,21 @@ def test_the_bill_begins_after_its_line_in_the_ledger(trial: VertexTrial, vertex
     assert seen[0][-2:] == ["intends deployed-model", "created deployed-model"]
 
 
+def test_a_node_is_billed_from_deployment_to_the_end_of_undeployment(trial: VertexTrial, vertex: VertexService) -> None:
+    trial.upload()
+    trial.train()
+    trained = vertex.usd()
+    trial.deploy()
+    begun = time.monotonic()
+    time.sleep(0.2)
+    assert vertex.usd() - trained >= 0.2 * 1.375 / 3600
+    trial.tear_down()
+    bill, most = vertex.usd() - trained, (time.monotonic() - begun + 1.0) * 1.375 / 3600
+    assert 0.2 * 1.375 / 3600 < bill < most
+    time.sleep(0.1)
+    assert vertex.usd() - trained == bill
+
+
 def test_a_deployment_that_was_done_is_found_and_costs_no_second_node(
     trial: VertexTrial, vertex: VertexService
 ) -> None:

@@ -192,6 +192,24 @@ def test_the_verbs_go_stage_by_stage_and_an_adopted_endpoint_stays(bench: Bench)
     assert bench.service.resources() == []
 
 
+@pytest.mark.parametrize("method", ["CreateDataset", "CreateTrainingPipeline"])
+def test_an_answer_that_is_lost_while_lists_lag_makes_nothing_twice(bench: Bench, method: str) -> None:
+    left = [1]
+
+    def once(asked: str) -> bool:
+        left[0] -= asked == method
+        return asked == method and left[0] >= 0
+
+    bench.service.fake.project.pace.listing = 1.5
+    bench.service.fake.lose_when = once
+    (row,) = rows(bench.run("--json"))
+    assert row["failed"] == 0
+    made = list(bench.service.creations())
+    assert len(made) == len(set(made)) == 4
+    assert bench.service.fake.count(method) == 1
+    assert bench.service.resources() == []
+
+
 def test_orphans_are_found_with_no_local_file(bench: Bench) -> None:
     assert bench.run("--keep").returncode == ExitCode.OK
     assert len(bench.service.resources()) == 6

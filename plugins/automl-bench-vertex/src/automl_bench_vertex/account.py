@@ -17,6 +17,7 @@ from automl_bench_vertex.tokens import Tokens
 
 if TYPE_CHECKING:
     from google.auth.credentials import Credentials
+    from google.auth.transport.requests import AuthorizedSession
     from google.cloud.aiplatform_v1 import (
         DatasetServiceClient,
         EndpointServiceClient,
@@ -145,6 +146,15 @@ class Account:
         # Else it asks for the bucket once more, in a thread of its own, to adorn traces that nobody collects.
         client._bucket_metadata_cache = None
         return client
+
+    @cached_property
+    def session(self) -> AuthorizedSession:
+        """Session for the requests that no client of the SDKs makes as documented."""
+        from google.auth.transport.requests import AuthorizedSession
+
+        session = AuthorizedSession(self.credentials)  # type: ignore[no-untyped-call]
+        session.hooks["response"].append(_require_object)
+        return session
 
     def _client(self, kind: Any) -> Any:
         with self._lock, google_errors():

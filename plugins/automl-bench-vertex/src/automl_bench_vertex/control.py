@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -46,29 +46,48 @@ class Work:
 
 
 def look(account: Account, name: str) -> Work:
-    """Look once at an operation. Any of the service's clients can.
+    """Look once at an operation.
 
     Raises:
         ResourceMissing: If there is none of that name (any more).
     """
-    with google_errors(name):
-        return work_of(account.datasets.get_operation({"name": name}, **ONCE))
+    from google.longrunning import operations_pb2
+
+    return work_of(_get(account, name, operations_pb2.Operation()))
 
 
 def listed(account: Account, resource: str) -> list[Work]:
     """Return the operations of a resource that the service remembers; none if it tells nothing of them."""
-    found = []
+    from google.longrunning import operations_pb2
+
+    found: list[Work] = []
     token = ""
     try:
         while True:
-            with google_errors(resource):
-                page = account.datasets.list_operations({"name": resource, "page_token": token}, **ONCE)
+            query = {"pageToken": token} if token else {}
+            page = _get(account, f"{resource}/operations", operations_pb2.ListOperationsResponse(), query)
             found += [work_of(each) for each in page.operations]
             token = page.next_page_token
             if not token:
                 return found
     except (ResourceMissing, RequestRefused):
         return found
+
+
+def _get(account: Account, name: str, message: Any, query: Mapping[str, str] | None = None) -> Any:
+    """Read a message at the address that Google documents for operations: `GET /v1/{name}`.
+
+    The SDK's own clients ask under `/ui/`, of which no page of Google's speaks.
+    """
+    import google.cloud.aiplatform_v1.types  # noqa: F401  # knows the messages inside an operation
+    from google.api_core.exceptions import from_http_response
+    from google.protobuf import json_format
+
+    with google_errors(name):
+        answer = account.session.get(f"{account.api_url}/v1/{name}", params=query, timeout=ONCE["timeout"])
+        if answer.status_code != 200:
+            raise from_http_response(answer)  # type: ignore[no-untyped-call]
+        return json_format.Parse(answer.content, message, ignore_unknown_fields=True)
 
 
 def going(account: Account, resource: str, kind: str) -> Work | None:
