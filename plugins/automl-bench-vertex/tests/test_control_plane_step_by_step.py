@@ -385,6 +385,15 @@ def test_a_dataset_whose_import_goes_on_is_waited_for(trial: VertexTrial, vertex
     assert vertex.resources() == []
 
 
+def test_a_service_that_lists_no_operations_is_cleared_all_the_same(trial: VertexTrial, vertex: VertexService) -> None:
+    vertex.fake.fail("ListOperations", Refusal("UNIMPLEMENTED", "not here"), times=10**6)
+    vertex.fake.project.pace.deleting = vertex.fake.project.pace.undeploying = 0.2
+    trial.up()
+    trial.tear_down()
+    assert vertex.resources() == []
+    assert vertex.fake.count("UndeployModel") == vertex.fake.count("DeleteDataset") == 1, "asked for once, then awaited"
+
+
 def test_a_refusal_that_no_wait_mends_is_told_at_once(trial: VertexTrial, vertex: VertexService) -> None:
     trial.up()
     (dataset,) = [item for item in trial.ledger.made if item.kind == "dataset"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -138,6 +138,21 @@ def test_tokens_that_end_early_in_the_middle_of_an_upload_lose_no_image(
     assert len(vertex.storage.uploads(401)) >= 1
     assert len(vertex.storage.uploads(200)) == 30
     assert vertex.fake.count(TOKEN) == 2
+
+
+def test_a_token_that_ends_between_a_look_and_the_first_image_is_renewed(
+    trial: VertexTrial, vertex: VertexService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = shipping.in_flight
+
+    def revoke(images: Mapping[str, shipping.Image]) -> int:
+        assert vertex.tokens is not None
+        vertex.tokens.revoke()
+        return real(images)
+
+    monkeypatch.setattr(shipping, "in_flight", revoke)
+    assert trial.upload().result["data_items"] == 30
+    assert len(vertex.storage.uploads(401)) >= 1
 
 
 def test_a_token_that_ended_early_is_replaced_also_for_the_sdk_s_clients(

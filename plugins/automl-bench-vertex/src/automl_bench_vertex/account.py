@@ -86,6 +86,8 @@ class Account:
         self.tokens = Tokens(found)
         self._universe_domain = getattr(found, "universe_domain", "googleapis.com")
         self._lock = threading.RLock()
+        self.deletions: dict[str, str] = {}
+        """Operations of deletions that this process has begun, by what they delete."""
 
     def __repr__(self) -> str:
         return f"<project {self.project} in {self.region}>"

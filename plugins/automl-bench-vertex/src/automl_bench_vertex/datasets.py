@@ -64,10 +64,11 @@ def begin_import(account: Account, resource_id: str, address: str) -> str:
     return str(answer.operation.name)
 
 
-def delete(account: Account, resource_id: str) -> None:
-    """Begin to delete a dataset with all that was imported."""
+def delete(account: Account, resource_id: str) -> str:
+    """Begin to delete a dataset with all that was imported; return the operation\'s name."""
     with google_errors(resource_id):
-        account.datasets.delete_dataset({"name": resource_id}, **ONCE)
+        answer = account.datasets.delete_dataset({"name": resource_id}, **ONCE)
+    return str(answer.operation.name)
 
 
 def resource_of(account: Account, dataset: Any) -> Resource:

@@ -7,6 +7,7 @@ made a second one: whatever bears the name goes.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from automl_bench.contract import Deletion, Resource
@@ -40,24 +41,34 @@ def delete(account: Account, resource: Resource, log: Log) -> Deletion:
     return steps[resource.kind](account, resource, log)
 
 
-def _step(what: str, act: Callable[[], None], is_busy: Callable[[], bool], log: Log) -> None:
-    """Begin a deletion. What is gone already is for the next look to tell, and so is what is busy.
+def _begin(account: Account, name: str, act: Callable[[], str], is_busy: Callable[[], bool], log: Log) -> None:
+    """Begin a deletion, unless one that was begun goes on. What is gone or busy is for the next look to tell.
 
     Raises:
         ResourceConflict: If the service refuses though nothing is under way whose end could be awaited.
     """
+    if _goes_on(account, account.deletions.get(name, "")):
+        return
     for is_last in (False, True):
         try:
-            return act()
+            account.deletions[name] = act()
         except ResourceMissing:
-            return None
+            return
         except ResourceConflict as error:
             if is_busy():
-                log(f"{what} is busy: {error.message}")
-                return None
+                log(f"{name} is busy: {error.message}")
+                return
             if is_last:  # the first time, what stood in the way may have ended just before it was looked for
                 raise
-    return None
+        else:
+            return
+
+
+def _goes_on(account: Account, operation: str) -> bool:
+    try:
+        return bool(operation) and control.look(account, operation).going
+    except ResourceMissing:
+        return False
 
 
 def _has_work(account: Account, name: str) -> bool:
@@ -67,10 +78,7 @@ def _has_work(account: Account, name: str) -> bool:
 def _is_being_made(account: Account, resource: Resource, name: str) -> bool:
     """Return whether the creation of something that does not show yet goes on: it would show after we have left."""
     operation = str(resource.details.get("operation", ""))
-    try:
-        return control.look(account, operation).going if operation else _has_work(account, name)
-    except ResourceMissing:
-        return False
+    return _goes_on(account, operation) if operation else _has_work(account, name)
 
 
 def _delete_dataset(account: Account, resource: Resource, log: Log) -> Deletion:
@@ -83,8 +91,9 @@ def _delete_dataset(account: Account, resource: Resource, log: Log) -> Deletion:
     if not names and resource.resource_id and _is_being_made(account, resource, resource.resource_id):
         return Deletion.PENDING
     for name in names:
-        _step(
-            resource.name,
+        _begin(
+            account,
+            name,
             lambda: datasets.delete(account, name),  # noqa: B023  # called at once
             lambda: _has_work(account, name),  # noqa: B023
             log,
@@ -114,12 +123,13 @@ def _end_training(account: Account, name: str, log: Log) -> bool:
     if state in trainings.GOING:
         if state not in trainings.CALLED_OFF:
             log(f"calling the training {name} off")
-            _step(name, lambda: trainings.cancel(account, name), lambda: True, log)  # it may just have ended
+            with suppress(ResourceConflict, ResourceMissing):  # it may just have ended
+                trainings.cancel(account, name)
         return False
     made = pipeline.model_to_upload.name
     if made and _end_model(account, made, log) is Deletion.PENDING:
         return False
-    _step(name, lambda: trainings.delete(account, name), lambda: _has_work(account, name), log)
+    _begin(account, name, lambda: trainings.delete(account, name), lambda: _has_work(account, name), log)
     return True
 
 
@@ -149,7 +159,7 @@ def _end_model(account: Account, name: str, log: Log) -> Deletion:
         places = [reference.endpoint for reference in model.deployed_models]
         return not places or any(_has_work(account, place) for place in places)
 
-    _step(name, lambda: trainings.delete_model(account, name), is_busy, log)
+    _begin(account, name, lambda: trainings.delete_model(account, name), is_busy, log)
     return Deletion.PENDING if trainings.get_model(account, name) is not None else Deletion.DELETED
 
 
@@ -165,17 +175,21 @@ def _undeploy(account: Account, resource: Resource, log: Log) -> Deletion:
             log(f"{resource.name} is still being deployed; the service cannot call that off, so its end is awaited")
             return Deletion.PENDING
         return Deletion.ALREADY_GONE
-    if control.going(account, name, control.UNDEPLOY) is None:
-        log(f"undeploying {resource.name}")
-        _step(
-            resource.name,
-            lambda: endpoints.undeploy(account, name, serving.id),
-            lambda: _has_work(account, name),
-            log,
-        )
+    _undeploy_one(account, name, serving.id, log)
     endpoint = endpoints.get(account, name)
     gone = endpoint is None or endpoints.deployed(endpoint, resource.name) is None
     return Deletion.DELETED if gone else Deletion.PENDING
+
+
+def _undeploy_one(account: Account, name: str, deployed_model_id: str, log: Log) -> None:
+    log(f"undeploying from {name}")
+    _begin(
+        account,
+        name,
+        lambda: endpoints.undeploy(account, name, deployed_model_id),
+        lambda: _has_work(account, name),
+        log,
+    )
 
 
 def _delete_endpoint(account: Account, resource: Resource, log: Log) -> Deletion:
@@ -187,12 +201,7 @@ def _delete_endpoint(account: Account, resource: Resource, log: Log) -> Deletion
         log(f"{resource.name} is busy, and the end of that is awaited")
         return Deletion.PENDING
     for serving in endpoint.deployed_models:  # by hand, or by a call whose answer was lost
-        _step(
-            name,
-            lambda: endpoints.undeploy(account, name, serving.id),  # noqa: B023  # called at once
-            lambda: _has_work(account, name),
-            log,
-        )
+        _undeploy_one(account, name, serving.id, log)
         return Deletion.PENDING
-    _step(resource.name, lambda: endpoints.delete(account, name), lambda: _has_work(account, name), log)
+    _begin(account, name, lambda: endpoints.delete(account, name), lambda: _has_work(account, name), log)
     return Deletion.PENDING if endpoints.get(account, name) is not None else Deletion.DELETED

@@ -94,17 +94,19 @@ def deploy(account: Account, resource_id: str, name: str, model: str) -> Resourc
     return deployed_resource(account, name, resource_id, operation=begun.operation.name)
 
 
-def undeploy(account: Account, resource_id: str, deployed_model_id: str) -> None:
-    """Begin to take a model off an endpoint."""
+def undeploy(account: Account, resource_id: str, deployed_model_id: str) -> str:
+    """Begin to take a model off an endpoint; return the operation's name."""
     request = {"endpoint": resource_id, "deployed_model_id": deployed_model_id}
     with google_errors(resource_id):
-        account.endpoints.undeploy_model(request, **ONCE)
+        answer = account.endpoints.undeploy_model(request, **ONCE)
+    return str(answer.operation.name)
 
 
-def delete(account: Account, resource_id: str) -> None:
-    """Begin to delete an endpoint on which nothing is deployed."""
+def delete(account: Account, resource_id: str) -> str:
+    """Begin to delete an endpoint on which nothing is deployed; return the operation\'s name."""
     with google_errors(resource_id):
-        account.endpoints.delete_endpoint({"name": resource_id}, **ONCE)
+        answer = account.endpoints.delete_endpoint({"name": resource_id}, **ONCE)
+    return str(answer.operation.name)
 
 
 def adopt(account: Account, given: str) -> Any:

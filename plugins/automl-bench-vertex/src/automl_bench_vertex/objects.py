@@ -34,6 +34,7 @@ def listed(account: Account, prefix: str) -> Iterator[StoredObject]:
     with google_errors(f"gs://{account.bucket}"):
         for blob in account.storage.list_blobs(account.bucket, prefix=prefix, fields=fields, **ONCE):
             yield StoredObject(blob.name, blob.time_created.isoformat() if blob.time_created else "")
+    account.tokens.accepted()
 
 
 def write(account: Account, name: str, content: bytes, media_type: str) -> None:

@@ -113,10 +113,11 @@ def cancel(account: Account, resource_id: str) -> None:
         account.pipelines.cancel_training_pipeline({"name": resource_id}, **ONCE)
 
 
-def delete(account: Account, resource_id: str) -> None:
-    """Begin to delete a training that has ended."""
+def delete(account: Account, resource_id: str) -> str:
+    """Begin to delete a training that has ended; return the operation\'s name."""
     with google_errors(resource_id):
-        account.pipelines.delete_training_pipeline({"name": resource_id}, **ONCE)
+        answer = account.pipelines.delete_training_pipeline({"name": resource_id}, **ONCE)
+    return str(answer.operation.name)
 
 
 def resource_of(account: Account, pipeline: Any) -> Resource:
@@ -166,10 +167,11 @@ def find_model(account: Account, name: str) -> Resource | None:
     return None if model is None else model_resource(account, name, model.name)
 
 
-def delete_model(account: Account, resource_id: str) -> None:
-    """Begin to delete a model with all its versions."""
+def delete_model(account: Account, resource_id: str) -> str:
+    """Begin to delete a model with all its versions; return the operation\'s name."""
     with google_errors(resource_id):
-        account.models.delete_model({"name": resource_id}, **ONCE)
+        answer = account.models.delete_model({"name": resource_id}, **ONCE)
+    return str(answer.operation.name)
 
 
 def model_resource(account: Account, name: str, resource_id: str, since: str = "") -> Resource:
