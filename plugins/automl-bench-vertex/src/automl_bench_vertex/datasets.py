@@ -65,7 +65,7 @@ def begin_import(account: Account, resource_id: str, address: str) -> str:
 
 
 def delete(account: Account, resource_id: str) -> str:
-    """Begin to delete a dataset with all that was imported; return the operation\'s name."""
+    """Begin to delete a dataset with all that was imported; return the operation's name."""
     with google_errors(resource_id):
         answer = account.datasets.delete_dataset({"name": resource_id}, **ONCE)
     return str(answer.operation.name)

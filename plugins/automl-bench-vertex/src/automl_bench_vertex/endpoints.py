@@ -103,7 +103,7 @@ def undeploy(account: Account, resource_id: str, deployed_model_id: str) -> str:
 
 
 def delete(account: Account, resource_id: str) -> str:
-    """Begin to delete an endpoint on which nothing is deployed; return the operation\'s name."""
+    """Begin to delete an endpoint on which nothing is deployed; return the operation's name."""
     with google_errors(resource_id):
         answer = account.endpoints.delete_endpoint({"name": resource_id}, **ONCE)
     return str(answer.operation.name)

@@ -114,7 +114,7 @@ def cancel(account: Account, resource_id: str) -> None:
 
 
 def delete(account: Account, resource_id: str) -> str:
-    """Begin to delete a training that has ended; return the operation\'s name."""
+    """Begin to delete a training that has ended; return the operation's name."""
     with google_errors(resource_id):
         answer = account.pipelines.delete_training_pipeline({"name": resource_id}, **ONCE)
     return str(answer.operation.name)
@@ -168,7 +168,7 @@ def find_model(account: Account, name: str) -> Resource | None:
 
 
 def delete_model(account: Account, resource_id: str) -> str:
-    """Begin to delete a model with all its versions; return the operation\'s name."""
+    """Begin to delete a model with all its versions; return the operation's name."""
     with google_errors(resource_id):
         answer = account.models.delete_model({"name": resource_id}, **ONCE)
     return str(answer.operation.name)
