@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from automl_bench_vertex import plugin
+from automl_bench_vertex import endpoints, plugin
 from automl_bench_vertex.options import TrainingOptions
 from google.cloud.aiplatform_v1 import types
 from vertex_service import VertexService
@@ -332,6 +332,21 @@ def test_a_deployment_that_fails_gives_the_service_s_reason(trial: VertexTrial, 
     assert (ended.state, ended.message) == (OperationState.FAILED, "deploying: Deployment was told to fail")
     trial.tear_down()
     assert vertex.resources() == []
+
+
+def test_a_model_that_is_deployed_and_does_not_show_yet_is_waited_for(
+    trial: VertexTrial, vertex: VertexService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, hidden = endpoints.deployed, [3]
+
+    def late(endpoint: Any, name: str) -> Any:
+        found = real(endpoint, name)
+        hidden[0] -= found is not None
+        return found if hidden[0] < 0 else None
+
+    monkeypatch.setattr(endpoints, "deployed", late)
+    assert trial.up().state is OperationState.SUCCEEDED
+    assert vertex.fake.count("DeployModel") == 1
 
 
 def test_an_endpoint_whose_answer_was_lost_is_taken_and_not_made_twice(

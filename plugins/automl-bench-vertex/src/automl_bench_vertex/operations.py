@@ -147,8 +147,10 @@ def _look_at_deployment(account: Account, context: TrialContext, known: Mapping[
         return unfinished
     endpoint = endpoints.get(account, known["endpoint"])
     serving = None if endpoint is None else endpoints.deployed(endpoint, known["name"])
-    if endpoint is None or serving is None:
-        raise ResourceMissing(f"Nothing is deployed on {known['endpoint']}.")
+    if endpoint is None:
+        raise ResourceMissing(f"The endpoint {known['endpoint']} is gone.")
+    if serving is None:
+        return _going(known, "deployed, but not shown yet")
     return Operation(
         OperationState.SUCCEEDED,
         token=_token_of(known),
