@@ -686,7 +686,8 @@ class ProviderManifest:
         label_at: Path of keys at which the host puts the label.
         file_format: "csv" or "jsonl".
         header: Whether a CSV starts with the column names.
-        label_names: The provider's spelling of each label, where it differs.
+        label_names: The provider's spelling of each label, where it differs. A provider that spells by a rule may give
+            a mapping that works it out: the host asks it for each label once, in alphabetical order.
     """
 
     rows: Sequence[Mapping[str, Json]]

@@ -126,6 +126,7 @@ def answering(**changes):
         (answering(label_at=lambda _: ("a", "b")), "one level of columns"),
         (answering(file_format=lambda _: "xml"), "'xml'"),
         (answering(label_names=lambda _: {"cat": "x", "dog": "x"}), "two labels alike"),
+        (answering(label_names=lambda _: {"cat": "dog"}), "two labels alike"),
         (
             answering(
                 rows=lambda entries: [{"a": "text"} for _ in entries],
@@ -144,3 +145,28 @@ def test_a_provider_that_fails_is_reported_and_hurts_no_other(pets, export, reas
     assert len(written.providers["good"]) == 3
     assert not list(written.folder.glob("*_bad.*"))
     assert "bad" not in written.providers
+
+
+class Shouting(dict):
+    """Works each label's spelling out, and remembers what it was asked."""
+
+    def __init__(self, asked):
+        super().__init__()
+        self.asked = asked
+
+    def get(self, label, default=None):
+        self.asked.append(label)
+        return label.upper()
+
+
+def test_a_spelling_that_is_worked_out_is_asked_for_each_label_once_and_in_order(pets):
+    asked = []
+
+    def export(dataset, entries):
+        asked.append("a file")
+        return ProviderManifest(rows=[{"uri": "x"} for _ in entries], label_at=("label",), label_names=Shouting(asked))
+
+    written = write_with(pets, export)
+    rows = read_csv(written.folder / "pets_test_acme.csv")[1:]
+    assert {label for _, label in rows} == {"CAT", "DOG"}
+    assert asked == ["a file", "cat", "dog"] * 3, "the order of the samples would tell each one's label"

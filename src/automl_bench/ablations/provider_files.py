@@ -133,9 +133,18 @@ def _described(
         raise _violation(provider, "does not say where the label belongs (label_at is empty)")
     if described.file_format == "csv" and len(described.label_at) != 1:
         raise _violation(provider, f"puts the label of a CSV at {described.label_at!r}; a CSV has one level of columns")
-    if len(set(described.label_names.values())) != len(described.label_names):
-        raise _violation(provider, "spells two labels alike in label_names")
     return described
+
+
+def _spelled(provider: str, described: ProviderManifest, labels: Sequence[str]) -> dict[str, str]:
+    """Return the provider's spelling of each label.
+
+    A provider may work it out when asked, so each label is asked for once, in order: which sample has it does not show.
+    """
+    names = {label: described.label_names.get(label, label) for label in sorted(set(labels))}
+    if len(set(names.values())) != len(names):
+        raise _violation(provider, "spells two labels alike in label_names")
+    return names
 
 
 def labelled_rows(provider: str, described: ProviderManifest, labels: Sequence[str]) -> Iterator[Mapping[str, Any]]:
@@ -143,12 +152,13 @@ def labelled_rows(provider: str, described: ProviderManifest, labels: Sequence[s
 
     Raises:
         ContractViolation: If a row has something at the label's place already, or a place that holds no mapping on the
-            way to it, or other columns than the first row of a CSV.
+            way to it, or other columns than the first row of a CSV; or if two labels are spelled alike.
     """
     label_at = described.label_at
     columns: tuple[str, ...] | None = None
+    names = _spelled(provider, described, labels)
     for row, label in zip(described.rows, labels, strict=True):
-        filled = _filled(provider, row, label_at, described.label_names.get(label, label))
+        filled = _filled(provider, row, label_at, names[label])
         if described.file_format == "csv":
             columns = columns or tuple(filled)
             if set(filled) != set(columns):

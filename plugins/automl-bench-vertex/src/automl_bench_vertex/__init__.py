@@ -1,0 +1,1 @@
+"""Google Vertex AI AutoML image classification as a provider of automl-bench."""

@@ -1,0 +1,97 @@
+"""Datasets of the service: found by display name, filled from an import file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from automl_bench.contract import Resource
+from automl_bench.errors import ResourceMissing
+from automl_bench_vertex import control
+from automl_bench_vertex.account import ONCE
+from automl_bench_vertex.failures import google_errors
+from automl_bench_vertex.naming import DATASET, labels_of
+
+if TYPE_CHECKING:
+    from automl_bench_vertex.account import Account
+
+SCHEMAS = "gs://google-cloud-aiplatform/schema"
+IMAGES_SCHEMA = f"{SCHEMAS}/dataset/metadata/image_1.0.0.yaml"
+IMPORT_SCHEMA = f"{SCHEMAS}/dataset/ioformat/image_classification_single_label_io_format_1.0.0.yaml"
+
+
+def listed(account: Account, name: str = "") -> list[Any]:
+    """Return the project's datasets in order of creation: those of exactly this display name, or all."""
+    request = {"parent": account.parent, "page_size": 100}
+    if name:
+        request["filter"] = f'display_name="{name}"'
+    with google_errors(name):
+        found = list(account.datasets.list_datasets(request, **ONCE))
+    return sorted((each for each in found if not name or each.display_name == name), key=lambda each: each.create_time)
+
+
+def get(account: Account, resource_id: str) -> Any | None:
+    """Return one dataset, or None if it is not there."""
+    try:
+        with google_errors(resource_id):
+            return account.datasets.get_dataset({"name": resource_id}, **ONCE)
+    except ResourceMissing:
+        return None
+
+
+def find(account: Account, name: str) -> Resource | None:
+    """Return a dataset by display name as a resource."""
+    found = listed(account, name)
+    return resource_of(account, found[0]) if found else None
+
+
+def create(account: Account, name: str) -> Resource:
+    """Begin to create an empty image dataset."""
+    dataset = {"display_name": name, "metadata_schema_uri": IMAGES_SCHEMA, "labels": labels_of(name)}
+    with google_errors(name):
+        begun = account.datasets.create_dataset({"parent": account.parent, "dataset": dataset}, **ONCE)
+    operation = begun.operation.name
+    return _resource(account, name, control.resource_of(operation), operation=operation)
+
+
+def begin_import(account: Account, resource_id: str, address: str) -> str:
+    """Begin to import what a file in the bucket lists, unless that has begun already; return the operation's name."""
+    begun = [work for work in control.listed(account, resource_id) if work.kind == control.IMPORT]
+    if begun:
+        return begun[0].name
+    config = {"gcs_source": {"uris": [address]}, "import_schema_uri": IMPORT_SCHEMA}
+    with google_errors(resource_id):
+        answer = account.datasets.import_data({"name": resource_id, "import_configs": [config]}, **ONCE)
+    return str(answer.operation.name)
+
+
+def delete(account: Account, resource_id: str) -> str:
+    """Begin to delete a dataset with all that was imported; return the operation's name."""
+    with google_errors(resource_id):
+        answer = account.datasets.delete_dataset({"name": resource_id}, **ONCE)
+    return str(answer.operation.name)
+
+
+def resource_of(account: Account, dataset: Any) -> Resource:
+    """Return a dataset as the ledger knows it."""
+    since = dataset.create_time.isoformat() if dataset.create_time else ""
+    return _resource(account, dataset.display_name, dataset.name, since=since)
+
+
+def _resource(account: Account, name: str, resource_id: str, *, operation: str = "", since: str = "") -> Resource:
+    return Resource(
+        DATASET,
+        name,
+        resource_id=resource_id,
+        hourly_usd=0.0,
+        details={"operation": operation} if operation else {},
+        delete_by_hand=delete_by_hand(account, resource_id),
+        since=since,
+    )
+
+
+def delete_by_hand(account: Account, resource_id: str) -> str:
+    """Return the command that deletes something for which gcloud has none of its own."""
+    return (
+        'curl -X DELETE -H "Authorization: Bearer $(gcloud auth print-access-token)" '
+        f"{account.api_url}/v1/{resource_id}"
+    )

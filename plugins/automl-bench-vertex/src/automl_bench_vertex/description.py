@@ -1,0 +1,107 @@
+"""What the provider says of itself. Static: no I/O beyond the package's own price table, and no SDK."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from automl_bench.contract import Capability, Limits, Modality, Price, ProviderDescription, Setting
+from automl_bench_vertex.naming import ENDINGS
+from automl_bench_vertex.options import VARIANTS, TrainingOptions
+from automl_bench_vertex.policy import POLICY
+
+NAME = "vertex"
+
+LEAST_PER_LABEL = 10
+"""Images of each label without which the service does not train."""
+
+MAX_TRAIN_BYTES = 30_000_000
+MAX_REQUEST_BYTES = 1_500_000
+"""Largest body of a prediction request. Whether the published 1.5 MB mean the body or the image is not said."""
+ENVELOPE_BYTES = 500
+"""Room for what stands around the image in a request's JSON."""
+
+SETTINGS = (
+    Setting(
+        "bucket",
+        "Cloud Storage bucket, in the same region, for the training images. It must exist.",
+        env="AUTOML_BENCH_VERTEX_BUCKET",
+        required=True,
+    ),
+    Setting(
+        "project",
+        "Google Cloud project; without it the one of the application-default credentials.",
+        env="GOOGLE_CLOUD_PROJECT",
+    ),
+    Setting("region", "Region of everything that is made.", env="GOOGLE_CLOUD_REGION", default="us-central1"),
+    Setting("api_endpoint", "Address of Vertex AI, if it is not Google's own.", env="AUTOML_BENCH_VERTEX_API_ENDPOINT"),
+    Setting("storage_url", "Address of Cloud Storage, if it is not Google's own.", env="STORAGE_EMULATOR_HOST"),
+    Setting(
+        "anonymous",
+        "1 to ask without credentials, which only a server of your own answers.",
+        env="AUTOML_BENCH_VERTEX_ANONYMOUS",
+        default="0",
+    ),
+)
+
+DESCRIPTION = ProviderDescription(
+    name=NAME,
+    title="Google Vertex AI AutoML image classification",
+    capabilities=frozenset(
+        {
+            Capability.CHECK_ACCESS,
+            Capability.PRICE,
+            Capability.UPLOAD,
+            Capability.TRAIN,
+            Capability.DEPLOY,
+            Capability.INVOKE,
+            Capability.EXPORT_MANIFEST,
+            Capability.ADOPT_ENDPOINT,
+            Capability.LIST_RESOURCES,
+        }
+    ),
+    modalities=frozenset({Modality.IMAGE}),
+    limits=Limits(
+        min_samples_per_class=LEAST_PER_LABEL,
+        min_classes=2,
+        max_train_bytes=MAX_TRAIN_BYTES,
+        max_request_bytes=MAX_REQUEST_BYTES - ENVELOPE_BYTES,
+        media_types=tuple(ENDINGS),
+    ),
+    settings=SETTINGS,
+    variants=VARIANTS,
+    requires="automl-bench[vertex]",
+    settle_seconds=3.0,
+    split_policy=(
+        "Trains on the training half and selects on the validation half, as the import file says; the service's own "
+        "test set is empty, so that it splits nothing itself."
+    ),
+    docs_url="https://cloud.google.com/vertex-ai/docs/image-data/classification/prepare-data",
+    policy=POLICY,
+)
+
+
+@cache
+def _table() -> Mapping[str, Any]:
+    return tomllib.loads(files("automl_bench_vertex").joinpath("prices.toml").read_text(encoding="utf-8"))
+
+
+def prices(options: TrainingOptions) -> tuple[Price, ...]:
+    """Return the dated price table of a variant: the training of a mobile model has a price of its own."""
+    table = dict(_table())
+    as_of, edge = table.pop("as_of"), table.pop("train_hour_edge")
+    if options.is_mobile:
+        table["train_hour"] = edge
+    at_most = {"train_hour": options.node_hours}
+    return tuple(
+        Price(item, line.get("usd"), line["unit"], as_of, line["source"], per_trial=at_most.get(item))
+        for item, line in table.items()
+    )
+
+
+def node_hour_usd() -> float:
+    """Return what one deployed node costs per hour."""
+    return float(_table()["endpoint_hour"]["usd"])

@@ -1,0 +1,39 @@
+"""What exists at Google Cloud under a name prefix, found with no local file to help."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from automl_bench.contract import Resource
+from automl_bench_vertex import control, datasets, endpoints, shipping, trainings
+from automl_bench_vertex.naming import DEPLOYED_MODEL, sibling, stem
+
+if TYPE_CHECKING:
+    from automl_bench_vertex.account import Account
+
+
+def list_everything(account: Account, prefix: str) -> list[Resource]:
+    """List our resources in an order in which they can be made, so that the reverse order can be deleted."""
+    ours = stem(prefix)
+    found = shipping.list_folders(account, ours)
+    found += [
+        datasets.resource_of(account, each) for each in datasets.listed(account) if each.display_name.startswith(ours)
+    ]
+    for model in trainings.list_models(account):
+        if model.display_name.startswith(ours):
+            since = model.create_time.isoformat() if model.create_time else ""
+            found.append(trainings.model_resource(account, model.display_name, model.name, since))
+    found += [
+        trainings.resource_of(account, each) for each in trainings.listed(account) if each.display_name.startswith(ours)
+    ]
+    for endpoint in endpoints.listed(account):
+        if endpoint.display_name.startswith(ours):
+            found.append(endpoints.resource_of(account, endpoint))
+            found += [
+                endpoints.deployed_resource(account, each.display_name, endpoint.name)
+                for each in endpoint.deployed_models
+            ]
+            if not endpoint.deployed_models and control.going(account, endpoint.name, control.DEPLOY):
+                name = sibling(endpoint.display_name, DEPLOYED_MODEL)
+                found.append(endpoints.deployed_resource(account, name, endpoint.name))
+    return [resource for resource in found if resource.name.startswith(prefix)]

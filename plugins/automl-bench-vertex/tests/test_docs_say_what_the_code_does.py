@@ -1,0 +1,55 @@
+"""The provider's page and README name every setting, variant, resource, limit and price as the code has them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from automl_bench_vertex import labels, naming
+from automl_bench_vertex.description import DESCRIPTION, LEAST_PER_LABEL, prices
+from automl_bench_vertex.options import BUDGETS, VARIANTS, TrainingOptions
+
+PLUGIN = Path(__file__).resolve().parents[1]
+README = (PLUGIN / "README.md").read_text(encoding="utf-8")
+PAGE = (PLUGIN.parents[1] / "docs" / "providers" / "vertex.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("text", [README, PAGE], ids=["README", "page"])
+def test_every_setting_has_its_line(text: str) -> None:
+    for setting in DESCRIPTION.settings:
+        assert f"| `{setting.name}` | `{setting.env}` |" in text
+
+
+def test_every_variant_has_its_line() -> None:
+    for name, settings in VARIANTS.items():
+        assert f"| `{name}` | `{settings['model_type']}` | {settings['budget_milli_node_hours']} |" in PAGE
+    for least, most in BUDGETS.values():
+        assert f"{least:,} to {most:,}" in PAGE
+
+
+def test_every_kind_of_resource_has_its_line_with_its_price() -> None:
+    kinds = (naming.SAMPLES, naming.DATASET, naming.MODEL, naming.TRAINING, naming.ENDPOINT, naming.DEPLOYED_MODEL)
+    lines = [line for line in PAGE.splitlines() if line.startswith("| `automl-bench-<trial>-")]
+    assert [line.split("`")[1].removeprefix("automl-bench-<trial>-") for line in lines] == list(kinds)
+    usd = {price.item: price.usd for price in prices(TrainingOptions())}
+    assert f"${usd['train_hour']} a node hour" in lines[kinds.index(naming.TRAINING)]
+    assert f"**${usd['endpoint_hour']} an hour**" in lines[kinds.index(naming.DEPLOYED_MODEL)]
+
+
+def test_the_least_bill_of_a_training_is_right() -> None:
+    price = next(price for price in prices(TrainingOptions()) if price.item == "train_hour")
+    assert price.usd is not None
+    assert price.per_trial is not None
+    for text in (README, PAGE):
+        assert f"${price.usd * price.per_trial:.2f}" in text
+
+
+def test_the_limits_are_those_of_the_code() -> None:
+    assert f"At least {LEAST_PER_LABEL} images of each label" in PAGE
+    assert f"at least {LEAST_PER_LABEL} images of each label" in README
+
+
+def test_the_spelling_of_labels_is_as_told() -> None:
+    prose = " ".join(PAGE.split())
+    assert f'"golden retriever" is `{labels.to_service("golden retriever")}`' in prose
+    assert f'"7" is `{labels.to_service("7")}`' in prose
