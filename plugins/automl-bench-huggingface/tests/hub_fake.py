@@ -1,4 +1,5 @@
-"""A stand-in for Hugging Face: the Hub, Jobs, the Inference Endpoints API and the served endpoints, on one address.
+"""A stand-in for Hugging Face: the Hub, Jobs, the Inference Endpoints API and the served endpoints, on one address;
+the store of large files on another, which may never see a token.
 
 Every request is held to the shapes that the SDK sends and to published limits; unknown fields are refused.
 Trainings learn from what was committed, endpoints serve what was pushed, both are billed, lists lag behind.
@@ -66,7 +67,10 @@ class HubFake:
         self.account: dict[str, Any] = {"type": "user", "name": USER, "canPay": True}
         self.wire = Wire(self._authorize)
         self.wire.standing_headers = self._rate_limit_headers
-        self.repositories = Repositories(self.wire.url, (USER, ORGANIZATION), pace.listing)
+        self.storage = Wire(self._authorize, beside=self.wire)
+        owners = (USER, ORGANIZATION)
+        self.repositories = Repositories(self.wire.url, self.storage.url, owners, pace.listing)
+        self.storage.add(self.repositories.storage_routes())
         self.jobs = Jobs(
             self.repositories,
             lambda token: token in self.tokens,
@@ -92,10 +96,12 @@ class HubFake:
 
     def __enter__(self) -> Self:
         self.wire.__enter__()
+        self.storage.__enter__()
         return self
 
     def __exit__(self, *_: object) -> None:
         self.wire.__exit__()
+        self.storage.__exit__()
 
     # --- what tests do to it ------------------------------------------------------------------------------------
 

@@ -80,13 +80,15 @@ class Repositories:
     """All repositories of the account.
 
     Args:
-        url: Address of the server.
+        url: Address of the Hub.
+        storage_url: Address of the store of large files, which is another host.
         namespaces: Owners for whom the token may act.
         lag: Seconds for which lists do not show a new repository.
     """
 
-    def __init__(self, url: str, namespaces: tuple[str, ...], lag: float) -> None:
+    def __init__(self, url: str, storage_url: str, namespaces: tuple[str, ...], lag: float) -> None:
         self.url = url
+        self.storage_url = storage_url
         self.namespaces = namespaces
         self.lag = lag
         self.all: dict[tuple[str, str], Repo] = {}
@@ -111,10 +113,14 @@ class Repositories:
             ("POST", rf"{kinds}/{repo}/preupload/([^/]+)", "preupload", self._preupload, True),
             ("POST", rf"{kinds}/{repo}/commit/([^/]+)", "commit", self._commit, True),
             ("POST", rf"/(datasets/|){repo}\.git/info/lfs/objects/batch", "lfs_batch", self._batch, True),
-            ("PUT", r"/storage/(\w+)", "lfs_put", self._put, False),
             ("POST", rf"/(datasets/|){repo}\.git/info/lfs/verify", "lfs_verify", self._verify, True),
             ("GET", rf"/(datasets/|){repo}/resolve/([^/]+)/(.+)", "resolve", self._resolve, True),
-            ("GET", rf"/cdn/(models|datasets)/{repo}/(\w+)", "cdn", self._cdn, False),
+        ]
+
+    def storage_routes(self) -> list[Any]:
+        return [
+            ("PUT", r"/storage/(\w+)", "lfs_put", self._put, False),
+            ("GET", r"/cdn/(models|datasets)/([\w.-]+/[\w.-]+)/(\w+)", "cdn", self._cdn, False),
         ]
 
     # --- what tests and other parts use -------------------------------------------------------------------------
@@ -281,7 +287,7 @@ class Repositories:
                 self.slots[slot] = (repo, each["oid"], each["size"], time.monotonic() + self.slot_seconds)
                 verify = f"{self.url}/{prefix}{repo_id}.git/info/lfs/verify"
                 answer["actions"] = {
-                    "upload": {"href": f"{self.url}/storage/{slot}", "header": {"X-Slot": slot}},
+                    "upload": {"href": f"{self.storage_url}/storage/{slot}", "header": {"X-Slot": slot}},
                     "verify": {"href": verify, "header": {}},
                 }
             objects.append(answer)
@@ -366,11 +372,13 @@ class Repositories:
         headers |= {
             "X-Linked-Size": str(len(blob.content)),
             "X-Linked-ETag": f'"{blob.sha256}"',
-            "Location": f"{self.url}/cdn/{repo.type}s/{repo_id}/{blob.sha256}",
+            "Location": f"{self.storage_url}/cdn/{repo.type}s/{repo_id}/{blob.sha256}",
         }
         return Reply(raw=b"", status=302, headers=headers)
 
     def _cdn(self, request: Request, kinds: str, repo_id: str, digest: str) -> Reply:
+        if "authorization" in request.headers:
+            raise ApiError(400, "a token went to the content network")
         repo = self.repo(kinds.removesuffix("s"), repo_id)
         for _, snapshot in reversed(repo.commits):
             for blob in snapshot.values():

@@ -160,13 +160,18 @@ def texts(value: Any, where: str) -> None:
 
 
 class Wire:
-    """An HTTP server on this machine that finds the route, keeps the record and makes the faults."""
+    """An HTTP server on this machine that finds the route, keeps the record and makes the faults.
 
-    def __init__(self, authorize: Callable[[Request], None]) -> None:
-        self.lock = threading.RLock()
-        self.seen: list[Request] = []
+    Args:
+        authorize: Refuses a request without a good token.
+        beside: Another server of the same service, with which record, faults and lock are shared.
+    """
+
+    def __init__(self, authorize: Callable[[Request], None], beside: Wire | None = None) -> None:
+        self.lock = beside.lock if beside else threading.RLock()
+        self.seen: list[Request] = beside.seen if beside else []
         self.routes: list[Route] = []
-        self._troubles: list[Trouble] = []
+        self._troubles: list[Trouble] = beside._troubles if beside else []
         self._authorize = authorize
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self._server.daemon_threads = True

@@ -23,14 +23,15 @@ SUFFIXES = {DATASET: "dataset", MODEL: "model", JOB: "train", ENDPOINT: "live"}
 REPO_TYPES = {DATASET: "dataset", MODEL: "model"}
 """The Hub's word by our kind."""
 
-LONGEST_NAME = 30
+LONGEST_NAMES = {ENDPOINT: 30}
+"""Characters that a name may have, where that is few."""
 
 _TRIAL_NAME = re.compile(rf"({re.escape(NAME_PREFIX)}-[0-9a-f]{{12}})-(\w+)")
 
 
 def name_of(context: TrialContext, kind: str) -> str:
     """Return the name of a trial's resource of a kind."""
-    return context.name_for(SUFFIXES[kind], max_length=LONGEST_NAME + 2)
+    return context.name_for(SUFFIXES[kind], max_length=LONGEST_NAMES.get(kind, 63))
 
 
 def is_ours(name: str, kind: str) -> bool:
