@@ -85,7 +85,7 @@ class Endpoints:
         self.deleting = deleting
         self.minute = minute
         self.all: dict[tuple[str, str], Served] = {}
-        self.created: list[str] = []
+        self.created = repositories.created
         self.failing = False
         self.usd = 0.0
         self.now: Callable[[], float] = time.monotonic
@@ -153,7 +153,7 @@ class Endpoints:
         served = Served(namespace, spec, time.time())
         served.changed = served.used = self.now()
         self.all[namespace, served.name] = served
-        self.created.append(served.name)
+        self.created.append(f"endpoint {served.name}")
         return Reply(self._shown(served), 202)
 
     def _list(self, request: Request, namespace: str) -> Reply:

@@ -147,10 +147,9 @@ class HubFake:
             return [*jobs, *(f"endpoint {each.name}" for each in served)]
 
     def creations(self) -> list[str]:
+        """Return "kind name" of all that was ever made, in that order."""
         with self.wire.lock:
-            repos = [f"{kind}-repo {repo_id.split('/')[1]}" for kind, repo_id in self.repositories.created]
-            jobs = [f"training-job {name}" for name in self.jobs.created]
-            return [*repos, *jobs, *(f"endpoint {name}" for name in self.endpoints.created)]
+            return list(self.repositories.created)
 
     # --- who asks -----------------------------------------------------------------------------------------------
 

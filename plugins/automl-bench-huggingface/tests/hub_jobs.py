@@ -114,7 +114,7 @@ class Jobs:
         self.training = training
         self.listing = listing
         self.all: list[Job] = []
-        self.created: list[str] = []
+        self.created = repositories.created
         self.failing = False
         self.broke = False
         self.cancelling = 0.0
@@ -185,7 +185,7 @@ class Jobs:
             raise ApiError(402, "Payment required: the balance is not positive")
         job = Job(secrets.token_hex(12), namespace, spec, time.time())
         self.all.append(job)
-        self.created.append(str(job.labels.get("name", job.id)))
+        self.created.append(f"training-job {job.labels.get('name', job.id)}")
         return Reply(self._shown(job))
 
     def _list(self, request: Request, namespace: str) -> Reply:

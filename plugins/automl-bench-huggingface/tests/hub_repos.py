@@ -92,7 +92,7 @@ class Repositories:
         self.namespaces = namespaces
         self.lag = lag
         self.all: dict[tuple[str, str], Repo] = {}
-        self.created: list[tuple[str, str]] = []
+        self.created: list[str] = []
         self.contents_received = 0
         self.commits_received = 0
         self.slots: dict[str, tuple[Repo, str, int, float]] = {}
@@ -165,7 +165,7 @@ class Repositories:
         if self.full:
             raise ApiError(507, "Private repository storage limit reached")
         self.make(kind, repo_id, private=told["visibility"] == "private")
-        self.created.append((kind, repo_id))
+        self.created.append(f"{kind}-repo {told['name']}")
         prefix = "datasets/" if kind == "dataset" else ""
         return Reply({"url": f"{self.url}/{prefix}{repo_id}", "name": repo_id, "id": secrets.token_hex(12)})
 
