@@ -166,6 +166,8 @@ class Endpoints:
 
     def _delete(self, request: Request, namespace: str, name: str) -> Reply:
         served = self._one(namespace, name)
+        if served.deleting is not None:
+            raise ApiError(409, "the endpoint is being deleted")
         served.deleting = self.now() + self.deleting
         self._turn(served, "paused")
         self.advance()

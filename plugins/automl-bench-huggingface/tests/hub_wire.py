@@ -159,6 +159,11 @@ def texts(value: Any, where: str) -> None:
         raise ApiError(400, f'"{where}" is no object of texts')
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 256  # a full queue costs whoever connects a second
+
+
 class Wire:
     """An HTTP server on this machine that finds the route, keeps the record and makes the faults.
 
@@ -173,8 +178,7 @@ class Wire:
         self.routes: list[Route] = []
         self._troubles: list[Trouble] = beside._troubles if beside else []
         self._authorize = authorize
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
-        self._server.daemon_threads = True
+        self._server = _Server(("127.0.0.1", 0), _handler(self))
         self.standing_headers: Callable[[Request], dict[str, str]] = lambda request: {}
 
     @property

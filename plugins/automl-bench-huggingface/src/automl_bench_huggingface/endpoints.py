@@ -13,7 +13,9 @@ from urllib.parse import urlsplit
 from automl_bench.contract import NAME_PREFIX, Deletion, Resource
 from automl_bench.errors import (
     ProviderError,
+    RateLimited,
     RequestRefused,
+    ResourceConflict,
     ResourceMissing,
     TransientProviderError,
     Unauthenticated,
@@ -124,7 +126,9 @@ def delete(account: Account, resource: Resource) -> Deletion:
             api.delete_inference_endpoint(resource.name, namespace=account.namespace)
     except ResourceMissing:
         return Deletion.ALREADY_GONE
-    except (TransientProviderError, Unauthenticated):
+    except ResourceConflict:
+        return Deletion.PENDING  # it is busy, with being deleted or with something that ends
+    except (RateLimited, TransientProviderError, Unauthenticated):
         raise
     except ProviderError as error:
         _pause_after(account, resource.name, error)
