@@ -110,6 +110,7 @@ def test_without_hf_token_the_stored_login_is_used_and_followed(
         plugin.check_access(trial.context)
     login.write_text(trial.fake.token)
     trial.up()
+    assert any("the job has the stored login as its token" in line for line in trial.lines)
     result = trial.results[Stage.DEPLOY]
     invoker = plugin.invoke(trial.context, Endpoint(str(result["endpoint_id"]), str(result["url"])))
     sample = trial.set.train[0].sample

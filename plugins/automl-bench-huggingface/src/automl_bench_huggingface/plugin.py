@@ -116,6 +116,10 @@ def train(context: TrialContext) -> Operation:
         name=name_of(context, JOB),
         hourly_usd=hourly_usd,
     )
+    if account.tokens.valid_for_seconds() is not None:
+        context.log(
+            "the job has the stored login as its token: if that ends before the training does, nothing is pushed"
+        )
     return operations.training_begun(job.resource_id, model.resource_id)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from automl_bench.contract import Json, Variant
@@ -131,10 +131,14 @@ def _check_type(variant: Variant, key: str, value: Any, default: Any) -> None:
         raise RequestRefused(f"{variant}: {key} is {value!r}.", remedy=f"Use {word}.")
 
 
+DEFAULTS = asdict(Recipe())
+
+# All settings are spelled out: a trial's record then says what it was, whatever a later version makes the default.
 VARIANTS: Mapping[str, Mapping[str, Json]] = {
-    "default": {},
+    "default": DEFAULTS,
     # AutoTrain 0.8.36's published defaults for image classification; its augmentation is not reproduced.
     "autotrain": {
+        **DEFAULTS,
         "base_model": "google/vit-base-patch16-224",
         "epochs": 3,
         "batch_size": 8,
@@ -146,5 +150,5 @@ VARIANTS: Mapping[str, Mapping[str, Json]] = {
         "threshold": 0.01,
         "seed": 42,
     },
-    "gpu-endpoint": {"accelerator": "gpu", "instance_type": "nvidia-t4", "instance_size": "x1"},
+    "gpu-endpoint": {**DEFAULTS, "accelerator": "gpu", "instance_type": "nvidia-t4", "instance_size": "x1"},
 }
