@@ -1,8 +1,6 @@
-"""Jobs of the stand-in: a specification held to the SDK's own, a clock, a bill, a container that does as it is told.
+"""Jobs of the stand-in: a specification held to the SDK's own, a clock, a bill, a log.
 
-The container reads the command as a shell would: it wants the script fetched from a repository that the job's secret
-may read, then run with `uv`. It takes the script that was committed, lets the script itself read its recipe and the
-image folder, and then learns by nearest neighbour instead of a transformer. `run_for_real` runs the command instead.
+At its end a job is carried out by `hub_container`; `run_for_real` runs its command as a process instead.
 """
 
 from __future__ import annotations
@@ -10,19 +8,14 @@ from __future__ import annotations
 import json
 import re
 import secrets
-import shlex
 import subprocess
-import tempfile
 import threading
 import time
-import tomllib
-import types
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-import hub_learning
+from hub_container import Container, ScriptFailed
 from hub_repos import Repositories, moment
 from hub_wire import ApiError, Reply, Request, check_object, list_of, texts
 from huggingface_hub import Volume
@@ -35,9 +28,6 @@ TRAINING_SECONDS = 2100
 QUEUE_SECONDS = 25
 LABEL = re.compile(r"[A-Za-z0-9._-]{1,64}")
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-KNOWN_MODELS = frozenset({"google/vit-base-patch16-224", "google/vit-base-patch16-224-in21k"})
-UV_IMAGES = re.compile(r"ghcr\.io/astral-sh/uv:[\w.-]+")
-HEADER = re.compile(r"(?m)^# /// script\n((?:#.*\n)+?)# ///$")
 TERMINAL = frozenset({"COMPLETED", "CANCELED", "ERROR", "DELETED"})
 
 
@@ -59,10 +49,6 @@ def known_keys() -> frozenset[str]:
     }
     images = ("python:3.12", "hf.co/spaces/a/b")
     return frozenset(key for image in images for key in _create_job_spec(image=image, **common))
-
-
-class ScriptFailed(Exception):
-    """The container ended with an error; its message is the last line of the log."""
 
 
 @dataclass(slots=True)
@@ -109,7 +95,7 @@ class Jobs:
         listing: float,
     ) -> None:
         self.repositories = repositories
-        self.holds = holds
+        self.container = Container(repositories, holds)
         self.queueing = queueing
         self.training = training
         self.listing = listing
@@ -291,7 +277,7 @@ class Jobs:
             self._end(job, "ERROR", None)
             return
         try:
-            self._contain(job)
+            self.container.train(job.spec)
         except ScriptFailed as error:
             job.lines.append(str(error))
             self._end(job, "ERROR", None)
@@ -303,93 +289,7 @@ class Jobs:
         if job.started is not None:
             self.billed_seconds += job.ran_seconds or (job.finished - job.started)
 
-    # --- the container ------------------------------------------------------------------------------------------
-
-    def _contain(self, job: Job) -> None:
-        """Do what the command says, with the published script up to the training itself."""
-        token = self._token(job)
-        dataset, path, revision = self._fetched(job)
-        if not self.holds(token):
-            raise ScriptFailed("401 Client Error: the token of the job does not hold")
-        try:
-            _, snapshot = self.repositories.repo("dataset", dataset).at(revision)
-        except ApiError as error:
-            raise ScriptFailed(f"404 Client Error: {error}") from error
-        if path not in snapshot:
-            raise ScriptFailed(f"404 Client Error: no file {path} in {dataset}")
-        script = loaded(snapshot[path].content)
-        try:
-            recipe = script.Recipe.from_json(job.spec["environment"][script.RECIPE])
-        except (KeyError, ValueError, TypeError) as error:
-            raise ScriptFailed(f"{type(error).__name__}: {error}") from error
-        if (recipe.dataset, recipe.dataset_revision) != (dataset, revision):
-            raise ScriptFailed("the recipe names another dataset than the command")
-        if recipe.base_model not in KNOWN_MODELS and ("model", recipe.base_model) not in self.repositories.all:
-            raise ScriptFailed(f"OSError: {recipe.base_model} is not a model identifier listed on the Hub")
-        if recipe.gpu == job.spec["flavor"].startswith("cpu-"):
-            raise ScriptFailed("the recipe and the hardware disagree about a GPU")
-        with tempfile.TemporaryDirectory() as name:
-            root = Path(name)
-            for each, blob in snapshot.items():
-                if each.startswith(("train/", "validation/")):
-                    (root / each).parent.mkdir(exist_ok=True)
-                    (root / each).write_bytes(blob.content)
-            try:
-                labels, halves = script.read_folder(root)
-                vectors = [hub_learning.pixels(example.path.read_bytes()) for example in halves["train"]]
-            except (ValueError, OSError) as error:
-                raise ScriptFailed(f"{type(error).__name__}: {error}") from error
-        numbers = [example.label for example in halves["train"]]
-        self._push(recipe, labels, hub_learning.save(vectors, numbers), halves)
-
-    def _token(self, job: Job) -> str:
-        token = str(job.spec.get("secrets", {}).get("HF_TOKEN", ""))
-        clear = json.dumps([job.spec["command"], job.spec["arguments"], job.spec["environment"], job.labels])
-        if not token or token in clear:
-            raise ScriptFailed("the token is not given as a secret, or not only as one")
-        return token
-
-    def _fetched(self, job: Job) -> tuple[str, str, str]:
-        """Return repository, path and commit of the script that the command fetches and runs."""
-        if not UV_IMAGES.fullmatch(job.spec.get("dockerImage", "")):
-            raise ScriptFailed("bash: uvx: command not found")
-        command = [*job.spec["command"], *job.spec["arguments"]]
-        if len(command) != 3 or command[:2] != ["bash", "-c"] or "&&" not in command[2]:
-            raise ScriptFailed(f"the command is {command}")
-        fetch, run = (shlex.split(part) for part in command[2].split("&&", 1))
-        tool, requirement = fetch[:3], fetch[2:3]
-        if tool[:2] != ["uvx", "--from"] or not requirement or not requirement[0].startswith("huggingface_hub"):
-            raise ScriptFailed(f"uvx: {fetch}")
-        if fetch[3:5] != ["hf", "download"] or len(fetch) != 13:
-            raise ScriptFailed(f"hf: {fetch[3:]}")
-        dataset, path, options = fetch[5], fetch[6], dict(zip(fetch[7::2], fetch[8::2], strict=True))
-        if options.keys() != {"--repo-type", "--revision", "--local-dir"} or options["--repo-type"] != "dataset":
-            raise ScriptFailed(f"hf download: {options}")
-        if run != ["uv", "run", f"{options['--local-dir']}/{path}"]:
-            raise ScriptFailed(f"uv: {run}")
-        return dataset, path, options["--revision"]
-
-    def _push(self, recipe: Any, labels: list[str], weights: bytes, halves: dict[str, Any]) -> None:
-        names = {str(number): label for number, label in enumerate(labels)}
-        report = {
-            "training_seconds": 1234.5,
-            "best_epoch": 1,
-            "validation_accuracy": 0.5 if halves["validation"] else None,
-            "validation_loss": 1.0 if halves["validation"] else None,
-            "device": "stand-in",
-            "torch": "0",
-            "transformers": "0",
-        }
-        files = {
-            "config.json": json.dumps({"architectures": ["ViTForImageClassification"], "id2label": names}).encode(),
-            "preprocessor_config.json": b'{"image_processor_type": "ViTImageProcessor"}',
-            "model.safetensors": weights,
-            "training.json": json.dumps(report).encode(),
-        }
-        try:
-            self.repositories.put("model", recipe.model, files)
-        except ApiError as error:
-            raise ScriptFailed(f"404 Client Error: {error}") from error
+    # --- a real process ------------------------------------------------------------------------------------------
 
     def _start(self, job: Job) -> None:
         assert self.command_runner is not None
@@ -408,24 +308,3 @@ class Jobs:
                 self._end(job, "ERROR" if failed else "COMPLETED", None)
 
         threading.Thread(target=follow, args=(job.process,), daemon=True).start()
-
-
-def loaded(content: bytes) -> types.ModuleType:
-    """Return a script as a module, after reading its header as `uv` would.
-
-    Raises:
-        ScriptFailed: If it is no script with inline requirements.
-    """
-    text = content.decode()
-    found = HEADER.search(text)
-    if not found:
-        raise ScriptFailed("uv: the script has no header with its requirements")
-    header = tomllib.loads("".join(line[2:] if line[1:2] == " " else line[1:] for line in found[1].splitlines(True)))
-    if not {"requires-python", "dependencies"} <= header.keys():
-        raise ScriptFailed(f"uv: the header is {header}")
-    module = types.ModuleType("committed_script")
-    import sys
-
-    sys.modules[module.__name__] = module  # its dataclasses look themselves up
-    exec(compile(text, "committed_script.py", "exec"), module.__dict__)
-    return module

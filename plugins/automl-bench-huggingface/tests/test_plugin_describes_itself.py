@@ -16,8 +16,8 @@ from automl_bench_huggingface import plugin, train_image_classifier
 from automl_bench_huggingface.description import DESCRIPTION
 from automl_bench_huggingface.recipes import VARIANTS, Recipe
 from automl_bench_huggingface.training_jobs import Assignment
+from hub_container import HEADER, loaded
 from hub_fake import HubFake
-from hub_jobs import HEADER, loaded
 from huggingface_hub._jobs_api import JobHardware
 from huggingface_trial import HuggingfaceTrial
 
