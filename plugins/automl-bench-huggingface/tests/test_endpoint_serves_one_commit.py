@@ -15,6 +15,7 @@ from automl_bench.contract import Endpoint, HttpInvoker, HttpResponse, Operation
 from automl_bench.errors import (
     PermissionDenied,
     RequestRefused,
+    ResourceConflict,
     ResourceMissing,
     ServiceUnavailable,
     TransientProviderError,
@@ -91,6 +92,13 @@ def test_one_that_was_paused_is_resumed(trial: HuggingfaceTrial) -> None:
     trial.up()
     trial.fake.endpoints.all[USER, f"{PREFIX}-live"].state = "paused"
     assert trial.deploy().state is OperationState.SUCCEEDED
+
+
+def test_one_of_an_earlier_model_is_not_measured(trial: HuggingfaceTrial) -> None:
+    trial.up()
+    trial.results[Stage.TRAIN] = {**trial.results[Stage.TRAIN], "model_revision": "c" * 40}
+    with pytest.raises(ResourceConflict, match="serves the commit"):
+        trial.deploy()
 
 
 def test_one_that_fails_says_why(trial: HuggingfaceTrial) -> None:

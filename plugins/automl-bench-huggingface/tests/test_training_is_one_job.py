@@ -7,15 +7,14 @@ from pathlib import Path
 
 import pytest
 from automl_bench_huggingface import plugin, training_jobs
+from automl_bench_huggingface.naming import JOB
 from hub_fake import USER, HubFake
 from hub_jobs import TRAINING_SECONDS
 from hub_wire import ApiError
 from huggingface_trial import HuggingfaceTrial, squares
 
 from automl_bench.contract import OperationState, Stage
-from automl_bench.errors import (
-    ProviderError,
-)
+from automl_bench.errors import ProviderError
 
 PREFIX = "automl-bench-0123456789ab"
 
@@ -68,7 +67,26 @@ def test_training_time_is_the_scripts_own_and_the_bill_is_the_jobs(trial: Huggin
         operation.result["model_revision"]
         == trial.fake.repositories.repo("model", f"{USER}/{PREFIX}-model").commits[-1][0]
     )
-    assert trial.ledger.hourly == {"dataset-repo": 0.0, "model-repo": 0.0, "training-job": 0.40}
+    assert trial.ledger.hourly == {"dataset-repo": 0.0, "model-repo": 0.0, "training-job": 0.0}
+
+
+def test_the_ledger_knows_what_a_job_costs_while_it_runs_and_that_it_has_ended(hub: HubFake, tmp_path: Path) -> None:
+    hub.jobs.training = 0.2
+    trial = HuggingfaceTrial(hub, tmp_path, squares(tmp_path / "images"))
+    trial.upload()
+    operation = plugin.train(trial.context)
+    assert (trial.ledger.hourly[JOB], trial.ledger.made[-1].hourly_usd) == (0.40, 0.40)
+    trial.wait(operation)
+    assert (trial.ledger.hourly[JOB], trial.ledger.made[-1].hourly_usd) == (0.0, 0.0)
+    assert len([each for each in trial.ledger.made if each.kind == JOB]) == 1
+
+
+def test_the_time_of_a_failed_job_stays_in_the_ledger(trial: HuggingfaceTrial) -> None:
+    """No stage will say what it has cost, so its hours there do."""
+    trial.upload()
+    trial.fake.jobs.failing = True
+    assert trial.train().state is OperationState.FAILED
+    assert trial.ledger.made[-1].hourly_usd == 0.40
 
 
 def test_progress_is_the_scripts_own_words(hub: HubFake, tmp_path: Path) -> None:

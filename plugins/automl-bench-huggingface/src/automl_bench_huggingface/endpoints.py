@@ -74,12 +74,21 @@ def look(account: Account, name: str) -> InferenceEndpoint:
     return endpoint
 
 
-def find(account: Account, name: str) -> Resource | None:
-    """Look an endpoint up by its name; a paused one is set going again."""
+def find(account: Account, name: str, revision: str) -> Resource | None:
+    """Look an endpoint up by its name; a paused one is set going again.
+
+    Raises:
+        ResourceConflict: If it serves another commit: what would be measured is not what was trained.
+    """
     try:
         endpoint = look(account, name)
     except ResourceMissing:
         return None
+    if endpoint.revision and endpoint.revision != revision:
+        raise ResourceConflict(
+            f"The endpoint {name} serves the commit {endpoint.revision}, not {revision}.",
+            remedy=f"Delete it: hf endpoints delete {name} --namespace {account.namespace}",
+        )
     if endpoint.status == "paused":
         with account.asking(f"resume the endpoint {name}") as api:
             api.resume_inference_endpoint(name, namespace=account.namespace)

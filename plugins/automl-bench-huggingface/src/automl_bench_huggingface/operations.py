@@ -33,6 +33,12 @@ def start_begun(name: str) -> Operation:
     return Operation(OperationState.RUNNING, token=token, message="waiting for hardware")
 
 
+def job_of(token: str) -> str:
+    """Return the job that a token is of, or nothing for one of another kind."""
+    known: Mapping[str, Any] = json.loads(token)
+    return str(known["job"]) if known.get("kind") == TRAINING else ""
+
+
 def look(account: Account, operation: Operation) -> Operation:
     """Look once at a training or a start.
 

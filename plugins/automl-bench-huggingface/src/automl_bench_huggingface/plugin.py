@@ -133,11 +133,12 @@ def deploy(context: TrialContext) -> Operation:
     recipe = Recipe.of(context.variant)
     account = account_of(context)
     trained = context.results[Stage.TRAIN]
+    revision = str(trained["model_revision"])
     endpoint = context.resources.ensure(
         ENDPOINT,
-        find=lambda name: endpoints.find(account, name),
+        find=lambda name: endpoints.find(account, name, revision),
         create=lambda name: endpoints.create(
-            account, name, model=str(trained["model"]), revision=str(trained["model_revision"]), recipe=recipe
+            account, name, model=str(trained["model"]), revision=revision, recipe=recipe
         ),
         name=name_of(context, ENDPOINT),
         hourly_usd=endpoint_hour_usd(recipe.instance),
@@ -147,11 +148,22 @@ def deploy(context: TrialContext) -> Operation:
 
 @hookimpl
 def poll(context: TrialContext, operation: Operation) -> Operation:
-    """Look once at a training or a start."""
-    from automl_bench_huggingface import operations
+    """Look once at a training or a start.
+
+    When a job has done its work, the ledger hears that it costs nothing any more: what it has cost, the operation says.
+    """
+    from automl_bench_huggingface import operations, training_jobs
     from automl_bench_huggingface.account import account_of
 
-    return operations.look(account_of(context), operation)
+    account = account_of(context)
+    now = operations.look(account, operation)
+    job_id = operations.job_of(operation.token)
+    if job_id and now.state is OperationState.SUCCEEDED:
+        ended = training_jobs.ended(account, name_of(context, JOB), job_id)
+        context.resources.ensure(
+            JOB, find=lambda name: ended, create=lambda name: ended, name=ended.name, hourly_usd=0.0
+        )
+    return now
 
 
 @hookimpl

@@ -137,6 +137,18 @@ def create(account: Account, name: str, assignment: Assignment, hourly_usd: floa
     return _resource(job, hourly_usd)
 
 
+def ended(account: Account, name: str, job_id: str) -> Resource:
+    """Return a job that has ended, as the ledger is to know it: there to be called off, and costing nothing."""
+    return Resource(
+        kind=JOB,
+        name=name,
+        resource_id=job_id,
+        hourly_usd=0.0,
+        details={"owner": account.namespace},
+        delete_by_hand=f"hf jobs cancel {account.namespace}/{job_id}",
+    )
+
+
 def listed(account: Account, prefix: str, kept: frozenset[str], hourly_usd: float | None) -> list[Resource]:
     """List jobs under a name prefix, oldest first.
 
