@@ -14,10 +14,11 @@ from pathlib import Path
 import pytest
 from automl_bench_huggingface import plugin, train_image_classifier
 from automl_bench_huggingface.description import DESCRIPTION
+from automl_bench_huggingface.prices import job_hour_usd
 from automl_bench_huggingface.recipes import VARIANTS, Recipe
 from automl_bench_huggingface.training_jobs import Assignment
 from hub_container import HEADER, loaded
-from hub_fake import HubFake
+from hub_fake import ORGANIZATION, USER, HubFake
 from huggingface_hub._jobs_api import JobHardware
 from huggingface_trial import HuggingfaceTrial
 
@@ -68,8 +69,12 @@ def test_every_variant_has_known_prices_and_hardware(trial: HuggingfaceTrial, na
     assert trial.fake.wire.operations() == []
 
 
+def test_every_hardware_that_the_sdk_knows_has_a_price() -> None:
+    assert [each.value for each in JobHardware if job_hour_usd(each.value) is None] == []
+
+
 def test_hardware_without_a_known_price_has_an_unknown_one(trial: HuggingfaceTrial) -> None:
-    trial.variant = Variant("huggingface", "x", {"flavor": "h200x8", "instance_type": "inf2"})
+    trial.variant = Variant("huggingface", "x", {"flavor": "tpu-v9", "instance_type": "inf2"})
     prices = {price.item: price.usd for price in plugin.price(trial.context)}
     assert prices == {"train_hour": None, "endpoint_hour": None, "call": 0.0}
 
@@ -116,6 +121,13 @@ def test_access_is_one_question(trial: HuggingfaceTrial) -> None:
     assert trial.fake.wire.operations() == ["whoami"]
     trial.fake.account["canPay"] = False
     assert any("no payment method" in note for note in plugin.check_access(trial.context).notes)
+
+
+def test_access_tells_whether_the_owner_is_one_of_the_tokens(trial: HuggingfaceTrial) -> None:
+    for owner, doubted in ((ORGANIZATION, False), (USER, False), ("somebody-else", True)):
+        trial.settings["namespace"] = owner
+        notes = plugin.check_access(trial.context).notes
+        assert any("does not say that this token may act for" in note for note in notes) is doubted
 
 
 def test_an_organizations_token_needs_a_namespace(trial: HuggingfaceTrial) -> None:

@@ -43,6 +43,9 @@ def check_access(context: ProviderContext) -> AccessReport:
     answer = account.who()
     owner = account.options.namespace or answer["name"]
     notes = [f"everything is made for {owner}"]
+    known = {answer["name"], *(each.get("name") for each in answer.get("orgs") or () if isinstance(each, dict))}
+    if owner not in known:
+        notes.append(f"the service does not say that this token may act for {owner}")
     if not answer.get("canPay", True):
         notes.append("the account has no payment method: jobs and endpoints will be refused")
     return AccessReport(ok=True, account=str(answer["name"]), notes=tuple(notes))

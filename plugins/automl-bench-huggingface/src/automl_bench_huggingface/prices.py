@@ -35,23 +35,28 @@ def price_table(recipe: Recipe) -> tuple[Price, ...]:
     The job's time-out bounds a training. Nothing bounds the hours of an endpoint while it is measured.
     """
     table = _table()
-    as_of = str(table["as_of"])
-    endpoints = str(table["endpoint"]["source"])
+    job, endpoint = table["job"], table["endpoint"]
     return (
         Price(
             "train_hour",
             job_hour_usd(recipe.flavor),
             f"hour of a job on {recipe.flavor}",
-            as_of,
-            str(table["job"]["source"]),
+            job["as_of"],
+            job["source"],
             per_trial=recipe.timeout_minutes / 60,
         ),
         Price(
             "endpoint_hour",
             endpoint_hour_usd(recipe.instance),
             f"hour of one replica on {recipe.instance}",
-            as_of,
-            endpoints,
+            endpoint["as_of"],
+            endpoint["source"],
         ),
-        Price("call", 0.0, "1 call: the replica's time is charged, not its calls", as_of, endpoints),
+        Price(
+            "call",
+            0.0,
+            "1 call: the replica's time is charged, not its calls",
+            endpoint["as_of"],
+            endpoint["source"],
+        ),
     )
