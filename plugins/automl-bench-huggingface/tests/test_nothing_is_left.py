@@ -6,9 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from automl_bench_huggingface import plugin
-from automl_bench_huggingface.naming import JOB, MODEL
-from hub_fake import ORGANIZATION, HubFake, Pace
+from automl_bench_huggingface import plugin, repositories
+from automl_bench_huggingface.naming import DATASET, JOB, MODEL
+from hub_fake import ORGANIZATION, USER, HubFake, Pace
 from hub_jobs import TRAINING_SECONDS
 from hub_wire import ApiError
 from huggingface_trial import HuggingfaceTrial, delete, squares
@@ -17,6 +17,7 @@ from automl_bench.contract import Deletion, Resource
 from automl_bench.errors import (
     PermissionDenied,
     RequestRefused,
+    ServiceUnavailable,
 )
 
 PREFIX = "automl-bench-0123456789ab"
@@ -113,3 +114,20 @@ def test_the_bill_is_the_time_that_things_ran(tmp_path: Path) -> None:
         hub.stop_the_clock_at(3600.0)
         hub.names()
         assert hub.endpoints.usd == pytest.approx(0.134 / 2, rel=0.01), "nothing runs on"
+
+
+def test_two_repositories_at_a_moment_are_made_one_after_the_other(trial: HuggingfaceTrial) -> None:
+    """The service answers a second creation of one owner with a conflict; the SDK by itself would ask without end."""
+    busy = ApiError(409, "Cannot create repo: another conflicting operation is in progress")
+    trial.fake.fail("create_repo", busy)
+    with pytest.raises(ServiceUnavailable, match="another conflicting operation"):
+        trial.upload()
+    assert trial.fake.count("create_repo") == 1
+    trial.upload()
+    assert trial.fake.repositories.created == [f"dataset-repo {PREFIX}-dataset"]
+
+
+def test_a_repository_that_was_made_meanwhile_is_taken(trial: HuggingfaceTrial) -> None:
+    trial.fake.repositories.make("dataset", f"{USER}/{PREFIX}-dataset")
+    made = repositories.create(trial.account, DATASET, f"{PREFIX}-dataset")
+    assert made.resource_id == f"{USER}/{PREFIX}-dataset"

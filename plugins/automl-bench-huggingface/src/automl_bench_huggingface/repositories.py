@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from automl_bench.contract import NAME_PREFIX, Deletion, Resource
-from automl_bench.errors import ProviderError, ResourceMissing
+from automl_bench.errors import ProviderError, ResourceConflict, ResourceMissing, ServiceUnavailable
 from automl_bench_huggingface.failures import unreadable
 from automl_bench_huggingface.naming import REPO_TYPES, is_ours
 
@@ -38,10 +38,21 @@ def find(account: Account, kind: str, name: str) -> Resource | None:
 
 
 def create(account: Account, kind: str, name: str) -> Resource:
-    """Create a private repository."""
+    """Create a private repository.
+
+    Raises:
+        ServiceUnavailable: If it is busy making another one for the same owner, which it answers as a conflict.
+        ProviderError: If the service refuses.
+    """
     repo_id = account.repository(name)
-    with account.asking(f"create the repository {repo_id}") as api:
-        api.create_repo(repo_id, repo_type=REPO_TYPES[kind], visibility="private")
+    try:
+        with account.asking(f"create the repository {repo_id}") as api:
+            api.create_repo(repo_id, repo_type=REPO_TYPES[kind], visibility="private")
+    except ResourceConflict as conflict:
+        made = find(account, kind, name)
+        if made is None:
+            raise ServiceUnavailable(conflict.message, request_id=conflict.request_id) from None
+        return made
     return _resource(kind, repo_id)
 
 
