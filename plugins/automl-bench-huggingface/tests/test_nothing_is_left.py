@@ -40,14 +40,15 @@ def test_everything_is_found_by_name_and_goes(trial: HuggingfaceTrial) -> None:
 
 def test_a_running_job_is_found_without_its_repositories_and_called_off(hub: HubFake, tmp_path: Path) -> None:
     hub.jobs.training = 60.0
-    trial = HuggingfaceTrial(hub, tmp_path, squares(tmp_path / "images"))
+    trial = HuggingfaceTrial(hub, tmp_path, squares(tmp_path / "images"), variant={"flavor": "l4x1"})
     trial.upload()
     plugin.train(trial.context)
+    trial.variant = replace(trial.variant, settings={})  # whoever looks for leftovers does not know the variant
     for resource in trial.ledger.made:
         if resource.kind != JOB:
             delete(trial.context, resource)
     (job,) = plugin.list_resources(trial.context, "automl-bench")
-    assert (job.kind, job.name, job.hourly_usd) == (JOB, f"{PREFIX}-train", 0.40)
+    assert (job.kind, job.name, job.hourly_usd) == (JOB, f"{PREFIX}-train", 0.80)
     assert hub.costing()
     assert delete(trial.context, replace(job, resource_id="", details={})) is Deletion.DELETED, "by its name alone"
     assert hub.costing() == []

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
+import huggingface_hub.constants
 import pytest
-from automl_bench_huggingface import plugin
+from automl_bench_huggingface import plugin, tokens
 from automl_bench_huggingface.tokens import LOGIN_SECONDS
 from hub_fake import HubFake
 from huggingface_trial import HuggingfaceTrial, squares
 
-from automl_bench.contract import Endpoint, HttpRequest, HttpResponse, OperationState, Stage
+from automl_bench.contract import Endpoint, HttpInvoker, HttpRequest, HttpResponse, OperationState, Stage
 from automl_bench.errors import TransientProviderError, Unauthenticated
+from automl_bench.measurement.payloads import Payloads
 from automl_bench.transport import Transport, TransportOptions
 
 SECOND = "hf_SecondPlanted88a1cd20f4e9b7"
@@ -101,8 +104,6 @@ def test_a_refused_token_that_was_not_replaced_is_refused_for_good(trial: Huggin
 def test_without_hf_token_the_stored_login_is_used_and_followed(
     trial: HuggingfaceTrial, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import huggingface_hub.constants
-
     login = tmp_path / "token"
     monkeypatch.setattr(huggingface_hub.constants, "HF_TOKEN_PATH", str(login))
     trial.environment.clear()
@@ -123,6 +124,43 @@ def test_without_hf_token_the_stored_login_is_used_and_followed(
     assert dict(first.headers)["Authorization"] != dict(second.headers)["Authorization"] == f"Bearer {SECOND}"
     trial.tear_down()
     assert trial.fake.names() == []
+
+
+def test_a_load_run_follows_a_login_that_is_renewed(
+    trial: HuggingfaceTrial, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The SDK renews a login while the old token still holds; requests that wait are made again before it ends."""
+    login = tmp_path / "token"
+    login.write_text(trial.fake.token)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_TOKEN_PATH", str(login))
+    monkeypatch.setattr(tokens, "LOGIN_SECONDS", 0.6)
+    trial.environment.clear()
+    trial.up()
+    result = trial.results[Stage.DEPLOY]
+    invoker = plugin.invoke(trial.context, Endpoint(str(result["endpoint_id"]), str(result["url"])))
+    assert isinstance(invoker, HttpInvoker)
+    payloads = Payloads(invoker, [item.sample for item in trial.set.train])
+    assert payloads.expiring
+    payloads.keep_fresh(lambda: range(len(payloads)))
+    transport = Transport(TransportOptions())
+    carried = set()
+    try:
+        for call in range(60):
+            if call == 10:
+                login.write_text(SECOND)
+                trial.fake.tokens.add(SECOND)
+            if call == 40:
+                trial.fake.replace_token(SECOND)
+            request = payloads.take(call % len(payloads))
+            carried.add(dict(request.headers)["Authorization"])
+            answer = transport.send(request).response
+            assert answer is not None
+            assert invoker.parse(answer).label is not None, "no row fails"
+            time.sleep(0.02)
+    finally:
+        payloads.close()
+        transport.close()
+    assert len(carried) == 2
 
 
 def test_an_access_token_does_not_expire(trial: HuggingfaceTrial) -> None:

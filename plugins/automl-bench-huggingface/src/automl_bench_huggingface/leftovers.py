@@ -8,19 +8,17 @@ from automl_bench.contract import Deletion, Resource
 from automl_bench.errors import RequestRefused
 from automl_bench_huggingface import endpoints, repositories, training_jobs
 from automl_bench_huggingface.naming import DATASET, ENDPOINT, JOB, MODEL, SUFFIXES, stem
-from automl_bench_huggingface.prices import job_hour_usd
-from automl_bench_huggingface.recipes import Recipe
 
 if TYPE_CHECKING:
     from automl_bench_huggingface.account import Account
 
 
-def list_everything(account: Account, prefix: str, recipe: Recipe) -> list[Resource]:
+def list_everything(account: Account, prefix: str) -> list[Resource]:
     """List our resources in order of creation, so that the reverse order can be deleted: four lists in all."""
     wide = stem(prefix)
     repos = [each for kind in (DATASET, MODEL) for each in repositories.listed(account, kind, wide)]
     kept = frozenset(f"{stem(repo.name)}-{SUFFIXES[JOB]}" for repo in repos)
-    jobs = training_jobs.listed(account, wide, kept, job_hour_usd(recipe.flavor))
+    jobs = training_jobs.listed(account, wide, kept)
     found = [*repos, *jobs, *endpoints.listed(account, wide)]
     return [resource for resource in found if resource.name.startswith(prefix)]
 

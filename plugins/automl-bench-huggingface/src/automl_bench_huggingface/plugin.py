@@ -111,13 +111,12 @@ def train(context: TrialContext) -> Operation:
         seed=context.seed,
         recipe=recipe,
     )
-    hourly_usd = job_hour_usd(recipe.flavor)
     job = context.resources.ensure(
         JOB,
-        find=lambda name: training_jobs.find(account, name, assignment.revision, hourly_usd),
-        create=lambda name: training_jobs.create(account, name, assignment, hourly_usd),
+        find=lambda name: training_jobs.find(account, name, assignment.revision),
+        create=lambda name: training_jobs.create(account, name, assignment),
         name=name_of(context, JOB),
-        hourly_usd=hourly_usd,
+        hourly_usd=job_hour_usd(recipe.flavor),
     )
     if account.tokens.valid_for_seconds() is not None:
         context.log(
@@ -198,7 +197,7 @@ def list_resources(context: ProviderContext, prefix: str) -> Sequence[Resource]:
     from automl_bench_huggingface.account import account_of
     from automl_bench_huggingface.leftovers import list_everything
 
-    return list_everything(account_of(context), prefix, Recipe.of(context.variant))
+    return list_everything(account_of(context), prefix)
 
 
 @hookimpl

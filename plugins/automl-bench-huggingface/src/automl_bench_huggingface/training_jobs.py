@@ -19,6 +19,7 @@ from automl_bench_huggingface.failures import one_line, unreadable
 from automl_bench_huggingface.naming import JOB, is_ours
 from automl_bench_huggingface.options import HUB_URL
 from automl_bench_huggingface.packing import SCRIPT
+from automl_bench_huggingface.prices import job_hour_usd
 from automl_bench_huggingface.recipes import Recipe
 from automl_bench_huggingface.train_image_classifier import RECIPE, SPEAKER
 
@@ -88,13 +89,14 @@ class Assignment:
         return variables
 
 
-def _resource(job: JobInfo, hourly_usd: float | None) -> Resource:
+def _resource(job: JobInfo) -> Resource:
     labels = job.labels or {}
+    flavor = str(getattr(job.flavor, "value", job.flavor))
     return Resource(
         kind=JOB,
         name=str(labels.get("name", "")),
         resource_id=job.id,
-        hourly_usd=hourly_usd if _stage(job) in ACTIVE else 0.0,
+        hourly_usd=job_hour_usd(flavor) if _stage(job) in ACTIVE else 0.0,
         details={"owner": job.owner.name},
         delete_by_hand=f"hf jobs cancel {job.owner.name}/{job.id}",
         since=job.created_at.isoformat() if job.created_at else "",
@@ -113,15 +115,15 @@ def _jobs(account: Account, labels: Mapping[str, str]) -> list[JobInfo]:
     return [job for job in found if dict(labels).items() <= (job.labels or {}).items()]
 
 
-def find(account: Account, name: str, revision: str, hourly_usd: float | None) -> Resource | None:
+def find(account: Account, name: str, revision: str) -> Resource | None:
     """Find the job that trains, or has trained, on this commit. One that failed is none: it may be begun anew."""
     for job in _jobs(account, {"name": name, REVISION_LABEL: revision}):
         if _stage(job) in ACTIVE or _stage(job) == COMPLETED:
-            return _resource(job, hourly_usd)
+            return _resource(job)
     return None
 
 
-def create(account: Account, name: str, assignment: Assignment, hourly_usd: float | None) -> Resource:
+def create(account: Account, name: str, assignment: Assignment) -> Resource:
     """Begin a job. It is billed from its start until it ends, at the latest after the recipe's time-out."""
     with account.asking(f"run the job {name}") as api:
         job = api.run_job(
@@ -134,7 +136,7 @@ def create(account: Account, name: str, assignment: Assignment, hourly_usd: floa
             labels={**MARK, "name": name, REVISION_LABEL: assignment.revision},
             namespace=account.namespace,
         )
-    return _resource(job, hourly_usd)
+    return _resource(job)
 
 
 def ended(account: Account, name: str, job_id: str) -> Resource:
@@ -149,7 +151,7 @@ def ended(account: Account, name: str, job_id: str) -> Resource:
     )
 
 
-def listed(account: Account, prefix: str, kept: frozenset[str], hourly_usd: float | None) -> list[Resource]:
+def listed(account: Account, prefix: str, kept: frozenset[str]) -> list[Resource]:
     """List jobs under a name prefix, oldest first.
 
     A job that ended cannot be deleted: the service keeps it in its history for ever. It counts only while a repository
@@ -158,7 +160,7 @@ def listed(account: Account, prefix: str, kept: frozenset[str], hourly_usd: floa
     jobs = sorted(_jobs(account, MARK), key=lambda job: (_stage(job) in ACTIVE, str(job.created_at or "")))
     newest = {str((job.labels or {}).get("name", "")): job for job in jobs}
     return [
-        _resource(job, hourly_usd)
+        _resource(job)
         for name, job in newest.items()
         if is_ours(name, JOB) and name.startswith(prefix) and (_stage(job) in ACTIVE or name in kept)
     ]
