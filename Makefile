@@ -8,12 +8,17 @@ PLUGINS := $(wildcard plugins/automl-bench-*)
 WORKERS ?= 2
 BENCHMARKS ?= store ablations import_folder latency_error load_ceiling local_accuracy upload
 
-.PHONY: help setup demo test test-conformance lint bench clean
+TRAINING := .venv-training
+TRAINING_STAMP := $(TRAINING)/.installed
+TRAINING_NEEDS := plugins/automl-bench-huggingface/training-requirements.txt
+
+.PHONY: help setup demo test test-conformance test-training lint bench clean
 
 help:
 	@echo "make demo   set up, run the main job on real data, print the path of a report"
 	@echo "make test   set up, run all tests"
 	@echo "make test-conformance   the conformance kit on every plugin: minutes"
+	@echo "make test-training   train for real what a plugin trains in a cloud: installs torch, minutes"
 	@echo "make lint   ruff and mypy --strict"
 	@echo "make bench  the benchmarks, each beside a peer on this machine (needs a quiet machine)"
 
@@ -29,11 +34,20 @@ demo: $(STAMP)
 	$(BIN)/automl-bench demo
 
 test: $(STAMP)
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m "not conformance"
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m "not conformance and not training"
 
 # The conformance kit on every plugin, and on plugins broken on purpose: minutes of processes killed again and again.
 test-conformance: $(STAMP)
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m conformance
+
+# The script that a plugin runs in a cloud job, run here as there: in an environment of its own, with torch.
+$(TRAINING_STAMP): $(TRAINING_NEEDS)
+	test -x $(TRAINING)/bin/python || $(PYTHON) -m venv $(TRAINING)
+	$(TRAINING)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	touch $@
+
+test-training: $(STAMP) $(TRAINING_STAMP)
+	AUTOML_BENCH_TRAINING_PYTHON=$(TRAINING)/bin/python $(BIN)/python -m pytest -m training
 
 lint: $(STAMP)
 	$(BIN)/ruff format --check .
@@ -44,4 +58,4 @@ bench: $(STAMP)
 	for file in $(BENCHMARKS); do echo "== $$file"; $(BIN)/python benchmarks/$$file.py || exit 1; done
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) $(TRAINING) .mypy_cache .ruff_cache .pytest_cache

@@ -1,0 +1,1 @@
+"""Hugging Face as a provider of automl-bench."""

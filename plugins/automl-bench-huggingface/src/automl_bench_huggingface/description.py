@@ -1,0 +1,45 @@
+"""What the provider says of itself. Static: no I/O and no SDK."""
+
+from __future__ import annotations
+
+from automl_bench.contract import Capability, Limits, Modality, ProviderDescription
+from automl_bench_huggingface.options import DECLARED
+from automl_bench_huggingface.packing import ENDINGS
+from automl_bench_huggingface.policy import POLICY
+from automl_bench_huggingface.recipes import VARIANTS
+
+DESCRIPTION = ProviderDescription(
+    name="huggingface",
+    title="Hugging Face",
+    capabilities=frozenset(
+        {
+            Capability.CHECK_ACCESS,
+            Capability.PRICE,
+            Capability.UPLOAD,
+            Capability.TRAIN,
+            Capability.DEPLOY,
+            Capability.INVOKE,
+            Capability.EXPORT_MANIFEST,
+            Capability.ADOPT_ENDPOINT,
+            Capability.LIST_RESOURCES,
+        }
+    ),
+    modalities=frozenset({Modality.IMAGE}),
+    limits=Limits(
+        min_samples_per_class=1,
+        min_classes=2,
+        # A repository holds up to 100,000 files, and no more than 10,000 in one folder: two folders, a few other files.
+        max_samples=10_000,
+        media_types=tuple(sorted(ENDINGS)),
+    ),
+    settings=DECLARED,
+    variants=VARIANTS,
+    requires="automl-bench[huggingface]",
+    settle_seconds=3.0,
+    split_policy=(
+        "Trains on the training half; the validation half chooses the best epoch. Below 5 shots there is no validation "
+        "half, and the last epoch is taken."
+    ),
+    docs_url="https://huggingface.co/docs/inference-endpoints",
+    policy=POLICY,
+)

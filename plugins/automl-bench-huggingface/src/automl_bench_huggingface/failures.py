@@ -1,0 +1,138 @@
+"""How what the service answers, or fails to answer, becomes one of the host's provider errors.
+
+Judged by status and by the headers that the Hub documents (`RateLimit`, `Retry-After`), never by a message's text.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+from automl_bench.errors import (
+    BillingRequired,
+    PermissionDenied,
+    ProviderError,
+    QuotaExceeded,
+    RateLimited,
+    RequestRefused,
+    RequestTimedOut,
+    ResourceConflict,
+    ResourceMissing,
+    ServiceUnavailable,
+    Unauthenticated,
+)
+
+LONGEST_WORDS = 200
+HIDDEN = "•••"
+
+CHECK_TOKEN = "Set HF_TOKEN to a valid access token, or log in with `hf auth login`."
+CHECK_ADDRESS = "Check HF_ENDPOINT and AUTOML_BENCH_HUGGINGFACE_ENDPOINTS_API."
+
+MEANINGS: Mapping[int, tuple[type[ProviderError], str]] = {
+    400: (RequestRefused, ""),
+    401: (Unauthenticated, CHECK_TOKEN),
+    402: (
+        BillingRequired,
+        "Add a payment method or credit to the account that owns the namespace, or upgrade its plan.",
+    ),
+    403: (
+        PermissionDenied,
+        "Give the token the permissions of `automl-bench providers show huggingface --policy`; if it has them, the "
+        "plan or a quota of the namespace does not allow this.",
+    ),
+    404: (ResourceMissing, ""),
+    408: (RequestTimedOut, ""),
+    409: (ResourceConflict, ""),
+    410: (ResourceMissing, ""),
+    413: (RequestRefused, "Set images.max_side in the experiment, for all providers alike."),
+    422: (RequestRefused, ""),
+    504: (RequestTimedOut, ""),
+    507: (QuotaExceeded, "Delete private repositories or upgrade the plan: its storage is full."),
+}
+
+_RATE_LIMIT = re.compile(r";\s*r\s*=\s*(?P<remaining>\d+)\s*;\s*t\s*=\s*(?P<reset>\d+)")
+
+
+def error_for(
+    status: int, body: bytes, headers: Mapping[str, str], *, what: str, hidden: Iterable[str] = ()
+) -> ProviderError:
+    """Return what an answer with an error status means.
+
+    Args:
+        status: HTTP status.
+        body: Its body.
+        headers: Its headers, names in lower case.
+        what: What was asked for, as in "create the endpoint".
+        hidden: Values that may not stand in the message.
+    """
+    message = f"Hugging Face answered {status} to {what}: {words(body, headers, hidden)}."
+    request_id = headers.get("x-request-id", "")
+    if status == 429:
+        return RateLimited(message, retry_after=retry_after(headers), request_id=request_id)
+    if status in MEANINGS:
+        kind, remedy = MEANINGS[status]
+        return kind(message, remedy=remedy, request_id=request_id)
+    if status >= 500:
+        return ServiceUnavailable(message, request_id=request_id)
+    if 200 <= status < 400:
+        return ProviderError(message, remedy=CHECK_ADDRESS, request_id=request_id)
+    return RequestRefused(message, request_id=request_id)
+
+
+def words(body: bytes, headers: Mapping[str, str], hidden: Iterable[str] = ()) -> str:
+    """Return the service's own words in one line, or "no reason given"."""
+    try:
+        content = json.loads(body)
+    except ValueError:
+        content = None
+    text = ""
+    if isinstance(content, dict):
+        # The Hub says {"error": "…"}, the endpoints API {"message": "…"}, some answers both.
+        found = [content.get(key) for key in ("error", "message")]
+        text = next((each for each in found if isinstance(each, str) and each), "")
+    text = text or headers.get("x-error-message", "")
+    return one_line(text, hidden) or "no reason given"
+
+
+def one_line(text: str, hidden: Iterable[str] = ()) -> str:
+    """Return text of the service fit for a message: without secrets, on one line, not too long."""
+    for value in hidden:
+        if value:
+            text = text.replace(value, HIDDEN)
+    return " ".join(text.split())[:LONGEST_WORDS].rstrip(".")
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Return the seconds that an answer asks to wait, or None.
+
+    `Retry-After` counts first (RFC 9110, 10.2.3). The Hub sends `RateLimit: "api";r=0;t=55` with every answer: r
+    requests are left, and the window ends in t whole seconds. Only with none left is it a reason to wait.
+    """
+    text = headers.get("retry-after", "").strip()
+    if text:
+        return _seconds(text)
+    found = _RATE_LIMIT.search(headers.get("ratelimit", ""))
+    if found and int(found["remaining"]) == 0:
+        return int(found["reset"]) + 1.0
+    return None
+
+
+def _seconds(text: str) -> float | None:
+    try:
+        return max(0.0, float(text))
+    except ValueError:
+        pass
+    try:
+        moment = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return max(0.0, (moment - datetime.now(UTC)).total_seconds())
+
+
+def unreadable(what: str) -> ProviderError:
+    """Return the error for an accepted answer that is not what the service answers."""
+    return ProviderError(f"Hugging Face's answer to {what} cannot be read.", remedy=CHECK_ADDRESS)
