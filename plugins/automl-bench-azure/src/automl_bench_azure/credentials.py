@@ -46,9 +46,9 @@ def credential_for(tenant_id: str, client_id: str, client_secret: str, authority
     """
     from azure.identity import ClientSecretCredential, DefaultAzureCredential
 
-    # At DEBUG these libraries write requests and answers.
+    # Below WARNING these libraries write every request and answer.
     for talkative in ("azure", "msal", "urllib3"):
-        logging.getLogger(talkative).setLevel(logging.INFO)
+        logging.getLogger(talkative).setLevel(logging.WARNING)
     options: dict[str, Any] = {"retry_total": 0, "connection_timeout": CONNECT_SECONDS, "read_timeout": READ_SECONDS}
     if authority:
         host = urlsplit(authority if "://" in authority else f"https://{authority}")
