@@ -6,9 +6,11 @@ STAMP := $(VENV)/.installed
 SOURCES := pyproject.toml constraints.txt $(wildcard plugins/*/pyproject.toml)
 PLUGINS := $(wildcard plugins/automl-bench-*)
 WORKERS ?= 2
+AZURITE := $(VENV)/azurite
+AZURITE_WANTED := plugins/automl-bench-azure/tests/package.json
 BENCHMARKS ?= store ablations import_folder latency_error load_ceiling local_accuracy
 
-.PHONY: help setup demo test test-conformance lint bench clean
+.PHONY: help setup azurite demo test test-conformance lint bench clean
 
 help:
 	@echo "make demo   set up, run the main job on real data, print the path of a report"
@@ -25,14 +27,28 @@ $(STAMP): $(SOURCES)
 
 setup: $(STAMP)
 
+# Blob storage for the tests of the azure plugin. Without npm those tests are skipped, and say so.
+$(AZURITE)/.installed: $(STAMP) $(AZURITE_WANTED)
+	mkdir -p $(AZURITE)
+	cp $(AZURITE_WANTED) $(AZURITE)/package.json
+	npm install --prefix $(AZURITE) --no-package-lock --no-audit --no-fund --loglevel=error
+	touch $@
+
+ifneq ($(shell command -v npm),)
+azurite: $(AZURITE)/.installed
+else
+azurite:
+	@echo "npm is missing: tests that need azurite are skipped"
+endif
+
 demo: $(STAMP)
 	$(BIN)/automl-bench demo
 
-test: $(STAMP)
+test: $(STAMP) azurite
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m "not conformance"
 
 # The conformance kit on every plugin, and on plugins broken on purpose: minutes of processes killed again and again.
-test-conformance: $(STAMP)
+test-conformance: $(STAMP) azurite
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m conformance
 
 lint: $(STAMP)

@@ -22,7 +22,8 @@ from urllib.parse import urlsplit
 
 from azure_http import Answer, Hangup, HttpServer, Request, ca_file, certificate_files
 
-MAIN = Path(__file__).parent / "node_modules" / "azurite" / "dist" / "src" / "blob" / "main.js"
+INSTALLED = Path(__file__).resolve().parents[3] / ".venv" / "azurite"
+MAIN = INSTALLED / "node_modules" / "azurite" / "dist" / "src" / "blob" / "main.js"
 START_SECONDS = 30.0
 ACCOUNT = "benchstore"
 

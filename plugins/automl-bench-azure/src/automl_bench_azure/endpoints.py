@@ -71,6 +71,16 @@ def _endpoint_body(account: Account, name: str, traffic: Mapping[str, int]) -> d
     }
 
 
+def _without_traffic(found: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what makes an endpoint as it is, but without traffic. It need not be of the workspace that is set now."""
+    return {
+        "location": found["location"],
+        "tags": found.get("tags") or {},
+        "identity": {"type": "SystemAssigned"},
+        "properties": {"authMode": found.get("properties", {}).get("authMode", "Key"), "traffic": {}},
+    }
+
+
 def find_deployment(account: Account, name: str) -> Resource | None:
     """Return a trial's deployment.
 
@@ -128,8 +138,7 @@ def delete_deployment(account: Account, item: Resource) -> Deletion:
         if state_of(found) != "Deleting":
             endpoint = account.arm.get(endpoint_path)
             if traffic_of(endpoint):
-                name = str((endpoint.get("tags") or {}).get(TAG, item.name))
-                account.arm.put(endpoint_path, _endpoint_body(account, name, {}))
+                account.arm.put(endpoint_path, _without_traffic(endpoint))
                 return Deletion.PENDING
             account.arm.delete(item.resource_id)
     except (ResourceConflict, ResourceMissing):
