@@ -200,4 +200,4 @@ class AzureService(LoopbackService):
         """Do nothing wrong any more."""
         self.fake.heal()
         self.door.heal()
-        self.entra.fault = None
+        self.entra.answer_token = None

@@ -37,6 +37,11 @@ class Pace:
     traffic: float = 0.1
     deleting: float = 0.1
 
+    @classmethod
+    def quick(cls) -> Pace:
+        """Return the pace of a service where most ends at once: it saves half of the host's waits."""
+        return cls(lag=0.1, cluster=0.0, training=0.1, endpoint=0.0, deployment=0.1, traffic=0.0, deleting=0.0)
+
 
 @dataclass
 class Thing:

@@ -11,6 +11,7 @@ import json
 import secrets
 import threading
 import time
+from collections.abc import Callable
 from typing import Self
 from urllib.parse import parse_qsl
 
@@ -26,14 +27,14 @@ class EntraFake:
     Attributes:
         expires_in: Life of a token in seconds.
         granted: Audience of every token given, in order.
-        fault: Answer that the next requests for a token get, or None.
+        answer_token: Answers requests for a token instead, or None.
     """
 
     def __init__(self) -> None:
         self.client_secret = f"fake~{secrets.token_urlsafe(24)}"
         self.expires_in = 3600
         self.granted: list[str] = []
-        self.fault: Answer | None = None
+        self.answer_token: Callable[[Request], Answer] | None = None
         self._tokens: dict[str, tuple[str, float]] = {}
         self._lock = threading.Lock()
         self._server = HttpServer(self._answer, tls=True)
@@ -69,7 +70,9 @@ class EntraFake:
                 },
             )
         if (request.method, request.path) == ("POST", f"/{TENANT}/oauth2/v2.0/token"):
-            return self.fault or self._token(dict(parse_qsl(request.body.decode())))
+            if self.answer_token is not None:
+                return self.answer_token(request)
+            return self._token(dict(parse_qsl(request.body.decode())))
         return _json(404, {"error": "not_found"})
 
     def _token(self, form: dict[str, str]) -> Answer:
@@ -79,20 +82,21 @@ class EntraFake:
             # A careless server repeats what it was sent: the client must not pass that on.
             words = f"AADSTS7000215: Invalid client secret {form.get('client_secret')!r} provided."
             return _json(401, {"error": "invalid_client", "error_description": words, "error_codes": [7000215]})
+        # Times in a token are whole seconds: one more, so that none lives shorter than was said.
         audience, now = form["scope"].removesuffix("/.default"), int(time.time())
         claims = {
             "aud": audience,
             "iss": f"https://sts.windows.net/{TENANT}/",
             "iat": now,
             "nbf": now,
-            "exp": now + self.expires_in,
+            "exp": now + 1 + self.expires_in,
             "appid": CLIENT,
             "tid": TENANT,
             "jti": secrets.token_hex(8),
         }
         token = ".".join((_part({"typ": "JWT", "alg": "HS256"}), _part(claims), secrets.token_urlsafe(32)))
         with self._lock:
-            self._tokens[token] = (audience, now + self.expires_in)
+            self._tokens[token] = (audience, now + 1 + self.expires_in)
             self.granted.append(audience)
         return _json(200, {"token_type": "Bearer", "expires_in": self.expires_in, "access_token": token})
 

@@ -13,8 +13,8 @@ import time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from automl_bench.errors import RequestRefused
-from automl_bench_azure.failures import azure_errors
+from automl_bench.errors import RateLimited, RequestRefused, ServiceUnavailable
+from automl_bench_azure.failures import azure_errors, seconds
 
 if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
@@ -46,9 +46,10 @@ def credential_for(tenant_id: str, client_id: str, client_secret: str, authority
     """
     from azure.identity import ClientSecretCredential, DefaultAzureCredential
 
-    # Below WARNING these libraries write every request and answer.
+    # Below WARNING these libraries write every request and answer; as a warning azure-identity repeats what an
+    # authority says of a refused secret.
     for talkative in ("azure", "msal", "urllib3"):
-        logging.getLogger(talkative).setLevel(logging.WARNING)
+        logging.getLogger(talkative).setLevel(logging.ERROR)
     options: dict[str, Any] = {"retry_total": 0, "connection_timeout": CONNECT_SECONDS, "read_timeout": READ_SECONDS}
     if authority:
         host = urlsplit(authority if "://" in authority else f"https://{authority}")
@@ -62,13 +63,33 @@ def credential_for(tenant_id: str, client_id: str, client_secret: str, authority
         options["disable_instance_discovery"] = not f".{host.hostname}".endswith(_OWN_AUTHORITIES)
     try:
         if tenant_id and client_id and client_secret:
-            return ClientSecretCredential(tenant_id, client_id, client_secret, **options)
+            return ClientSecretCredential(tenant_id, client_id, client_secret, transport=_transport(), **options)
         return DefaultAzureCredential(**options)
     except ValueError as error:
         raise RequestRefused(
             "The Azure credentials are malformed.",
             remedy="Check AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_AUTHORITY_HOST.",
         ) from error
+
+
+def _transport() -> Any:
+    """Return a transport that raises for what passes: azure-identity tells neither status nor wait of an answer.
+
+    What is raised here comes out as the cause of azure-identity's own error.
+    """
+    from azure.core.pipeline.transport import RequestsTransport
+
+    class Watched(RequestsTransport):  # type: ignore[misc]  # azure-core exports it lazily
+        def send(self, request: Any, **options: Any) -> Any:
+            response: Any = super().send(request, **options)
+            if response.status_code == 429:
+                retry_after = seconds(response.headers.get("retry-after", ""))
+                raise RateLimited("Entra ID asks to wait before the next token.", retry_after=retry_after)
+            if response.status_code >= 500:
+                raise ServiceUnavailable(f"Entra ID answered {response.status_code} to the request for a token.")
+            return response
+
+    return Watched(connection_timeout=CONNECT_SECONDS, read_timeout=READ_SECONDS)
 
 
 class StorageTokens:

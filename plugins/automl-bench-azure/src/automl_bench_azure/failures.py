@@ -271,7 +271,9 @@ def _translated(error: Exception, resource: str) -> ProviderError | None:
 
     cause = error.__cause__
     match error:
-        case azure.ClientAuthenticationError() if isinstance(cause, azure.AzureError) and cause is not error:
+        case azure.ClientAuthenticationError() if isinstance(cause, ProviderError):
+            return cause
+        case azure.ClientAuthenticationError() if isinstance(cause, azure.AzureError):
             return _translated(cause, resource)
         case azure.ClientAuthenticationError() if _about_storage(error):
             return _from_storage_error(error, resource)
@@ -311,17 +313,8 @@ def _from_storage_error(error: Any, resource: str) -> ProviderError:
 
 def _no_token(error: Any) -> ProviderError:
     """Return our error for a token that was not given. Only known codes of the answer are told, never its words."""
-    response = getattr(error, "response", None)
-    status = getattr(response, "status_code", None)
     codes = sorted(set(_OAUTH_CODES.findall(str(error.message))))
     named = f" ({', '.join(codes)})" if codes else ""
-    if status == 429:
-        headers = {name.lower(): value for name, value in response.headers.items()} if response is not None else {}
-        return RateLimited(
-            "Entra ID asks to wait before the next token.", retry_after=seconds(headers.get("retry-after", ""))
-        )
-    if status is not None and status >= 500:
-        return ServiceUnavailable(f"Entra ID answered {status} to the request for a token{named}.")
     return Unauthenticated(f"Entra ID gives no token{named}.", remedy=_CREDENTIALS)
 
 
