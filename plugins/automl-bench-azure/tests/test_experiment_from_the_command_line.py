@@ -126,7 +126,9 @@ def test_tokens_that_live_for_seconds_cost_no_row(bench: Bench) -> None:
     assert bench.azure.entra.granted.count("https://management.azure.com") >= 4
     with open_store(bench.workspace.store_path, read_only=True) as store:
         (trial,) = store.trials()
-        assert {record.status for record in store.stages(trial.trial_id)} == {StageStatus.DONE}
+        stages = {record.stage.value: record.status for record in store.stages(trial.trial_id)}
+    assert stages.keys() >= {"upload", "train", "deploy", "invoke", "parallel"}
+    assert StageStatus.FAILED not in stages.values()
 
 
 @pytest.mark.parametrize("by_key", [False, True])
