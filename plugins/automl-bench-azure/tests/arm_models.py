@@ -1,12 +1,13 @@
 """Holds bodies to the SDK's own model classes: unknown, missing and mistyped fields, enumerations, read-only fields.
 
-The classes are those that azure-ai-ml generates from the service's definition. They are loaded on their own, since
-the whole SDK takes a second. They do not refuse anything by themselves: their annotations are read here.
+The classes are those that azure-ai-ml generates from the service's definition. `make azure-tests` unpacks that package
+beside the environment, without its sixty dependencies; only the modules of the classes are loaded. They do not refuse
+anything by themselves: their annotations are read here.
 """
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import re
 import sys
 import types
@@ -14,10 +15,11 @@ import typing
 from datetime import datetime, timedelta
 from enum import Enum
 from functools import cache
-from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin
 
+INSTALLED = Path(__file__).resolve().parents[3] / ".venv" / "azure-models"
+FOLDER = INSTALLED / "azure" / "ai" / "ml" / "_restclient" / "arm_ml_service"
 ALIAS = "arm_ml_service_of_azure_ai_ml"
 DURATION = re.compile(r"P(?=.)(\d+D)?(T(?=.)(\d+H)?(\d+M)?(\d+(\.\d+)?S)?)?")
 
@@ -26,19 +28,18 @@ class Mismatch(Exception):
     """A body is not what the definition says; the message names the place."""
 
 
+def missing() -> str:
+    """Return why the model classes cannot be loaded, or ""."""
+    return "" if FOLDER.is_dir() else "azure-ai-ml's model classes are not there: make azure-tests"
+
+
 @cache
 def models() -> Any:
     """Return the SDK's module of model classes."""
-    folder = Path(str(distribution("azure-ai-ml").locate_file("azure/ai/ml/_restclient/arm_ml_service")))
-    spec = importlib.util.spec_from_file_location(
-        ALIAS, folder / "__init__.py", submodule_search_locations=[str(folder)]
-    )
-    assert spec is not None
-    assert spec.loader is not None
-    package = importlib.util.module_from_spec(spec)
+    package = types.ModuleType(ALIAS)  # stands for the SDK's own package, which would load its client too
+    package.__path__ = [str(FOLDER)]
     sys.modules[ALIAS] = package
-    spec.loader.exec_module(package)
-    return sys.modules[f"{ALIAS}.models"]
+    return importlib.import_module(f"{ALIAS}.models")
 
 
 def check(name: str, body: Any, moment: str) -> None:

@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Self
 
+import arm_models
 from azure_fake import DATASTORE_URI, GROUP, SCORE, SUBSCRIPTION, WORKSPACE, AzureFake, error
 from azure_http import Answer, Hangup, ca_file
 from azure_learning import Datastore
@@ -68,7 +69,7 @@ class AzureService(LoopbackService):
     @staticmethod
     def missing() -> str:
         """Return why the service cannot run on this machine, or ""."""
-        return missing()
+        return missing() or arm_models.missing()
 
     @property
     def connection_string(self) -> str:

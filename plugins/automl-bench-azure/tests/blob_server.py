@@ -34,7 +34,7 @@ def missing() -> str:
     """Return why there is no azurite on this machine, or ""."""
     if shutil.which("node") is None:
         return "azurite needs Node.js"
-    return "" if MAIN.is_file() else "azurite is not installed: make azurite"
+    return "" if MAIN.is_file() else "azurite is not installed: make azure-tests"
 
 
 class Azurite:
