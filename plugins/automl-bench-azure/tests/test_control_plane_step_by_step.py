@@ -226,7 +226,7 @@ def test_deletion_goes_in_order_and_takes_the_traffic_first(azure: AzureService,
 
 
 def test_what_is_being_deleted_is_pending_and_then_gone(azure: AzureService, tmp_path: Path) -> None:
-    azure.fake.workspace.pace.deleting = 0.3
+    azure.fake.workspace.pace.deleting = 0.8
     trial = AzureTrial(tmp_path)
     trial.up()
     for resource in reversed(trial.ledger.made):
@@ -239,7 +239,7 @@ def test_what_is_being_deleted_is_pending_and_then_gone(azure: AzureService, tmp
 
 
 def test_a_name_that_is_still_being_deleted_is_waited_for(azure: AzureService, tmp_path: Path) -> None:
-    azure.fake.workspace.pace.deleting = 0.3
+    azure.fake.workspace.pace.deleting = 60.0
     trial = AzureTrial(tmp_path)
     trial.up()
     plugin.delete_resource(trial.context, trial.ledger.of(ENDPOINT))

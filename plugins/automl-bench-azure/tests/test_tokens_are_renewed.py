@@ -12,6 +12,7 @@ import pytest
 from automl_bench_azure import plugin
 from automl_bench_azure.account import account_of
 from automl_bench_azure.credentials import STORAGE_SCOPE, StorageTokens, credential_for
+from azure.identity import ClientSecretCredential, DefaultAzureCredential
 from azure_fake import MANAGEMENT
 from azure_http import Answer, Request
 from azure_service import AzureService
@@ -93,6 +94,14 @@ def test_threads_share_one_token(azure: AzureService) -> None:
         values = set(pool.map(lambda _: tokens.value(), range(64)))
     assert len(values) == 1
     assert azure.entra.granted == [STORAGE_SCOPE.removesuffix("/.default")]
+
+
+def test_without_a_service_principal_the_default_chain_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET"):
+        monkeypatch.delenv(name, raising=False)
+    assert isinstance(credential_for("", "", "", ""), DefaultAzureCredential)
+    assert isinstance(credential_for(TENANT, CLIENT, "", ""), DefaultAzureCredential)
+    assert isinstance(credential_for(TENANT, CLIENT, "secret", ""), ClientSecretCredential)
 
 
 def test_a_wrong_secret_is_unauthenticated_and_not_told(

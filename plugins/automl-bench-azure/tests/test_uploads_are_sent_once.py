@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import traceback
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -68,6 +69,16 @@ def test_a_half_done_upload_is_found_and_deleted_from_the_container_alone(
     assert [(each.kind, each.name, each.hourly_usd) for each in found] == [(FOLDER, NAME, 0.0)]
     delete(stranger.context, found[0])
     assert service.blob_names() == []
+
+
+def test_a_folder_in_another_container_is_not_taken_for_gone(azure: AzureService, tmp_path: Path) -> None:
+    trial = AzureTrial(tmp_path)
+    trial.upload()
+    folder = trial.ledger.of(FOLDER)
+    elsewhere = replace(folder, resource_id=folder.resource_id.replace(azure.container, "elsewhere"))
+    with pytest.raises(RequestRefused, match="lies at .*elsewhere"):
+        plugin.delete_resource(trial.context, elsewhere)
+    assert azure.blob_names() != []
 
 
 def test_the_rest_is_sent_after_a_broken_upload(service: AzureService, tmp_path: Path) -> None:

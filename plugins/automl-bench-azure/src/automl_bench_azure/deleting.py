@@ -43,7 +43,7 @@ def delete(account: Account, resource: Resource) -> Deletion:
         ProviderError: If the service refuses.
     """
     if resource.kind == FOLDER:
-        return folders.delete(account, resource.name)
+        return folders.delete(account, resource)
     if resource.kind not in _STEPS:
         raise ResourceMissing(f"{resource.kind!r} is no kind of resource of Azure ML.")
     known = resource if resource.resource_id else _looked_up(account, resource)

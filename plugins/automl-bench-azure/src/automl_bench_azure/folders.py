@@ -15,6 +15,7 @@ import json
 from typing import TYPE_CHECKING
 
 from automl_bench.contract import Deletion, Resource
+from automl_bench.errors import RequestRefused
 from automl_bench_azure.naming import FOLDER, TRIALS, trial_folder
 
 if TYPE_CHECKING:
@@ -42,9 +43,18 @@ def listed(account: Account, prefix: str) -> list[Resource]:
     return [_resource(account, name.rstrip("/"), "") for name in names if name.endswith("/")]
 
 
-def delete(account: Account, name: str) -> Deletion:
-    """Delete a trial's blobs, the claim at last."""
-    folder = trial_folder(name)
+def delete(account: Account, item: Resource) -> Deletion:
+    """Delete a trial's blobs, the claim at last.
+
+    Raises:
+        RequestRefused: If they lie in another container than the one that is set now.
+    """
+    folder = trial_folder(item.name)
+    if item.resource_id not in ("", f"{account.storage.url}/{folder}"):
+        raise RequestRefused(
+            f"The folder lies at {item.resource_id} and the container that is set is {account.storage.url}.",
+            remedy="Set the workspace and datastore that it was sent to, and tear down again.",
+        )
     names = [blob.name for blob in account.storage.listed(folder)]
     if not names:
         return Deletion.ALREADY_GONE
