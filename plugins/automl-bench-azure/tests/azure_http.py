@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import shutil
 import socket
 import ssl
 import struct
@@ -56,6 +58,7 @@ def ca_file() -> Path:
     import certifi
 
     folder = Path(tempfile.mkdtemp(prefix="azure-tests-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     path = folder / "authorities.pem"
     path.write_bytes(Path(certifi.where()).read_bytes() + b"\n" + authority().cert_pem.bytes())
     return path

@@ -15,18 +15,17 @@ from typing import Any
 import arm_models
 from azure_http import Request
 from azure_learning import BadData
+from azure_rules import (
+    API_VERSION,
+    ASSET_NAME,
+    COMPUTE_NAME,
+    ENDPOINT_NAME,
+    VM_SIZES,
+    check_job,
+    require_fit,
+    require_name,
+)
 from azure_workspace import Job, Refusal, Thing, Workspace, moment
-
-API_VERSION = "2025-12-01"
-COMPUTE_NAME = re.compile(r"[a-zA-Z](?![a-zA-Z0-9-]*-\d+$)[a-zA-Z0-9-]{1,22}[a-zA-Z0-9]")
-ENDPOINT_NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9-]{1,30}[a-zA-Z0-9]")
-ASSET_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,254}")
-VM_SIZES = re.compile(r"Standard_[A-Z]+\d+[a-z]*(_[A-Za-z0-9]+)*")
-GPU_SIZES = re.compile(r"Standard_N[CD].*")
-NETWORKS = [
-    *("mobilenetv2", "resnet18", "resnet34", "resnet50", "resnet101", "resnet152", "resnest50", "resnest101"),
-    *("seresnext", "vits16r224", "vitb16r224", "vitl16r224"),
-]
 
 Json = dict[str, Any]
 
@@ -186,18 +185,6 @@ class Routes:
     def _listed(things: Any) -> list[Any]:
         return sorted((each for each in things if time.time() >= each.shown), key=lambda each: each.made)
 
-    @staticmethod
-    def _name(rule: re.Pattern[str], name: str) -> None:
-        if not rule.fullmatch(name):
-            raise Refusal(400, "ValidationError", f"{name!r} is not a valid name")
-
-    @staticmethod
-    def _held(model: str, body: Json) -> None:
-        try:
-            arm_models.check(model, body, "create")
-        except arm_models.Mismatch as error:
-            raise Refusal(400, "InvalidRequestContent", str(error)) from error
-
     # --- workspace and datastores -------------------------------------------------------------------------------
 
     def _get_workspace(self) -> tuple[int, Json]:
@@ -226,8 +213,8 @@ class Routes:
         return 200, self._compute(self._found(self.workspace.computes, name))
 
     def _put_compute(self, name: str, body: Json) -> tuple[int, Json]:
-        self._name(COMPUTE_NAME, name)
-        self._held("ComputeResource", body)
+        require_name(COMPUTE_NAME, name)
+        require_fit("ComputeResource", body)
         about = body["properties"].get("properties") or {}
         if body.get("location") != self.location or not VM_SIZES.fullmatch(about.get("vmSize", "")):
             raise Refusal(400, "InvalidPropertyValue", "location or vmSize is not offered")
@@ -279,8 +266,8 @@ class Routes:
         return 200, self._asset(collection, self._found(versions, version), version)
 
     def _put_version(self, collection: str, name: str, version: str, body: Json) -> tuple[int, Json]:
-        self._name(ASSET_NAME, name)
-        self._held("DataVersionBase" if collection == "data" else "ModelVersion", body)
+        require_name(ASSET_NAME, name)
+        require_fit("DataVersionBase" if collection == "data" else "ModelVersion", body)
         try:
             thing = self.workspace.put_asset(collection, name, version, body)
         except BadData as error:
@@ -309,30 +296,12 @@ class Routes:
         return 200, self._job(self._found(self.workspace.jobs, name))
 
     def _put_job(self, name: str, body: Json) -> tuple[int, Json]:
-        self._name(ASSET_NAME, name)
-        self._held("JobBase", body)
+        require_name(ASSET_NAME, name)
+        require_fit("JobBase", body)
         return 201, self._job(self.workspace.begin_job(name, body, self._check_job))
 
     def _check_job(self, body: Json) -> None:
-        properties = body["properties"]
-        details, compute = properties["taskDetails"], properties.get("computeId", "")
-        limits = details["limitSettings"]
-        cluster = self.workspace.computes.get(compute.rsplit("/", 1)[-1])
-        faults = [
-            (details.get("taskType") != "ImageClassification", "taskType"),
-            (details.get("targetColumnName") != "label", "targetColumnName"),
-            (details.get("primaryMetric", "Accuracy") != "Accuracy", "primaryMetric"),
-            (not compute.startswith(f"{self.path}/computes/") or cluster is None, "computeId"),
-            (cluster is not None and cluster.state != "Succeeded", "computeId: the cluster is not ready"),
-            (cluster is not None and not _has_gpu(cluster), "computeId: image jobs need a GPU"),
-            (not 1 <= limits.get("maxTrials", 1) <= 1000, "maxTrials"),
-            (limits.get("maxConcurrentTrials", 1) > limits.get("maxTrials", 1), "maxConcurrentTrials"),
-            (details.get("modelSettings", {}).get("modelName", NETWORKS[0]) not in NETWORKS, "modelName"),
-            ("validationData" not in details, "validationData: this stand-in does not split"),
-        ]
-        for wrong, what in faults:
-            if wrong:
-                raise Refusal(400, "UserError", f"{what} is not right")
+        check_job(body, self.path, self.workspace.computes)
 
     def _cancel_job(self, name: str) -> tuple[int, None]:
         self._found(self.workspace.jobs, name)
@@ -363,8 +332,8 @@ class Routes:
         return 200, self._endpoint(self._found(self.workspace.endpoints, name))
 
     def _put_endpoint(self, name: str, body: Json) -> tuple[int, Json]:
-        self._name(ENDPOINT_NAME, name)
-        self._held("OnlineEndpoint", body)
+        require_name(ENDPOINT_NAME, name)
+        require_fit("OnlineEndpoint", body)
         if body["location"] != self.location or (body.get("identity") or {}).get("type") != "SystemAssigned":
             raise Refusal(400, "BadArgument", "location or identity is not right")
         fresh = name not in self.workspace.endpoints
@@ -372,7 +341,7 @@ class Routes:
 
     def _patch_endpoint(self, name: str, body: Json) -> tuple[int, Json]:
         self._found(self.workspace.endpoints, name)
-        self._held("PartialMinimalTrackedResourceWithIdentity", body)  # it takes tags and identity only
+        require_fit("PartialMinimalTrackedResourceWithIdentity", body)  # it takes tags and identity only
         return self._get_endpoint(name)
 
     def _list_keys(self, name: str, query: Json) -> tuple[int, Json]:
@@ -397,8 +366,8 @@ class Routes:
     def _put_deployment(self, endpoint: str, name: str, body: Json) -> tuple[int, Json]:
         if endpoint not in self.workspace.endpoints:
             raise Refusal(404, "ParentResourceNotFound", f"{endpoint} was not found")
-        self._name(ENDPOINT_NAME, name)
-        self._held("OnlineDeployment", body)
+        require_name(ENDPOINT_NAME, name)
+        require_fit("OnlineDeployment", body)
         about, sku = body["properties"], body.get("sku") or {}
         if not VM_SIZES.fullmatch(about.get("instanceType", "")) or sku.get("name") != "Default":
             raise Refusal(400, "BadArgument", "instanceType or sku is not right")
@@ -415,7 +384,3 @@ class Routes:
         self._found(self.workspace.deployments, (endpoint, name))
         self.workspace.delete_deployment(endpoint, name)
         return 202, None
-
-
-def _has_gpu(cluster: Thing) -> bool:
-    return bool(GPU_SIZES.fullmatch(cluster.body["properties"]["properties"].get("vmSize", "")))

@@ -120,6 +120,7 @@ class Workspace:
         self.created: list[str] = []
         self.bill = Bill()
         self.training_fails = self.deployment_fails = False
+        self.most_endpoints = 100
 
     # --- what is there now --------------------------------------------------------------------------------------
 
@@ -247,6 +248,8 @@ class Workspace:
             endpoint.body = body
             endpoint.change("Updating", self.pace.traffic, "Succeeded")
             return endpoint
+        if len(self.endpoints) >= self.most_endpoints:
+            raise Refusal(400, "QuotaExceeded", f"the region has {self.most_endpoints} endpoints already")
         endpoint = Thing(name, body, "", 0.0, "", shown=self.note("onlineEndpoints", name))
         endpoint.change("Creating", self.pace.endpoint, "Succeeded")
         self.endpoints[name] = endpoint

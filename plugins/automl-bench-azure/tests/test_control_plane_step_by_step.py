@@ -312,6 +312,38 @@ def test_a_quota_is_a_quota_wherever_it_is_met(azure: AzureService, tmp_path: Pa
     assert azure.fake.operations().count(operation) == 1, "a hidden retry"
 
 
+def test_a_region_full_of_endpoints_is_a_quota_too(azure: AzureService, tmp_path: Path) -> None:
+    azure.fake.workspace.most_endpoints = 0
+    with pytest.raises(QuotaExceeded, match="0 endpoints already"):
+        plugin.deploy(AzureTrial(tmp_path).context)
+
+
+def test_training_needs_a_gpu(azure: AzureService, tmp_path: Path) -> None:
+    trial = AzureTrial(tmp_path, variant={"compute_size": "Standard_DS3_v2"})
+    trial.upload()
+    with pytest.raises(RequestRefused, match="image jobs need a GPU"):
+        trial.train()
+
+
+@pytest.mark.parametrize(
+    ("variant", "settings"),
+    [
+        ({"model_name": "resnet50", "timeout_minutes": 30}, {"modelSettings": {"modelName": "resnet50"}}),
+        ({"model_name": "", "max_trials": 10}, {"maxTrials": 10}),
+    ],
+)
+def test_a_variant_chooses_the_network_or_leaves_it_to_the_service(
+    azure: AzureService, tmp_path: Path, variant: dict[str, Any], settings: dict[str, Any]
+) -> None:
+    trial = AzureTrial(tmp_path, variant=variant)
+    trial.upload()
+    assert trial.train().state is OperationState.SUCCEEDED
+    (job,) = bodies(azure, "PUT jobs")
+    details = job["properties"]["taskDetails"]
+    assert settings.items() <= {**details, **details["limitSettings"]}.items()
+    assert ("modelSettings" in details) == ("modelSettings" in settings)
+
+
 def test_a_deletion_that_is_refused_says_so(azure: AzureService, tmp_path: Path) -> None:
     trial = AzureTrial(tmp_path)
     trial.upload()

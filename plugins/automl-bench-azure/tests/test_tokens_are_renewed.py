@@ -169,6 +169,14 @@ def test_a_token_never_goes_to_another_machine_in_the_clear(
     assert azure.entra.granted == []
 
 
+def test_no_proxy_stands_between_this_machine_and_itself(
+    azure: AzureService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    assert plugin.check_access(AzureTrial(tmp_path).context).ok
+
+
 def test_a_revoked_token_is_unauthenticated_and_the_next_command_goes_on(azure: AzureService, tmp_path: Path) -> None:
     trial = AzureTrial(tmp_path)
     plugin.check_access(trial.context)

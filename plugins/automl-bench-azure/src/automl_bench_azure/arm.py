@@ -40,7 +40,8 @@ class Arm:
         from azure.core.pipeline.transport import RequestsTransport
 
         self.endpoint = checked_address("AUTOML_BENCH_AZURE_ARM_ENDPOINT", endpoint)
-        local = is_this_machine(urlsplit(self.endpoint).hostname or "")
+        parts = urlsplit(self.endpoint)
+        local = is_this_machine(parts.hostname or "")
         # A server of one's own gives the rights of the public cloud's name; a sovereign cloud has its own.
         self.scope = f"{PUBLIC if local else self.endpoint}/.default"
         self._client: Any = PipelineClient(
@@ -50,7 +51,11 @@ class Arm:
                 UserAgentPolicy(base_user_agent=USER_AGENT),
                 BearerTokenCredentialPolicy(credential, self.scope),
             ],
-            transport=RequestsTransport(connection_timeout=CONNECT_SECONDS, read_timeout=READ_SECONDS),
+            transport=RequestsTransport(
+                connection_timeout=CONNECT_SECONDS,
+                read_timeout=READ_SECONDS,
+                use_env_settings=not (local and parts.scheme == "http"),  # no proxy between this machine and itself
+            ),
         )
 
     def __repr__(self) -> str:
