@@ -131,6 +131,29 @@ def test_tokens_that_live_for_seconds_cost_no_row(bench: Bench) -> None:
     assert StageStatus.FAILED not in stages.values()
 
 
+def test_an_address_made_by_hand_is_measured_with_its_key_and_left_alone(bench: Bench, tmp_path: Path) -> None:
+    for verb in ("upload", "train", "deploy"):
+        ended = bench(verb, "azure", "tiny", "5")
+        assert ended.returncode == ExitCode.OK, ended.stderr
+    ((name, key),) = bench.azure.fake.workspace.keys.items()
+    before = bench.azure.resources()
+    other = Bench(tmp_path / "other", bench.azure)
+    address = f"{bench.azure.fake.url}/score/{name}"
+    arguments = ("invoke", "azure", "tiny", "5", "--test-limit", "6", "--endpoint", address)
+    refused = other(*arguments)
+    assert "export AUTOML_BENCH_AZURE_ENDPOINT_KEY" in refused.stderr
+    other.environment["AUTOML_BENCH_AZURE_ENDPOINT_KEY"] = key
+    measured = other(*arguments)
+    assert measured.returncode == ExitCode.OK, measured.stderr
+    assert bench.azure.predictions() >= 6
+    assert other("teardown", "--all").returncode == ExitCode.OK
+    assert bench.azure.resources() == before
+    files = [path for path in other.root.rglob("*") if path.is_file()]
+    assert not [path for path in files if key.encode() in path.read_bytes()]
+    assert bench("teardown", "--all").returncode == ExitCode.OK
+    assert bench.azure.resources() == []
+
+
 @pytest.fixture(params=["by token", "by key"])
 def service(request: pytest.FixtureRequest) -> AzureService:
     """The servers, once for each way to reach the storage account."""
