@@ -187,6 +187,15 @@ def test_a_job_without_a_best_model_is_a_failed_training(azure: AzureService, tm
     assert "without a best model" in failed.message
 
 
+def test_an_mlflow_server_that_does_not_know_the_job_yet_is_asked_again(azure: AzureService, tmp_path: Path) -> None:
+    trial = AzureTrial(tmp_path)
+    trial.upload()
+    azure.fake.fail("GET mlflow", error(404, "RESOURCE_DOES_NOT_EXIST"))
+    with pytest.raises(ServiceUnavailable, match="does not know the job"):
+        trial.train()
+    assert trial.train().state is OperationState.SUCCEEDED
+
+
 def test_a_running_job_is_called_off_before_it_is_deleted(azure: AzureService, tmp_path: Path) -> None:
     azure.fake.workspace.pace.training = 60.0
     trial = AzureTrial(tmp_path)

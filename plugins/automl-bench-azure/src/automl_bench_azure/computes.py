@@ -45,6 +45,7 @@ def create(account: Account, name: str, options: Options) -> Resource:
         "tags": {TAG: name},
         "properties": {
             "computeType": "AmlCompute",
+            "disableLocalAuth": True,  # nobody logs in there
             "properties": {
                 "vmSize": options.compute_size,
                 "vmPriority": "LowPriority" if options.low_priority else "Dedicated",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from automl_bench.contract import Deletion, Resource
-from automl_bench.errors import ResourceConflict, ResourceMissing
+from automl_bench.errors import ResourceConflict, ResourceMissing, ServiceUnavailable
 from automl_bench_azure.assets import created_at
 from automl_bench_azure.naming import JOB, TAG
 from automl_bench_azure.options import Options
@@ -82,8 +82,15 @@ def status_of(found: Mapping[str, Any]) -> str:
 
 
 def look_up_run(account: Account, name: str) -> Run:
-    """Ask the workspace's MLflow server for a job's best child and its times; Resource Manager has neither."""
-    answer = account.arm.ask("GET", f"{account.tracking_url}/api/2.0/mlflow/runs/get", {"run_id": name})
+    """Ask the workspace's MLflow server for a job's best child and its times; Resource Manager has neither.
+
+    Raises:
+        ServiceUnavailable: If the server does not know the job yet.
+    """
+    try:
+        answer = account.arm.ask("GET", f"{account.tracking_url}/api/2.0/mlflow/runs/get", {"run_id": name})
+    except ResourceMissing as error:
+        raise ServiceUnavailable(f"The MLflow server does not know the job {name} yet.") from error
     run = answer.get("run") or {}
     info, data = run.get("info") or {}, run.get("data") or {}
     tags = {str(tag.get("key")): str(tag.get("value")) for tag in data.get("tags") or []}
