@@ -6,13 +6,16 @@ STAMP := $(VENV)/.installed
 SOURCES := pyproject.toml constraints.txt $(wildcard plugins/*/pyproject.toml)
 PLUGINS := $(wildcard plugins/automl-bench-*)
 WORKERS ?= 2
-BENCHMARKS ?= store ablations import_folder latency_error load_ceiling local_accuracy upload
-
+AZURITE := $(VENV)/azurite
+AZURITE_WANTED := plugins/automl-bench-azure/tests/package.json
+AZURE_MODELS := $(VENV)/azure-models
+AZURE_MODELS_WANTED := plugins/automl-bench-azure/tests/models.txt
 TRAINING := .venv-training
 TRAINING_STAMP := $(TRAINING)/.installed
 TRAINING_NEEDS := plugins/automl-bench-huggingface/training-requirements.txt
+BENCHMARKS ?= store ablations import_folder latency_error load_ceiling local_accuracy upload
 
-.PHONY: help setup demo test test-conformance test-training lint bench clean
+.PHONY: help setup azure-tests demo test test-conformance test-training lint bench clean
 
 help:
 	@echo "make demo   set up, run the main job on real data, print the path of a report"
@@ -30,14 +33,28 @@ $(STAMP): $(SOURCES)
 
 setup: $(STAMP)
 
+# What the tests of the azure plugin run against: azurite, which needs npm (without it those tests are skipped, and say
+# so), and the model classes of azure-ai-ml, whose sixty dependencies nobody needs here.
+$(AZURITE)/.installed: $(STAMP) $(AZURITE_WANTED)
+	mkdir -p $(AZURITE)
+	cp $(AZURITE_WANTED) $(AZURITE)/package.json
+	npm install --prefix $(AZURITE) --no-package-lock --no-audit --no-fund --loglevel=error
+	touch $@
+
+$(AZURE_MODELS)/.installed: $(STAMP) $(AZURE_MODELS_WANTED)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-compile --upgrade --target $(AZURE_MODELS) -r $(AZURE_MODELS_WANTED)
+	touch $@
+
+azure-tests: $(AZURE_MODELS)/.installed $(if $(shell command -v npm),$(AZURITE)/.installed)
+
 demo: $(STAMP)
 	$(BIN)/automl-bench demo
 
-test: $(STAMP)
+test: $(STAMP) azure-tests
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m "not conformance and not training"
 
 # The conformance kit on every plugin, and on plugins broken on purpose: minutes of processes killed again and again.
-test-conformance: $(STAMP)
+test-conformance: $(STAMP) azure-tests
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m conformance
 
 # The script that a plugin runs in a cloud job, run here as there: in an environment of its own, with torch.

@@ -1,0 +1,1 @@
+"""Azure Machine Learning's AutoML for images as a provider of automl-bench."""

@@ -1,0 +1,100 @@
+"""Data assets and models: versioned names in the workspace that point to a folder. Each of ours has one version."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from automl_bench.contract import Deletion, Resource
+from automl_bench.errors import ResourceConflict
+from automl_bench_azure.naming import MODEL, TAG, VERSION
+
+if TYPE_CHECKING:
+    from automl_bench_azure.account import Account
+
+DATA = "data"
+MODELS = "models"
+
+
+def collection(kind: str) -> str:
+    """Return where assets of a kind lie in the workspace."""
+    return MODELS if kind == MODEL else DATA
+
+
+def find(account: Account, kind: str, name: str) -> Resource | None:
+    """Return an asset's one version as a resource."""
+    found = account.arm.look(_path(account, kind, name))
+    return None if found is None else resource(account, kind, name, since=created_at(found))
+
+
+def create_data(account: Account, kind: str, name: str, *, folder: str) -> Resource:
+    """Register an MLTable folder."""
+    account.arm.put(
+        _path(account, kind, name),
+        {"properties": {"dataType": "mltable", "dataUri": folder, "tags": {TAG: name}}},
+    )
+    return resource(account, kind, name)
+
+
+def create_model(account: Account, name: str, *, job: str) -> Resource:
+    """Register the MLflow model that a job has written."""
+    account.arm.put(
+        _path(account, MODEL, name),
+        {
+            "properties": {
+                "modelType": "mlflow_model",
+                "modelUri": f"azureml://jobs/{job}/outputs/artifacts/outputs/mlflow-model/",
+                "tags": {TAG: name},
+            }
+        },
+    )
+    return resource(account, MODEL, name)
+
+
+def model_state(account: Account, name: str) -> str:
+    """Return a model's provisioning state; the service does not say one for every model, and then it is ready."""
+    about = account.arm.get(_path(account, MODEL, name)).get("properties", {})
+    return str(about.get("provisioningState") or "Succeeded")
+
+
+def listed(account: Account, kind: str, prefix: str) -> list[Resource]:
+    """Return the assets of a kind under a name prefix."""
+    return [
+        resource(account, kind, str(item["name"]), since=created_at(item))
+        for item in account.arm.pages(account.path(collection(kind)))
+        if str(item.get("name", "")).startswith(prefix) and str(item["name"]).endswith(f"-{kind}")
+    ]
+
+
+def delete(account: Account, item: Resource) -> Deletion:
+    """Delete an asset: its versions, then its name."""
+    path = item.resource_id.rsplit("/versions/", 1)[0]
+    if account.arm.look(path) is None:
+        return Deletion.ALREADY_GONE
+    try:
+        account.arm.delete(f"{path}/versions/{VERSION}")
+        account.arm.delete(path)
+    except ResourceConflict:
+        return Deletion.PENDING
+    return Deletion.DELETED if account.arm.look(path) is None else Deletion.PENDING
+
+
+def resource(account: Account, kind: str, name: str, since: str = "") -> Resource:
+    """Return an asset as a resource."""
+    return Resource(
+        kind,
+        name,
+        resource_id=_path(account, kind, name),
+        hourly_usd=0.0,
+        delete_by_hand=f"az resource delete --ids {account.path(collection(kind), name)}",
+        since=since,
+    )
+
+
+def created_at(found: dict[str, Any]) -> str:
+    """Return when Resource Manager says that something was made, ISO 8601, or ""."""
+    about = found.get("systemData")
+    return str(about.get("createdAt") or "") if isinstance(about, dict) else ""
+
+
+def _path(account: Account, kind: str, name: str) -> str:
+    return account.path(collection(kind), name, "versions", VERSION)

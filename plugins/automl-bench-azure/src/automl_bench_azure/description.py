@@ -1,0 +1,87 @@
+"""What the provider says of itself. Static: no I/O beyond the package's own price table, and no SDK."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from automl_bench.contract import Capability, Limits, Modality, ProviderDescription, Setting
+from automl_bench_azure.naming import ENDINGS
+from automl_bench_azure.options import Options
+from automl_bench_azure.policy import POLICY
+
+NAME = "azure"
+
+SETTINGS = (
+    Setting("subscription_id", "Id of the Azure subscription.", env="AZURE_SUBSCRIPTION_ID", required=True),
+    Setting("resource_group", "Resource group of the workspace.", env="AZURE_RESOURCE_GROUP", required=True),
+    Setting("workspace", "Azure ML workspace. It must exist.", env="AZUREML_WORKSPACE_NAME", required=True),
+    Setting("location", "Azure region of cluster and endpoint; without it the workspace's own.", env="AZURE_LOCATION"),
+    Setting("datastore", "Datastore of the workspace that takes the images.", default="workspaceblobstore"),
+    Setting(
+        "storage_url",
+        "Address of the datastore's storage account, if it is not the one that the workspace names.",
+        env="AUTOML_BENCH_AZURE_STORAGE_URL",
+    ),
+    Setting("tenant_id", "Tenant of the service principal.", env="AZURE_TENANT_ID"),
+    Setting("client_id", "Client id of the service principal.", env="AZURE_CLIENT_ID"),
+    Setting("client_secret", "Secret of the service principal.", env="AZURE_CLIENT_SECRET", secret=True),
+    Setting(
+        "storage_connection_string",
+        "Connection string with the key of the datastore's storage account; without it the service principal's token.",
+        env="AZURE_STORAGE_CONNECTION_STRING",
+        secret=True,
+    ),
+    Setting(
+        "endpoint_key",
+        "Key of a scoring address given with --endpoint.",
+        env="AUTOML_BENCH_AZURE_ENDPOINT_KEY",
+        secret=True,
+    ),
+    Setting(
+        "authority", "Address that gives tokens, if it is not login.microsoftonline.com.", env="AZURE_AUTHORITY_HOST"
+    ),
+    Setting(
+        "arm_endpoint",
+        "Address of Azure Resource Manager.",
+        env="AUTOML_BENCH_AZURE_ARM_ENDPOINT",
+        default="https://management.azure.com",
+    ),
+)
+
+DESCRIPTION = ProviderDescription(
+    name=NAME,
+    title="Azure ML AutoML for images",
+    capabilities=frozenset(
+        {
+            Capability.CHECK_ACCESS,
+            Capability.PRICE,
+            Capability.UPLOAD,
+            Capability.TRAIN,
+            Capability.DEPLOY,
+            Capability.INVOKE,
+            Capability.EXPORT_MANIFEST,
+            Capability.ADOPT_ENDPOINT,
+            Capability.LIST_RESOURCES,
+        }
+    ),
+    modalities=frozenset({Modality.IMAGE}),
+    limits=Limits(
+        min_samples_per_class=1,
+        min_classes=2,
+        media_types=tuple(ENDINGS),
+        requests_per_second=500.0,
+    ),
+    settings=SETTINGS,
+    variants={
+        "default": asdict(Options()),
+        "automode": asdict(Options(model_name="", max_trials=10, timeout_minutes=480)),
+    },
+    requires="automl-bench[azure]",
+    settle_seconds=3.0,
+    split_policy=(
+        "Trains on the training half and selects on the validation half, which is given as validation data, so that "
+        "the service never splits by itself. Below 5 shots there is no validation half, and the training half is both."
+    ),
+    docs_url="https://learn.microsoft.com/azure/machine-learning/how-to-auto-train-image-models",
+    policy=POLICY,
+)

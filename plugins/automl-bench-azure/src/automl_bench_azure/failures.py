@@ -1,0 +1,338 @@
+"""What Azure says when it fails, in the host's words: Resource Manager, Blob storage, Entra ID, scoring endpoints."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from automl_bench.contract import HttpResponse
+from automl_bench.errors import (
+    BillingRequired,
+    ConnectionLost,
+    PermissionDenied,
+    ProviderError,
+    QuotaExceeded,
+    RateLimited,
+    RequestRefused,
+    RequestTimedOut,
+    ResourceConflict,
+    ResourceMissing,
+    ServiceUnavailable,
+    Unauthenticated,
+)
+
+_CREDENTIALS = "Check AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET, or sign in with `az login`."
+_PERMISSIONS = "Grant what `automl-bench providers show azure --policy` prints."
+_QUOTA = "Ask for more quota of this VM size in the Azure portal (Azure ML, Quotas), or set a smaller size."
+_BILLING = "Look at the subscription's state and payment method in the Azure portal."
+_WORKSPACE = "Check AZURE_SUBSCRIPTION_ID, AZURE_RESOURCE_GROUP and AZUREML_WORKSPACE_NAME."
+
+_KINDS: Mapping[type[ProviderError], tuple[str, tuple[str, ...]]] = {
+    RateLimited: (
+        "",
+        (
+            "TooManyRequests",
+            "OperationRateLimited",
+            "SubscriptionRequestsThrottled",
+            "ResourceRequestsThrottled",
+            "ServerBusy",
+            "TemporarilyThrottled",
+        ),
+    ),
+    QuotaExceeded: (
+        _QUOTA,
+        (
+            "QuotaExceeded",
+            "OutOfQuota",
+            "OutOfCapacity",
+            "NotEnoughQuota",
+            "ClusterCoreQuotaReached",
+            "ClusterMinNodesExceedCoreQuota",
+            "TotalClustersReachedLimit",
+            "ResourceQuotaExceeded",
+            "EndpointQuotaExceeded",
+            "AccountQuotaExceeded",
+        ),
+    ),
+    BillingRequired: (
+        _BILLING,
+        (
+            "SubscriptionDisabled",
+            "ReadOnlyDisabledSubscription",
+            "DisallowedOperation",
+            "SubscriptionSuspended",
+            "AccountIsDisabled",
+            "BillingNotEnabled",
+            "PaymentRequired",
+        ),
+    ),
+    PermissionDenied: (
+        _PERMISSIONS,
+        (
+            "AuthorizationFailed",
+            "LinkedAuthorizationFailed",
+            "AuthorizationPermissionMismatch",
+            "AuthorizationFailure",
+            "InsufficientAccountPermissions",
+            "RequestDisallowedByPolicy",
+            "UserError.Forbidden",
+            "Forbidden",
+        ),
+    ),
+    Unauthenticated: (
+        _CREDENTIALS,
+        (
+            "AuthenticationFailed",
+            "InvalidAuthenticationToken",
+            "InvalidAuthenticationTokenTenant",
+            "ExpiredAuthenticationToken",
+            "AuthenticationFailedMissingToken",
+            "InvalidAuthenticationInfo",
+            "NoAuthenticationInformation",
+            "Unauthorized",
+        ),
+    ),
+    ResourceMissing: (
+        "",
+        ("ResourceNotFound", "NotFound", "ParentResourceNotFound", "BlobNotFound", "UserError.NotFound"),
+    ),
+    ResourceConflict: (
+        "",
+        (
+            "Conflict",
+            "AnotherOperationInProgress",
+            "ResourceOperationInProgress",
+            "BlobAlreadyExists",
+            "LeaseIdMissing",
+            "ContainerBeingDeleted",
+        ),
+    ),
+    RequestTimedOut: ("", ("RequestTimeout", "OperationTimedOut", "GatewayTimeout")),
+    ServiceUnavailable: ("", ("InternalServerError", "InternalError", "ServiceUnavailable", "ServiceError")),
+}
+
+_BY_CODE: dict[str, tuple[type[ProviderError], str]] = {
+    code: (kind, remedy) for kind, (remedy, codes) in _KINDS.items() for code in codes
+}
+_BY_CODE |= {
+    "ResourceGroupNotFound": (ResourceMissing, _WORKSPACE),
+    "SubscriptionNotFound": (ResourceMissing, _WORKSPACE),
+    "ContainerNotFound": (ResourceMissing, "Check the setting datastore, and that its container exists."),
+}
+
+_OAUTH_CODES = re.compile(
+    r"\b(AADSTS\d{4,8}|invalid_client|invalid_request|invalid_grant|unauthorized_client|invalid_scope)\b"
+)
+
+
+def known_codes() -> Mapping[str, type[ProviderError]]:
+    """Return every error code that has a class of its own."""
+    return {code: kind for code, (kind, _) in _BY_CODE.items()}
+
+
+def failure_for(
+    code: str,
+    message: str,
+    *,
+    status: int | None = None,
+    request_id: str = "",
+    resource: str = "",
+    retry_after: float | None = None,
+) -> ProviderError:
+    """Return our error for one of Azure's.
+
+    Args:
+        code: The error code, such as "QuotaExceeded"; may be empty.
+        message: Azure's own words.
+        status: HTTP status; decides where the code is unknown.
+        request_id: For Azure's support.
+        resource: What the request was about.
+        retry_after: Seconds the service asked to wait, or None.
+    """
+    kind, remedy = _BY_CODE.get(code) or _by_status(status)
+    words = " ".join(message.split()).rstrip(".")[:500] or "no reason given"
+    sentence = f"Azure answered {code or status}: {words}."
+    if issubclass(kind, RateLimited):
+        return kind(sentence, retry_after=retry_after, remedy=remedy, resource=resource, request_id=request_id)
+    return kind(sentence, remedy=remedy, resource=resource, request_id=request_id)
+
+
+def _by_status(status: int | None) -> tuple[type[ProviderError], str]:
+    if status is None:
+        return ServiceUnavailable, ""
+    known: dict[int, tuple[type[ProviderError], str]] = {
+        401: (Unauthenticated, _CREDENTIALS),
+        402: (BillingRequired, _BILLING),
+        403: (PermissionDenied, _PERMISSIONS),
+        404: (ResourceMissing, ""),
+        408: (RequestTimedOut, ""),
+        409: (ResourceConflict, ""),
+        412: (ResourceConflict, ""),
+        429: (RateLimited, ""),
+        504: (RequestTimedOut, ""),
+    }
+    return known.get(status, (ServiceUnavailable if status >= 500 else RequestRefused, ""))
+
+
+def from_arm_answer(status: int, headers: Mapping[str, str], body: bytes, resource: str = "") -> ProviderError:
+    """Return our error for Resource Manager's `{"error": {"code": …, "message": …, "details": […]}}`.
+
+    The outer code is often a general one, such as "UserError"; then the first inner one that is known decides.
+    """
+    error = (json_object(body) or {}).get("error")
+    about: Mapping[str, Any] = error if isinstance(error, dict) else {}
+    codes = list(_codes(about))
+    code = next((each for each in codes if each in _BY_CODE), codes[0] if codes else "")
+    return failure_for(
+        code,
+        str(about.get("message") or ""),
+        status=status,
+        request_id=headers.get("x-ms-request-id", ""),
+        resource=resource,
+        retry_after=seconds(headers.get("retry-after", "")),
+    )
+
+
+def _codes(error: Mapping[str, Any]) -> Iterator[str]:
+    """Yield an error's codes, the outermost first."""
+    if isinstance(error.get("code"), str):
+        yield error["code"]
+    inner = error.get("innererror") or error.get("innerError")
+    details = error.get("details")
+    for each in [inner, *(details if isinstance(details, list) else [])]:
+        if isinstance(each, dict):
+            yield from _codes(each)
+
+
+def from_blob_answer(status: int | None, headers: Mapping[str, str], body: bytes, resource: str = "") -> ProviderError:
+    """Return our error for Blob storage's `<Error><Code>…</Code><Message>…</Message></Error>`.
+
+    Only the first line of the message is kept: the rest names the request, and for a bad signature what was signed.
+    """
+
+    def tag(name: str) -> str:
+        found = re.search(rf"<{name}>([^<]*)", body.decode("utf-8", "replace"))
+        return found.group(1) if found else ""
+
+    return failure_for(
+        headers.get("x-ms-error-code", "") or tag("Code"),
+        tag("Message").split("\n", 1)[0],
+        status=status,
+        request_id=headers.get("x-ms-request-id", ""),
+        resource=resource,
+        retry_after=seconds(headers.get("retry-after", "")),
+    )
+
+
+def from_scoring_answer(response: HttpResponse, resource: str = "") -> ProviderError:
+    """Return our error for a scoring endpoint's refusal. The body is the container's or the gateway's own text.
+
+    424 comes from the model's code: its image could not be read, or it failed; `ms-azureml-model-error-statuscode`
+    says which status it gave.
+    """
+    status = response.status
+    words = " ".join(response.body.decode("utf-8", "replace").split())[:200].rstrip(".") or "no reason given"
+    retry_after = seconds(response.headers.get("retry-after", ""))
+    more: dict[str, Any] = {"resource": resource, "request_id": response.headers.get("x-request-id", "")}
+    if status == 424:
+        inner = response.headers.get("ms-azureml-model-error-statuscode", "")
+        kind: type[ProviderError] = RequestRefused if inner.startswith("4") else ServiceUnavailable
+        return kind(f"The model answered {inner or 'an error'}: {words}.", **more)
+    kind, remedy = _by_status(status)
+    if kind is Unauthenticated:
+        remedy = "The key is that of another endpoint, or was regenerated; for an adopted address check its key."
+    sentence = f"The endpoint answered {status}: {words}."
+    if issubclass(kind, RateLimited):
+        return kind(sentence, retry_after=retry_after, remedy=remedy, **more)
+    return kind(sentence, remedy=remedy, **more)
+
+
+@contextmanager
+def azure_errors(resource: str = "") -> Iterator[None]:
+    """Turn what the SDKs raise into our errors.
+
+    The original does not travel along: its message and its request may hold what was sent, such as a secret.
+    """
+    try:
+        yield
+    except Exception as error:
+        ours = _translated(error, resource)
+        if ours is None:
+            raise
+        raise ours from None
+
+
+def _translated(error: Exception, resource: str) -> ProviderError | None:
+    """Return our error for one of the SDKs'; None for what is not theirs."""
+    from azure.core import exceptions as azure
+
+    cause = error.__cause__
+    match error:
+        case azure.ClientAuthenticationError() if isinstance(cause, ProviderError):
+            return cause
+        case azure.ClientAuthenticationError() if isinstance(cause, azure.AzureError):
+            return _translated(cause, resource)
+        case azure.ClientAuthenticationError() if _about_storage(error):
+            return _from_storage_error(error, resource)
+        case azure.ClientAuthenticationError():
+            return _no_token(error)
+        case azure.ServiceRequestTimeoutError() | azure.ServiceResponseTimeoutError():
+            return RequestTimedOut("Azure did not answer in time.", resource=resource)
+        case azure.DecodeError() | azure.DeserializationError():
+            return ServiceUnavailable("Azure's answer cannot be read.", resource=resource)
+        case azure.ServiceRequestError() | azure.ServiceResponseError():
+            return ConnectionLost(f"The connection to Azure failed: {_kind_of(error)}.", resource=resource)
+        case azure.HttpResponseError():
+            return _from_storage_error(error, resource)
+        case azure.AzureError():
+            return RequestRefused(f"Azure's SDK refused the request: {type(error).__name__}.", resource=resource)
+    return None
+
+
+def _about_storage(error: Any) -> bool:
+    headers = getattr(getattr(error, "response", None), "headers", None) or {}
+    return getattr(error, "error_code", None) is not None or "x-ms-error-code" in headers
+
+
+def _from_storage_error(error: Any, resource: str) -> ProviderError:
+    response = error.response
+    headers = {name.lower(): value for name, value in (response.headers if response is not None else {}).items()}
+    code = getattr(error, "error_code", "") or headers.get("x-ms-error-code", "")
+    return failure_for(
+        str(getattr(code, "value", code) or ""),
+        str(error.reason or ""),
+        status=error.status_code,
+        request_id=headers.get("x-ms-request-id", ""),
+        resource=resource,
+        retry_after=seconds(headers.get("retry-after", "")),
+    )
+
+
+def _no_token(error: Any) -> ProviderError:
+    """Return our error for a token that was not given. Only known codes of the answer are told, never its words."""
+    codes = sorted(set(_OAUTH_CODES.findall(str(error.message))))
+    named = f" ({', '.join(codes)})" if codes else ""
+    return Unauthenticated(f"Entra ID gives no token{named}.", remedy=_CREDENTIALS)
+
+
+def _kind_of(error: Any) -> str:
+    """Name the innermost cause of a broken connection by its class: its text holds the whole address."""
+    inner = getattr(error, "inner_exception", None) or error
+    return type(inner).__name__
+
+
+def json_object(body: bytes) -> dict[str, Any] | None:
+    """Return a JSON object, or None if the bytes are none."""
+    try:
+        content = json.loads(body)
+    except ValueError:
+        return None
+    return content if isinstance(content, dict) else None
+
+
+def seconds(text: str) -> float | None:
+    """Return the seconds of a Retry-After header, or None."""
+    return float(text) if text.isdigit() else None

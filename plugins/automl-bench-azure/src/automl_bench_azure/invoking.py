@@ -1,0 +1,100 @@
+"""One prediction as one HTTP request, which the host sends and times."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import TYPE_CHECKING, Any
+
+from automl_bench.contract import Endpoint, HttpRequest, HttpResponse, Prediction, Sample
+from automl_bench.errors import RequestRefused, ServiceUnavailable, Unauthenticated
+from automl_bench_azure.addresses import checked_address
+from automl_bench_azure.failures import from_scoring_answer
+
+if TYPE_CHECKING:
+    from automl_bench_azure.account import Account
+
+TIMEOUT_SECONDS = 60.0
+
+_HEAD = b'{"input_data": {"columns": ["image"], "data": ["'
+_TAIL = b'"]}}'
+
+
+class ScoringInvoker:
+    """Calls an endpoint with its key. A key does not expire; it is fetched when the invoker is made, and never kept.
+
+    Args:
+        url: The scoring address.
+        key: The endpoint's key.
+    """
+
+    def __init__(self, url: str, key: str) -> None:
+        self._url = checked_address("The scoring address", url)
+        self._headers = (("authorization", f"Bearer {key}"), ("content-type", "application/json"))
+
+    def __repr__(self) -> str:
+        return f"<invoker of {self._url}>"
+
+    def prepare(self, sample: Sample) -> HttpRequest:
+        """Encode."""
+        try:
+            content = sample.path.read_bytes()
+        except OSError as error:
+            raise RequestRefused(f"{sample.path}: {error.strerror or error}.") from error
+        body = _HEAD + base64.b64encode(content) + _TAIL
+        return HttpRequest(self._url, headers=self._headers, body=body, timeout_seconds=TIMEOUT_SECONDS)
+
+    def parse(self, response: HttpResponse) -> Prediction:
+        """Read the answer: `[{"probs": […], "labels": […]}]`, the probabilities of all classes in a fixed order.
+
+        Raises:
+            ProviderError: The class that fits the status.
+        """
+        if response.status != 200:
+            raise from_scoring_answer(response, self._url)
+        try:
+            (first,) = json.loads(response.body)
+            labels, probabilities = first["labels"], first["probs"]
+            scores = {str(label): float(each) for label, each in zip(labels, probabilities, strict=True)}
+            label = max(scores, key=scores.__getitem__)
+        except (ValueError, KeyError, TypeError) as error:
+            raise ServiceUnavailable(
+                "The endpoint's answer cannot be read: it has no labels and probabilities.", resource=self._url
+            ) from error
+        return Prediction(label, scores[label], scores)
+
+
+def invoker_of_address(url: str, key: str) -> ScoringInvoker:
+    """Return the invoker of an address that was given with --endpoint.
+
+    Raises:
+        Unauthenticated: If its key is not set.
+    """
+    if not key:
+        raise Unauthenticated(
+            "The key of the scoring address is not set.",
+            remedy="export AUTOML_BENCH_AZURE_ENDPOINT_KEY=…, or give the endpoint's name instead of its address.",
+        )
+    return ScoringInvoker(url, key)
+
+
+def invoker_of_endpoint(account: Account, endpoint: Endpoint) -> ScoringInvoker:
+    """Return the invoker of an endpoint in the workspace, by its name.
+
+    Raises:
+        ResourceMissing: If there is none of that name.
+    """
+    path = account.path("onlineEndpoints", endpoint.endpoint_id)
+    url = endpoint.url
+    if not url:
+        url = str(account.arm.get(path).get("properties", {}).get("scoringUri") or "")
+    return ScoringInvoker(url, _key(account.arm.post(f"{path}/listKeys"), endpoint.endpoint_id))
+
+
+def _key(answer: dict[str, Any], name: str) -> str:
+    key = answer.get("primaryKey")
+    if not isinstance(key, str) or not key:
+        raise Unauthenticated(
+            f"The endpoint {name} gives no key.", remedy="Use an endpoint whose authentication mode is Key."
+        )
+    return key

@@ -1,0 +1,137 @@
+"""The AutoML job: begun, looked at, called off. What it found stands in the workspace's MLflow server."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from automl_bench.contract import Deletion, Resource
+from automl_bench.errors import ResourceConflict, ResourceMissing, ServiceUnavailable
+from automl_bench_azure.assets import created_at
+from automl_bench_azure.naming import JOB, TAG
+from automl_bench_azure.options import Options
+from automl_bench_azure.prices import vm_hour_usd
+from automl_bench_azure.tables import LABEL_COLUMN
+
+if TYPE_CHECKING:
+    from automl_bench_azure.account import Account
+
+EXPERIMENT = "automl-bench"
+ENDED = frozenset({"Completed", "Failed", "Canceled", "NotResponding"})
+BEST_CHILD = "automl_best_child_run_id"
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What MLflow knows of a job.
+
+    Attributes:
+        best_child: Job that trained the best model, or "".
+        seconds: From its begin to its end, or None.
+    """
+
+    best_child: str
+    seconds: float | None
+
+
+def path_of(account: Account, name: str) -> str:
+    """Return the path of a job."""
+    return account.path("jobs", name)
+
+
+def find(account: Account, name: str) -> Resource | None:
+    """Return a trial's job."""
+    found = account.arm.look(path_of(account, name))
+    return None if found is None else resource(account, name, found)
+
+
+def create(account: Account, name: str, options: Options, *, compute_id: str, train: str, validation: str) -> Resource:
+    """Begin the training. Our validation half goes along, so that the service does not split by itself."""
+    details: dict[str, Any] = {
+        "taskType": "ImageClassification",
+        "targetColumnName": LABEL_COLUMN,
+        "primaryMetric": "Accuracy",
+        "trainingData": {"jobInputType": "mltable", "uri": train},
+        "validationData": {"jobInputType": "mltable", "uri": validation},
+        "limitSettings": {
+            "maxTrials": options.max_trials,
+            "maxConcurrentTrials": 1,
+            "timeout": f"PT{options.timeout_minutes}M",
+        },
+    }
+    if options.model_name:
+        details["modelSettings"] = {"modelName": options.model_name}
+    body = {
+        "properties": {
+            "jobType": "AutoML",
+            "displayName": name,
+            "experimentName": EXPERIMENT,
+            "computeId": compute_id,
+            "tags": {TAG: name},
+            "properties": {"vm-size": options.compute_size},
+            "taskDetails": details,
+        }
+    }
+    return resource(account, name, account.arm.put(path_of(account, name), body))
+
+
+def status_of(found: Mapping[str, Any]) -> str:
+    """Return a job's status."""
+    return str(found.get("properties", {}).get("status") or "")
+
+
+def look_up_run(account: Account, name: str) -> Run:
+    """Ask the workspace's MLflow server for a job's best child and its times; Resource Manager has neither.
+
+    Raises:
+        ServiceUnavailable: If the server does not know the job yet.
+    """
+    try:
+        answer = account.arm.ask("GET", f"{account.tracking_url}/api/2.0/mlflow/runs/get", {"run_id": name})
+    except ResourceMissing as error:
+        raise ServiceUnavailable(f"The MLflow server does not know the job {name} yet.") from error
+    run = answer.get("run") or {}
+    info, data = run.get("info") or {}, run.get("data") or {}
+    tags = {str(tag.get("key")): str(tag.get("value")) for tag in data.get("tags") or []}
+    begin, end = info.get("start_time"), info.get("end_time")
+    return Run(tags.get(BEST_CHILD, ""), (float(end) - float(begin)) / 1000.0 if begin and end else None)
+
+
+def listed(account: Account, prefix: str) -> list[Resource]:
+    """Return our jobs under a name prefix; only AutoML jobs with our tag are asked for."""
+    return [
+        resource(account, str(item["name"]), item)
+        for item in account.arm.pages(account.path("jobs"), jobType="AutoML", tag=TAG, listViewType="All")
+        if str(item.get("name", "")).startswith(prefix) and str(item["name"]).endswith(f"-{JOB}")
+    ]
+
+
+def delete(account: Account, item: Resource) -> Deletion:
+    """Call a job off if it runs, and delete it once it has ended."""
+    found = account.arm.look(item.resource_id)
+    if found is None:
+        return Deletion.ALREADY_GONE
+    try:
+        if status_of(found) not in ENDED:
+            if status_of(found) != "CancelRequested":
+                account.arm.post(f"{item.resource_id}/cancel")
+            return Deletion.PENDING
+        account.arm.delete(item.resource_id)
+    except (ResourceConflict, ResourceMissing):
+        return Deletion.PENDING  # it has just ended, or is still ending: the next look tells
+    return Deletion.DELETED if account.arm.look(item.resource_id) is None else Deletion.PENDING
+
+
+def resource(account: Account, name: str, found: Mapping[str, Any]) -> Resource:
+    """Return a job as a resource. As long as it has not ended it holds a machine."""
+    about = found.get("properties", {})
+    size = str((about.get("properties") or {}).get("vm-size", ""))
+    return Resource(
+        JOB,
+        name,
+        resource_id=path_of(account, name),
+        hourly_usd=0.0 if status_of(found) in ENDED else vm_hour_usd(size),
+        delete_by_hand=f"az ml job cancel --name {name} {account.where}",
+        since=created_at(dict(found)),
+    )

@@ -1,0 +1,165 @@
+"""The hooks of the provider `azure`. Thin: each finds the module that does the work."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from automl_bench.contract import (
+    AccessReport,
+    Deletion,
+    Endpoint,
+    Invoker,
+    ManifestEntry,
+    Operation,
+    OperationState,
+    Price,
+    ProviderContext,
+    ProviderDescription,
+    ProviderManifest,
+    Resource,
+    TrainingSet,
+    TrialContext,
+)
+from automl_bench.hookspecs import hookimpl
+from automl_bench_azure.description import DESCRIPTION
+from automl_bench_azure.naming import COMPUTE, ENDPOINT, FOLDER, TRAIN_DATA, VALIDATION_DATA
+from automl_bench_azure.options import Options
+
+
+@hookimpl
+def describe_provider() -> ProviderDescription:
+    """See `automl_bench.hookspecs`."""
+    return DESCRIPTION
+
+
+@hookimpl
+def check_access(context: ProviderContext) -> AccessReport:
+    """Ask for the workspace, its datastore and the container."""
+    from automl_bench_azure.access import check
+
+    return check(context)
+
+
+@hookimpl
+def price(context: ProviderContext) -> Sequence[Price]:
+    """Return the prices of the machines that the variant asks for."""
+    from automl_bench_azure.prices import prices
+
+    return prices(Options.of(context.variant))
+
+
+@hookimpl
+def upload(context: TrialContext, training_set: TrainingSet) -> Operation:
+    """Claim the trial's folder, send the images and tables, and register both halves."""
+    from automl_bench_azure import assets, folders, shipping
+    from automl_bench_azure.account import account_of
+
+    Options.of(context.variant)
+    account = account_of(context)
+    shipment = shipping.pack(account.datastore_uri, context.name_for(FOLDER), training_set)
+    folder = context.resources.ensure(
+        FOLDER,
+        find=lambda name: folders.find(account, name),
+        create=lambda name: folders.claim(account, name, training_set.dataset),
+        hourly_usd=0.0,
+    )
+    sent = shipping.send(account.storage, folder.name, shipment, context)
+    for kind, half in ((TRAIN_DATA, shipping.TRAIN), (VALIDATION_DATA, shipping.VALIDATION)):
+        context.resources.ensure(
+            kind,
+            find=lambda name, kind=kind: assets.find(account, kind, name),  # type: ignore[misc]
+            create=lambda name, kind=kind, half=half: assets.create_data(  # type: ignore[misc]
+                account, kind, name, folder=shipment.folders[half]
+            ),
+            hourly_usd=0.0,
+        )
+    return Operation(
+        OperationState.SUCCEEDED,
+        result={
+            "train_folder": shipment.folders[shipping.TRAIN],
+            "validation_folder": shipment.folders[shipping.VALIDATION],
+            "images": len(shipment.images),
+            "images_sent": sent,
+            "validation_data": "training half" if shipment.validation_is_training else "validation half",
+        },
+    )
+
+
+@hookimpl
+def train(context: TrialContext) -> Operation:
+    """Make the trial's cluster; `poll` begins the job as soon as it is there."""
+    from automl_bench_azure import computes, operations
+    from automl_bench_azure.account import account_of
+
+    account, options = account_of(context), Options.of(context.variant)
+    cluster = context.resources.ensure(
+        COMPUTE,
+        find=lambda name: computes.find(account, name),
+        create=lambda name: computes.create(account, name, options),
+        hourly_usd=0.0,
+    )
+    return operations.begun(operations.CLUSTER, cluster.name)
+
+
+@hookimpl
+def deploy(context: TrialContext) -> Operation:
+    """Make the endpoint; `poll` deploys the model there, and sends it the traffic."""
+    from automl_bench_azure import endpoints, operations
+    from automl_bench_azure.account import account_of
+
+    account = account_of(context)
+    Options.of(context.variant)
+    endpoint = context.resources.ensure(
+        ENDPOINT,
+        find=lambda name: endpoints.find_endpoint(account, name),
+        create=lambda name: endpoints.create_endpoint(account, name),
+        hourly_usd=0.0,
+    )
+    return operations.begun(operations.PUBLICATION, endpoint.name)
+
+
+@hookimpl
+def poll(context: TrialContext, operation: Operation) -> Operation:
+    """Look once at a training or deployment, and begin its next part when one has ended."""
+    from automl_bench_azure import operations
+    from automl_bench_azure.account import account_of
+
+    return operations.look(account_of(context), context, operation)
+
+
+@hookimpl
+def invoke(context: TrialContext, endpoint: Endpoint) -> Invoker:
+    """Return the invoker of an endpoint: of this trial, or one adopted by its name or its scoring address."""
+    from automl_bench_azure.account import account_of, secret_or_nothing
+    from automl_bench_azure.invoking import invoker_of_address, invoker_of_endpoint
+
+    if "://" in endpoint.endpoint_id:
+        return invoker_of_address(endpoint.endpoint_id, secret_or_nothing(context, "endpoint_key"))
+    return invoker_of_endpoint(account_of(context), endpoint)
+
+
+@hookimpl
+def export_manifest(context: ProviderContext, dataset: str, entries: Sequence[ManifestEntry]) -> ProviderManifest:
+    """List samples as `image_url,label`, at the addresses they would have in the datastore."""
+    from automl_bench_azure.account import datastore_uri, workspace_path_of
+    from automl_bench_azure.tables import describe
+
+    return describe(datastore_uri(workspace_path_of(context), context.settings["datastore"]), dataset, entries)
+
+
+@hookimpl
+def list_resources(context: ProviderContext, prefix: str) -> Sequence[Resource]:
+    """List folders, data assets, clusters, jobs, models, endpoints and deployments."""
+    from automl_bench_azure.account import account_of
+    from automl_bench_azure.inventory import list_everything
+
+    return list_everything(account_of(context), prefix)
+
+
+@hookimpl
+def delete_resource(context: ProviderContext, resource: Resource) -> Deletion:
+    """Call off or delete one resource."""
+    from automl_bench_azure.account import account_of
+    from automl_bench_azure.deleting import delete
+
+    return delete(account_of(context), resource)

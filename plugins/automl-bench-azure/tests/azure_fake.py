@@ -1,0 +1,224 @@
+"""A stand-in for Azure on this machine: Resource Manager, the workspace's MLflow server, and scoring endpoints."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Self
+
+from azure_http import Answer, Hangup, HttpServer, Request
+from azure_learning import BadData, Datastore, pixels
+from azure_routes import Routes
+from azure_workspace import Pace, Refusal, Workspace
+from entra_fake import EntraFake
+
+SUBSCRIPTION = "aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee"
+GROUP = "bench-group"
+WORKSPACE = "bench-workspace"
+PATH = (
+    f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{GROUP}"
+    f"/providers/Microsoft.MachineLearningServices/workspaces/{WORKSPACE}"
+)
+DATASTORE = "workspaceblobstore"
+DATASTORE_URI = (
+    f"azureml://subscriptions/{SUBSCRIPTION}/resourcegroups/{GROUP}/workspaces/{WORKSPACE}"
+    f"/datastores/{DATASTORE}/paths/"
+)
+LOCATION = "westeurope"
+MANAGEMENT = "https://management.azure.com"
+SCORE = "POST score"
+CREATING = frozenset(
+    {"PUT computes", "PUT jobs", "PUT onlineEndpoints", "PUT data/versions", "PUT models/versions"}
+) | {"PUT onlineEndpoints/deployments"}
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One request as it came in: the operation, and the request itself."""
+
+    operation: str
+    request: Request
+
+
+class AzureFake:
+    """The service.
+
+    Args:
+        entra: Who gives tokens.
+        store: The container, as the service reaches it.
+        account: Name of the storage account.
+        container: Name of its container.
+        pace: How long things take.
+
+    Attributes:
+        seen: Every request so far.
+        hook: Called before each request with its operation, or None.
+    """
+
+    def __init__(self, entra: EntraFake, store: Datastore, account: str, container: str, pace: Pace) -> None:
+        self.entra = entra
+        self.seen: list[Seen] = []
+        self.hook: Callable[[str], None] | None = None
+        self._faults: list[tuple[Callable[[str], bool], Answer | type[Hangup], list[float]]] = []
+        self._lose = 0
+        self._lock = threading.Lock()
+        self._server = HttpServer(self._answer)
+        self.url = self._server.url
+        self.workspace = Workspace(store, pace)
+        self.routes = Routes(
+            self.workspace,
+            PATH,
+            location=LOCATION,
+            datastores={
+                DATASTORE: {
+                    "datastoreType": "AzureBlob",
+                    "accountName": account,
+                    "containerName": container,
+                    "endpoint": "core.windows.net",
+                    "protocol": "https",
+                    "credentials": {"credentialsType": "AccountKey"},
+                },
+                "files": {
+                    "datastoreType": "AzureFile",
+                    "accountName": account,
+                    "fileShareName": "share",
+                    "credentials": {"credentialsType": "AccountKey"},
+                },
+            },
+            tracking_url=f"{self.url}/mlflow/v1.0{PATH}",
+            scoring_url=f"{self.url}/score",
+        )
+
+    def __enter__(self) -> Self:
+        self._server.__enter__()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.__exit__()
+
+    # --- for tests ----------------------------------------------------------------------------------------------
+
+    def operations(self) -> list[str]:
+        """Return the operations so far, such as "PUT computes"."""
+        return [each.operation for each in self.seen]
+
+    def fail(self, which: str | Callable[[str], bool], answer: Answer | type[Hangup], times: float = 1) -> None:
+        """Give another answer to the next so many requests of an operation."""
+        applies = which if callable(which) else lambda operation: operation == which
+        self._faults.append((applies, answer, [times]))
+
+    def lose_answer(self) -> None:
+        """Carry the next request out that creates something, and reset its connection."""
+        self._lose = 1
+
+    def heal(self) -> None:
+        """Make no more faults."""
+        self._faults.clear()
+        self._lose = 0
+        self.workspace.training_fails = self.workspace.deployment_fails = False
+        self.routes.delete_fails = False
+
+    # --- requests -----------------------------------------------------------------------------------------------
+
+    def _answer(self, request: Request) -> Answer:
+        operation = self._operation(request)
+        if self.hook is not None:
+            self.hook(operation)
+        with self._lock:
+            self.seen.append(Seen(operation, request))
+            for entry in list(self._faults):
+                applies, answer, left = entry
+                if applies(operation):
+                    left[0] -= 1
+                    if left[0] <= 0:
+                        self._faults.remove(entry)
+                    if isinstance(answer, Answer):
+                        return answer
+                    raise answer
+        if operation == SCORE:
+            return self._score(request)
+        before = len(self.workspace.created)
+        answer = self._control(request, operation)
+        with self._lock:
+            if self._lose and operation in CREATING and len(self.workspace.created) > before:
+                self._lose = 0
+                raise Hangup
+        return answer
+
+    @staticmethod
+    def _operation(request: Request) -> str:
+        if request.path.startswith("/score/"):
+            return SCORE
+        if request.path.startswith("/mlflow/"):
+            return f"{request.method} mlflow"
+        return Routes.operation(request.method, request.path[len(PATH) :].strip("/"))
+
+    def _control(self, request: Request, operation: str) -> Answer:
+        if self.entra.audience(request.headers.get("authorization", "")) != MANAGEMENT:
+            return error(401, "InvalidAuthenticationToken", "The access token is missing, expired or for another.")
+        try:
+            status, content = self._run(request) if operation == "GET mlflow" else self.routes.answer(request)
+        except Refusal as refusal:
+            return error(refusal.status, refusal.code, refusal.message, refusal.headers)
+        body = b"" if content is None else json.dumps(content).encode()
+        return Answer(status, body, {"Content-Type": "application/json", "x-ms-request-id": f"r-{len(self.seen)}"})
+
+    def _run(self, request: Request) -> tuple[int, dict[str, Any]]:
+        """Answer MLflow's `runs/get`."""
+        if request.path != f"/mlflow/v1.0{PATH}/api/2.0/mlflow/runs/get" or set(request.query) != {"run_id"}:
+            raise Refusal(404, "NotFound", request.path)
+        with self.workspace.lock:
+            job = self.workspace.jobs.get(request.query["run_id"])
+            if job is None:
+                raise Refusal(404, "RESOURCE_DOES_NOT_EXIST", "no such run")
+            info = {"run_id": job.name, "start_time": int(job.made * 1000)}
+            if job.done is not None:
+                info["end_time"] = int(job.done * 1000)
+            tags = {"automl_best_child_run_id": job.child} if job.model is not None else {}
+        return 200, {"run": {"info": info, "data": {"tags": [{"key": k, "value": v} for k, v in tags.items()]}}}
+
+    def _score(self, request: Request) -> Answer:
+        name = request.path.removeprefix("/score/")
+        with self.workspace.lock:
+            self.workspace.settle()
+            if name not in self.workspace.endpoints:
+                return Answer(404, b"no such endpoint")
+            if request.headers.get("authorization") != f"Bearer {self.workspace.keys[name]}":
+                return Answer(401, b"key_auth_bad_header_auth")
+            try:
+                model = self.workspace.model_of(name)
+            except Refusal as refusal:
+                return Answer(refusal.status, refusal.message.encode())
+        try:
+            image = _image(request)
+        except (ValueError, KeyError, TypeError, BadData, binascii.Error) as fault:
+            inner = {"ms-azureml-model-error-statuscode": "400", "ms-azureml-model-error-reason": "user_error"}
+            return Answer(424, f"the model failed: {fault}".encode(), inner)
+        answer = [{"probs": model.probabilities(image), "labels": list(model.labels)}]
+        return Answer(200, json.dumps(answer).encode(), {"Content-Type": "application/json"})
+
+
+def _image(request: Request) -> Any:
+    """Read the one image of a scoring request.
+
+    Raises:
+        ValueError: If the request is not the documented one.
+    """
+    content = json.loads(request.body)
+    data = content["input_data"]
+    right = set(content) == {"input_data"} and set(data) == {"columns", "data"} and data["columns"] == ["image"]
+    if not right or request.headers.get("content-type") != "application/json" or request.method != "POST":
+        raise ValueError("the request is malformed")
+    (encoded,) = data["data"]
+    return pixels(base64.b64decode(encoded, validate=True))
+
+
+def error(status: int, code: str, message: str = "told to", headers: dict[str, str] | None = None) -> Answer:
+    """Return an error of Resource Manager's."""
+    content = {"error": {"code": code, "message": message, "details": []}}
+    given = {"Content-Type": "application/json", "x-ms-request-id": "r-error", **(headers or {})}
+    return Answer(status, json.dumps(content).encode(), given)
