@@ -10,6 +10,7 @@ from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 from automl_bench_huggingface import door, endpoints, plugin, repositories, training_jobs
 from automl_bench_huggingface.failures import MEANINGS, error_for
@@ -123,6 +124,19 @@ def test_a_service_that_says_nothing_is_given_up(trial: HuggingfaceTrial, monkey
         trial.settings["hub_url"] = f"http://127.0.0.1:{silent.getsockname()[1]}"
         with pytest.raises(RequestTimedOut, match="did not answer in time to say whose token this is"):
             CALLS["whoami"](trial)
+
+
+def test_an_answer_that_breaks_off_is_a_lost_connection(trial: HuggingfaceTrial) -> None:
+    with pytest.raises(ConnectionLost, match="to read the log"), trial.account.asking("read the log"):
+        raise httpx2.ReadError("peer closed connection")
+
+
+@pytest.mark.parametrize("log", [b"data: {broken\n\n", b'data: {"nothing": 1}\n\n', b"", b"<html>"])
+def test_a_log_that_cannot_be_read_is_no_failure(trial: HuggingfaceTrial, log: bytes) -> None:
+    trial.upload()
+    job_id = json.loads(plugin.train(trial.context).token)["job"]
+    trial.fake.fail("job_logs", log)
+    assert training_jobs.last_words(trial.account, job_id, ours=True) == ""
 
 
 @pytest.mark.parametrize(

@@ -112,10 +112,19 @@ def asking(what: str, *, endpoints_api: str, tokens: Tokens, token: str) -> Iter
         raise RequestRefused(
             f"The SDK refuses to {what} ({type(error).__name__}).", remedy="Unset HF_HUB_OFFLINE."
         ) from None
+    except _broken():  # in the middle of an answer that is read bit by bit
+        raise ConnectionLost(f"The connection to Hugging Face broke when asking to {what}.") from None
     except (ValueError, KeyError, TypeError, AttributeError):
         raise unreadable(what) from None
     finally:
         _asking.reset(reset)
+
+
+def _broken() -> type[Exception]:
+    """Return the class of what the SDK's HTTP client raises; looked up only when something was raised."""
+    import httpx2
+
+    return httpx2.HTTPError
 
 
 def _client(like: Any) -> Any:
