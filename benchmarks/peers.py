@@ -81,7 +81,7 @@ def server_process(
     """Start a server; it is killed at the end, and ends by itself after `LONGEST_SERVER_SECONDS` if we are killed."""
     bounded = ["timeout", "--signal=KILL", str(LONGEST_SERVER_SECONDS), *(str(part) for part in command)]
     server = subprocess.Popen(bounded, stdout=output, stderr=None if output == subprocess.PIPE else output, text=True,
-                              cwd=folder, start_new_session=True)  # fmt: skip
+                              cwd=folder, process_group=0)  # fmt: skip
     try:
         yield server
     finally:
