@@ -15,12 +15,12 @@ from automl_bench_azure.naming import FOLDER
 from automl_bench_azure.shipping import Image, in_flight, pack, put_request
 from automl_bench_azure.storage import account_of_connection_string
 from azure_fake import DATASTORE_URI
-from azure_http import Answer, Hangup
+from azure_http import Answer, Hangup, Request
 from azure_service import AzureService
 from azure_trial import AzureTrial, delete, sample, training_set
 from blob_server import ACCOUNT, azurite, error
 
-from automl_bench.contract import HttpResponse
+from automl_bench.contract import Deletion, HttpResponse
 from automl_bench.errors import (
     BillingRequired,
     ConnectionLost,
@@ -60,9 +60,12 @@ def test_a_half_done_upload_is_found_and_deleted_from_the_container_alone(
     service: AzureService, tmp_path: Path
 ) -> None:
     trial = AzureTrial(tmp_path)
-    service.door.fail("PUT", error(403, "AuthorizationPermissionMismatch"), part="/images/", times=1)
+    fourth = list(pack(DATASTORE_URI, NAME, trial.set).images)[3]
+    service.door.fail("PUT", error(403, "AuthorizationPermissionMismatch"), part=fourth)
+    object.__setattr__(trial.context, "send", _one_by_one(trial))
     with pytest.raises(PermissionDenied):
         trial.upload()
+    assert len([each for each in service.blob_names() if "/images/" in each]) == 3
     assert f"automl-bench/trials/{NAME}/claim.json" in service.blob_names(), "it is claimed before anything is sent"
     stranger = AzureTrial(tmp_path / "nothing", trial_id="ffffffffffff", shots=0)
     found = plugin.list_resources(stranger.context, NAME)
@@ -79,6 +82,23 @@ def test_a_folder_in_another_container_is_not_taken_for_gone(azure: AzureService
     with pytest.raises(RequestRefused, match="lies at .*elsewhere"):
         plugin.delete_resource(trial.context, elsewhere)
     assert azure.blob_names() != []
+
+
+def test_an_image_that_arrives_while_its_folder_is_deleted_is_deleted_too(azure: AzureService, tmp_path: Path) -> None:
+    trial = AzureTrial(tmp_path)
+    trial.upload()
+    folder = trial.ledger.of(FOLDER)
+    late: list[str] = []
+
+    def arrive(request: Request) -> None:
+        if request.method == "POST" and len(late) < 2:  # a batch of deletions: the images, then the claim
+            late.append(f"automl-bench/trials/{NAME}/images/late-{len(late)}.png")
+            azure.blobs.upload_blob(late[-1], b"late")
+
+    azure.door.hook = arrive
+    assert plugin.delete_resource(trial.context, folder) is Deletion.PENDING
+    assert delete(trial.context, folder) is Deletion.DELETED
+    assert [each for each in azure.blob_names() if NAME in each] == []
 
 
 def test_the_rest_is_sent_after_a_broken_upload(service: AzureService, tmp_path: Path) -> None:

@@ -61,7 +61,9 @@ def delete(account: Account, item: Resource) -> Deletion:
     claim_name = f"{folder}{CLAIM}"
     account.storage.delete(each for each in names if each != claim_name)
     account.storage.delete([claim_name])
-    return Deletion.DELETED
+    # An upload that was broken off may have had requests under way, which arrive after all.
+    late = next(account.storage.listed(folder), None)
+    return Deletion.DELETED if late is None else Deletion.PENDING
 
 
 def _resource(account: Account, name: str, since: str) -> Resource:
