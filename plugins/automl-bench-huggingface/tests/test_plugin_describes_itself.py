@@ -22,7 +22,7 @@ from hub_fake import ORGANIZATION, USER, HubFake
 from huggingface_hub._jobs_api import JobHardware
 from huggingface_trial import HuggingfaceTrial
 
-from automl_bench.contract import Variant
+from automl_bench.contract import Counted, Variant
 from automl_bench.errors import RequestRefused
 
 PACKAGE = Path(__file__).resolve().parents[1]
@@ -65,7 +65,7 @@ def test_every_variant_has_known_prices_and_hardware(trial: HuggingfaceTrial, na
     assert prices["train_hour"].usd == 0.40
     assert prices["train_hour"].per_trial == 2.0, "the time-out bounds a training"
     assert prices["endpoint_hour"].usd is not None
-    assert prices["endpoint_hour"].per_trial is None, "nothing bounds how long an endpoint is measured"
+    assert prices["endpoint_hour"].counted is Counted.SERVING_HOURS, "the host's deadlines bound the one replica"
     assert trial.fake.wire.operations() == []
 
 

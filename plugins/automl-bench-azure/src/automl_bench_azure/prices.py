@@ -7,7 +7,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from automl_bench.contract import Price
+from automl_bench.contract import Counted, Price
 from automl_bench_azure.options import Options
 
 OVERHEAD_HOURS = 0.25
@@ -50,6 +50,7 @@ def prices(options: Options) -> tuple[Price, ...]:
             f"hour of {options.instances} {options.instance_type}, from deployment to teardown, idle or not",
             as_of,
             source if vm_hour_usd(options.instance_type) is not None else "not in the table",
+            counted=Counted.SERVING_HOURS,
         ),
         Price("call", 0.0, "1 call; what is billed is the machine's hour", as_of, "Azure ML has no fee of its own"),
         Price(

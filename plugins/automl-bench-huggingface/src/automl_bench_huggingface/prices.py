@@ -8,7 +8,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from automl_bench.contract import Price
+from automl_bench.contract import Counted, Price
 from automl_bench_huggingface.recipes import Recipe
 
 
@@ -32,7 +32,7 @@ def endpoint_hour_usd(instance: str) -> float | None:
 def price_table(recipe: Recipe) -> tuple[Price, ...]:
     """Return the prices that a trial of this recipe meets.
 
-    The job's time-out bounds a training. Nothing bounds the hours of an endpoint while it is measured.
+    The job's time-out bounds a training, and the host's deadlines the hours of the endpoint's one replica.
     """
     table = _table()
     job, endpoint = table["job"], table["endpoint"]
@@ -51,6 +51,7 @@ def price_table(recipe: Recipe) -> tuple[Price, ...]:
             f"hour of one replica on {recipe.instance}",
             endpoint["as_of"],
             endpoint["source"],
+            counted=Counted.SERVING_HOURS,
         ),
         Price(
             "call",

@@ -8,7 +8,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from automl_bench.contract import Capability, Limits, Modality, Price, ProviderDescription, Setting
+from automl_bench.contract import Capability, Counted, Limits, Modality, Price, ProviderDescription, Setting
 from automl_bench_vertex.naming import ENDINGS
 from automl_bench_vertex.options import VARIANTS, TrainingOptions
 from automl_bench_vertex.policy import POLICY
@@ -23,6 +23,9 @@ MAX_REQUEST_BYTES = 1_500_000
 """Largest body of a prediction request. Whether the published 1.5 MB mean the body or the image is not said."""
 ENVELOPE_BYTES = 500
 """Room for what stands around the image in a request's JSON."""
+
+COUNTED = {"endpoint_hour": Counted.SERVING_HOURS}
+"""One node serves, and it is billed until it is undeployed, so the host's deadlines bound its hours."""
 
 SETTINGS = (
     Setting(
@@ -97,7 +100,15 @@ def prices(options: TrainingOptions) -> tuple[Price, ...]:
         table["train_hour"] = edge
     at_most = {"train_hour": options.node_hours}
     return tuple(
-        Price(item, line.get("usd"), line["unit"], as_of, line["source"], per_trial=at_most.get(item))
+        Price(
+            item,
+            line.get("usd"),
+            line["unit"],
+            as_of,
+            line["source"],
+            per_trial=at_most.get(item),
+            counted=COUNTED.get(item),
+        )
         for item, line in table.items()
     )
 
