@@ -75,7 +75,7 @@ def test_an_upload_outlives_several_tokens_without_one_refused_image(
     short: VertexService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(shipping, "IN_FLIGHT", 2)
-    short.storage.latency = 0.25
+    short.storage.latency = 0.24
     trial = VertexTrial(tmp_path, shots=12)  # 36 images, two at a time, a quarter of a second each: over four seconds
     begun = time.monotonic()
     trial.upload()
@@ -88,7 +88,7 @@ def test_an_upload_outlives_several_tokens_without_one_refused_image(
 def test_a_wait_outlives_several_tokens_without_one_refused_look(short: VertexService, tmp_path: Path) -> None:
     trial = VertexTrial(tmp_path)
     trial.upload()
-    short.fake.project.pace.training = 2.5 * LIFETIME
+    short.fake.project.pace.training = 2.1 * LIFETIME
     trial.train()
     assert short.fake.count("GetTrainingPipeline") > 20
     assert short.fake.count(TOKEN) >= 3
@@ -102,7 +102,7 @@ def test_predictions_outlive_several_tokens_without_one_refusal(short: VertexSer
     assert isinstance(invoker, HttpInvoker)
     transport = Transport(TransportOptions())
     sample = trial.set.train[0].sample
-    until = time.monotonic() + 2.5 * LIFETIME
+    until = time.monotonic() + 2.1 * LIFETIME
     try:
         while time.monotonic() < until:
             request = invoker.prepare(sample)
