@@ -1,7 +1,7 @@
 """A provider for tests of the engine: a folder plays the cloud, so that it outlives every process.
 
 The folder named by TOY_CLOUD holds one JSON file a resource, `created.log` with a line for every creation, and
-`faults.json`: {"train": "fails", "delete": "fails", "lose_answer": true, "polls": 2, "die_at": 3, ...}.
+`faults.json`: {"train": "fails", "delete": "fails", "lose_answer": true, "polls": 2, "lists_lag": 1, ...}.
 """
 
 from __future__ import annotations
@@ -97,6 +97,7 @@ def describe_provider() -> ProviderDescription:
         ),
         limits=Limits(min_samples_per_class=int(os.environ.get("TOY_LEAST", "2"))),
         variants={"default": {}, "other": {"flavour": 2}},
+        settle_seconds=float(os.environ.get("TOY_SETTLE_SECONDS", "0")),
     )
 
 
@@ -181,6 +182,11 @@ def invoke(context: TrialContext, endpoint: Endpoint) -> ToyInvoker:
 
 @hookimpl
 def list_resources(context: ProviderContext, prefix: str) -> Sequence[Resource]:
+    cloud = Cloud()
+    lagging = cloud.faults().get("lists_lag", 0)
+    if lagging:
+        (cloud.folder / "faults.json").write_text(json.dumps({**cloud.faults(), "lists_lag": lagging - 1}))
+        return []
     return [
         Resource(kind, name.removeprefix(f"{kind}=").removesuffix(".json"), name, hourly_usd=1.5)
         for kind in ("samples", "model", "endpoint")

@@ -235,6 +235,33 @@ def test_orphans_are_found_without_any_local_file(bench: Bench) -> None:
     assert bench.left() == [], "a provider that cannot be asked does not stop the others"
 
 
+def test_orphans_that_do_not_show_yet_are_found_by_a_second_look(bench: Bench) -> None:
+    bench.environment["TOY_SETTLE_SECONDS"] = "0.5"
+    bench.faults(die_after_calls=8)
+    bench.run("--jobs", "1")
+    for path in bench.workspace.results.glob("automl-bench.sqlite*"):
+        path.unlink()
+    bench.faults(lists_lag=1)
+    ended = bench("teardown", "--orphans", "--yes", "toy")
+    assert ended.returncode == ExitCode.OK, ended.stderr
+    assert "looking again" in ended.stderr
+    assert "deleted 3 of 3 resources" in ended.stdout
+    assert bench.left() == []
+
+
+def test_an_orphan_that_cannot_be_deleted_is_tried_and_named_once(bench: Bench) -> None:
+    bench.environment["TOY_SETTLE_SECONDS"] = "0.1"
+    bench.faults(die_after_calls=8)
+    bench.run("--jobs", "1")
+    for path in bench.workspace.results.glob("automl-bench.sqlite*"):
+        path.unlink()
+    bench.faults(delete="fails")
+    ended = bench("teardown", "--orphans", "--yes", "toy", "--json")
+    assert ended.returncode == ExitCode.RESOURCES_LEFT
+    assert json.loads(ended.stdout)["found"] == 3
+    assert len(json.loads(ended.stdout)["left"]) == 3
+
+
 def test_keep_leaves_everything_and_says_so_in_the_ledger(bench: Bench) -> None:
     bench.run("--keep")
     assert len(bench.left()) == 3 * TRIALS

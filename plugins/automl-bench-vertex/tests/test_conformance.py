@@ -24,7 +24,6 @@ class TestVertexConformance(ProviderConformance):
 
     @pytest.fixture
     def service(self) -> Iterator[VertexService]:
-        # Deletions that end at once save half of the host's waits; other tests have those that do not, and lists that
-        # lag behind: `teardown --orphans` looks once, and the kit runs it a moment after the kill.
-        with VertexService(Pace(undeploying=0.0, deleting=0.0, cancelling=0.0)) as service:
+        # Deletions that end at once save half of the host's waits; the step-by-step tests have those that do not.
+        with VertexService(Pace(undeploying=0.0, deleting=0.0, cancelling=0.0, listing=0.3)) as service:
             yield service

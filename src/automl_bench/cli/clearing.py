@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -90,30 +91,58 @@ def _bind_all(session: Session, entries: Sequence[LedgerEntry]) -> dict[str, Bou
 
 
 def _clear_orphans(session: Session, only: str | None, *, yes: bool) -> tuple[int, list[Leftover]]:
-    from automl_bench.trials.teardown import delete_orphans, orphans
-
+    """Delete what providers list and no ledger line speaks of; then look again, as their lists may lag behind."""
     known: list[LedgerEntry] = []
     if session.workspace.store_path.exists():
         with session.store_to_read() as store:
             known = store.ledger(open_only=True)
+    looked_at, count, left = _look_and_delete(_listing_providers(session, only), known, [], only=only, yes=yes)
+    lag = max((bound.provider.description.settle_seconds for bound in looked_at), default=0.0)
+    if lag:
+        print(f"looking again in {lag:.0f} s, as what was made a moment ago may not show yet", file=sys.stderr)
+        time.sleep(lag)
+        _, late, remaining = _look_and_delete(looked_at, known, left, only=only, yes=yes)
+        count, left = count + late, [*left, *remaining]
+    return count, left
+
+
+def _look_and_delete(
+    providers: Sequence[BoundProvider],
+    known: Sequence[LedgerEntry],
+    tried: Sequence[Leftover],
+    *,
+    only: str | None,
+    yes: bool,
+) -> tuple[list[BoundProvider], int, list[Leftover]]:
+    """Ask each provider once and delete what it lists, but for what was tried before.
+
+    Returns:
+        The providers that answered, how many orphans there were, and those that remain.
+    """
+    from automl_bench.trials.teardown import delete_orphans, orphans
+
+    before = {(item.provider, item.resource.kind, item.resource.name) for item in tried}
+    answered: list[BoundProvider] = []
     count = 0
     left: list[Leftover] = []
-    for bound in _listing_providers(session, only):
+    for bound in providers:
+        name = bound.provider.name
         try:
-            found = orphans(bound, known)
+            found = [each for each in orphans(bound, known) if (name, each.kind, each.name) not in before]
         except AutomlBenchError as error:
             if only:
                 raise
-            print(scrub(f"{bound.provider.name}: not looked at: {error}"), file=sys.stderr)
+            print(scrub(f"{name}: not looked at: {error}"), file=sys.stderr)
             continue
+        answered.append(bound)
         if not found:
             continue
-        _show(bound.provider.name, found)
+        _show(name, found)
         if not yes:
             _confirm(len(found))
         count += len(found)
         left.extend(delete_orphans(bound, found))
-    return count, left
+    return answered, count, left
 
 
 def _listing_providers(session: Session, only: str | None) -> list[BoundProvider]:
