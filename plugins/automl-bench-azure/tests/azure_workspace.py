@@ -40,7 +40,9 @@ class Pace:
     @classmethod
     def quick(cls) -> Pace:
         """Return the pace of a service where most ends at once: it saves half of the host's waits."""
-        return cls(lag=0.1, cluster=0.0, training=0.1, endpoint=0.0, deployment=0.1, traffic=0.0, deleting=0.0)
+        return cls(
+            lag=0.1, queue=0.0, training=0.0, cluster=0.0, endpoint=0.0, deployment=0.0, traffic=0.0, deleting=0.0
+        )
 
 
 @dataclass
