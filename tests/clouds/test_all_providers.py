@@ -33,6 +33,9 @@ BY_CHANCE = 0.1
 
 @pytest.fixture
 def services() -> Iterator[dict[str, LoopbackService]]:
+    missing = AzureService.missing()
+    if missing:
+        pytest.skip(missing)
     with ExitStack() as stack:
         yield {
             "nyckel": NyckelService(stack.enter_context(NyckelFake())),
