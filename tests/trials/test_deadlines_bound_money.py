@@ -52,7 +52,7 @@ def trial(run):
 
 def test_an_operation_at_its_deadline_is_left_to_the_next_command(run) -> None:
     ended = run("train_hours = 0.0003", train="hangs")
-    assert ended.returncode == ExitCode.UNFINISHED, ended.stderr
+    assert ended.returncode == ExitCode.RESOURCES_LEFT, ended.stderr
     assert len(run.left()) == 2, "still training"
 
 

@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
 import pytest
 from automl_bench_local import processes
-from local_trial import our_processes, wait_until
+from local_trial import wait_until
 
 
 @pytest.fixture
-def role(home: Path) -> processes.Role:
-    """A process that ends at once: it runs a module that does not exist."""
+def role(home: Path, monkeypatch: pytest.MonkeyPatch) -> processes.Role:
+    """A process that sleeps until it is killed."""
+    sleeper = home / "sleeper.py"
+    sleeper.write_text("import time\ntime.sleep(60)\n")
+    monkeypatch.setattr(
+        processes.Role,
+        "arguments",
+        lambda self: [sys.executable, str(sleeper), "-m", self.module, "--name", self.name, "--home", str(self.home)],
+    )
     return processes.Role("automl_bench_local.no_such_module", "automl-bench-1-model", home)
 
 
@@ -26,12 +34,14 @@ def test_every_one_of_many_starts_is_seen_at_once(role: processes.Role) -> None:
     for number in range(30):
         folder = role.home / str(number)
         folder.mkdir()
-        assert begin(role, folder)
+        each = replace(role, name=f"automl-bench-{number}-model")
+        assert begin(each, folder)
         pid = json.loads((folder / processes.PROCESS_FILE).read_text())["pid"]
-        found = processes.find_one(role, folder)
+        found = processes.find_one(each, folder)
         assert found is not None
-        assert found.pid == pid
-    wait_until(lambda: our_processes(role.home) == [], within=20)
+        assert (found.pid, found.name) == (pid, each.name)
+        assert processes.kill(found, within=10)
+        assert processes.find_one(each, folder) is None
 
 
 def test_a_noted_process_without_a_command_line_counts_while_it_is_young(
@@ -48,16 +58,7 @@ def test_a_noted_process_without_a_command_line_counts_while_it_is_young(
     assert found.pid == psutil.Process().pid
 
 
-def test_a_lock_that_is_held_keeps_a_second_process_from_being_begun(
-    role: processes.Role, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    sleeper = role.home / "sleeper.py"
-    sleeper.write_text("import time\ntime.sleep(60)\n")
-    monkeypatch.setattr(
-        processes.Role,
-        "arguments",
-        lambda self: [sys.executable, str(sleeper), "-m", self.module, "--name", self.name, "--home", str(self.home)],
-    )
+def test_a_lock_that_is_held_keeps_a_second_process_from_being_begun(role: processes.Role) -> None:
     assert begin(role, role.home)
     # even with the note of its number gone: the lock is the process's own
     (role.home / processes.PROCESS_FILE).unlink()

@@ -27,6 +27,9 @@ PROCESS_FILE = "process.json"
 LOCK_DESCRIPTOR = 3
 STARTING_SECONDS = 10.0
 """Far longer than a process has no command line; the clock of process starts may be a second off."""
+ENDING_SECONDS = 2.0
+"""Far longer than the threads of a killed process take to end."""
+LOOK_AGAIN = 0.01
 
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
@@ -91,9 +94,7 @@ def begin(
     """
     lock = os.open(folder / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not _locked(lock, role, folder):
             return False
         clean()
         environment = {**os.environ, **dict.fromkeys(THREAD_VARIABLES, str(threads))}
@@ -117,6 +118,24 @@ def begin(
         os.close(lock)
 
 
+def _locked(lock: int, role: Role, folder: Path) -> bool:
+    """Take the lock of a folder and return whether that was possible.
+
+    A killed process may hold it a moment longer than it is found: its first thread is gone and the others are just
+    ending.
+    """
+    until = time.monotonic() + ENDING_SECONDS
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= until or find_one(role, folder) is not None:
+                return False
+            time.sleep(LOOK_AGAIN)
+        else:
+            return True
+
+
 def keep_lock_to_ourselves() -> None:
     """Called by a begun process: what it starts must not hold the lock after its death."""
     with contextlib.suppress(OSError):
@@ -130,7 +149,7 @@ def find(module: str, home: Path, prefix: str) -> list[Running]:
     found = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):
-            running = _read(process, module, home)
+            running = _read(process, process.cmdline(), module, home)
             if running is not None and running.name.startswith(prefix):
                 found.append(running)
     return sorted(found, key=lambda running: (running.started, running.pid))
@@ -143,16 +162,16 @@ def find_one(role: Role, folder: Path) -> Running | None:
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError, psutil.Error):
         pid = int(json.loads((folder / PROCESS_FILE).read_text(encoding="utf-8"))["pid"])
         process = psutil.Process(pid)
-        running = _read(process, role.module, role.home)
+        line = process.cmdline()  # once: what is empty in this moment may be complete in the next
+        if not line and _is_starting(process):
+            return Running(pid, role.name, process.create_time())
+        running = _read(process, line, role.module, role.home)
         if running is not None and running.name == role.name:
             return running
-        if _is_starting(process):
-            return Running(pid, role.name, process.create_time())
     return next((running for running in find(role.module, role.home, role.name) if running.name == role.name), None)
 
 
-def _read(process: psutil.Process, module: str, home: Path) -> Running | None:
-    line = process.cmdline()
+def _read(process: psutil.Process, line: Sequence[str], module: str, home: Path) -> Running | None:
     if not line:  # a zombie has none; if it is our child, this lets go of it
         _reap(process.pid)
         return None
@@ -163,14 +182,14 @@ def _read(process: psutil.Process, module: str, home: Path) -> Running | None:
 
 
 def _is_starting(process: psutil.Process) -> bool:
-    """Tell whether a noted process is at its very beginning.
+    """Tell whether a noted process without a command line is at its very beginning.
 
     The kernel lets the parent go on before the child's new command line is in place: for some microseconds it is empty.
     """
     import psutil
 
     young = time.time() - process.create_time() < STARTING_SECONDS
-    return young and not process.cmdline() and process.status() not in {psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD}
+    return young and process.status() not in {psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD}
 
 
 def _pairs(line: Sequence[str]) -> Iterator[tuple[str, str]]:
