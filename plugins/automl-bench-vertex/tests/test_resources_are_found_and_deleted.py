@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import pytest
 from automl_bench_vertex import objects, plugin
@@ -29,6 +30,26 @@ def test_a_resource_that_is_just_being_created_is_not_taken_for_gone(trial: Vert
     assert plugin.delete_resource(trial.context, dataset) is Deletion.PENDING
     trial.tear_down()
     time.sleep(0.35)
+    assert vertex.resources() == []
+
+
+def test_what_is_created_between_two_looks_is_not_taken_for_gone(
+    trial: VertexTrial, vertex: VertexService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from automl_bench_vertex import deleting
+
+    goes_on = deleting._is_being_made
+    looks = []
+
+    def late(*arguments: Any) -> bool:
+        looks.append(time.sleep(0.35))
+        return goes_on(*arguments)
+
+    monkeypatch.setattr(deleting, "_is_being_made", late)
+    vertex.fake.project.pace.creating = 0.3
+    plugin.upload(trial.context, trial.set)
+    trial.tear_down()
+    assert looks, "it did not show at first"
     assert vertex.resources() == []
 
 

@@ -98,7 +98,7 @@ def _clear_orphans(session: Session, only: str | None, *, yes: bool) -> tuple[in
             known = store.ledger(open_only=True)
     looked_at, count, left = _look_and_delete(_listing_providers(session, only), known, [], only=only, yes=yes)
     lag = max((bound.provider.description.settle_seconds for bound in looked_at), default=0.0)
-    if lag:
+    if lag > 0:
         print(f"looking again in {lag:.0f} s, as what was made a moment ago may not show yet", file=sys.stderr)
         time.sleep(lag)
         _, late, remaining = _look_and_delete(looked_at, known, left, only=only, yes=yes)

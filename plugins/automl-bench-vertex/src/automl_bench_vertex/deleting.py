@@ -88,8 +88,10 @@ def _delete_dataset(account: Account, resource: Resource, log: Log) -> Deletion:
         return _present(resource, datasets.listed(account, resource.name), lambda name: datasets.get(account, name))
 
     names = present()
-    if not names and resource.resource_id and _is_being_made(account, resource, resource.resource_id):
-        return Deletion.PENDING
+    if not names and resource.resource_id:
+        if _is_being_made(account, resource, resource.resource_id):
+            return Deletion.PENDING
+        names = present()  # its creation may have ended between the two looks
     for name in names:
         _begin(
             account,
@@ -174,6 +176,9 @@ def _undeploy(account: Account, resource: Resource, log: Log) -> Deletion:
         if control.going(account, name, control.DEPLOY) is not None:
             log(f"{resource.name} is still being deployed; the service cannot call that off, so its end is awaited")
             return Deletion.PENDING
+        endpoint = endpoints.get(account, name)  # the deployment may have ended between the two looks
+        serving = None if endpoint is None else endpoints.deployed(endpoint, resource.name)
+    if serving is None:
         return Deletion.ALREADY_GONE
     _undeploy_one(account, name, serving.id, log)
     endpoint = endpoints.get(account, name)
@@ -196,7 +201,11 @@ def _delete_endpoint(account: Account, resource: Resource, log: Log) -> Deletion
     name = resource.resource_id or endpoints.endpoint_id(account, resource.name)
     endpoint = endpoints.get(account, name)
     if endpoint is None:
-        return Deletion.PENDING if _is_being_made(account, resource, name) else Deletion.ALREADY_GONE
+        if _is_being_made(account, resource, name):
+            return Deletion.PENDING
+        endpoint = endpoints.get(account, name)  # its creation may have ended between the two looks
+    if endpoint is None:
+        return Deletion.ALREADY_GONE
     if _has_work(account, name):
         log(f"{resource.name} is busy, and the end of that is awaited")
         return Deletion.PENDING
