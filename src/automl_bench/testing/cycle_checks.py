@@ -186,7 +186,7 @@ class CycleChecks:
 
 def _listed(bench: Bench) -> list[Resource]:
     """List what is ours, once the service's own lists have had the time to catch up that the plugin asks for."""
-    time.sleep(bench.description.settle_seconds)
+    time.sleep(max(0.0, bench.description.settle_seconds))  # S09 judges the number
     return list(bench.bound.provider.list_resources(bench.provider_context, NAME_PREFIX))
 
 
