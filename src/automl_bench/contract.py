@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 CONTRACT_VERSION = 1
 """Raised when a hook or noun gains something a plugin may rely on."""
@@ -643,8 +643,7 @@ class CallPhase(StrEnum):
     MEASURED = "measured"
 
 
-@dataclass(frozen=True, slots=True)
-class CallTiming:
+class CallTiming(NamedTuple):
     """The clock of one request, in nanoseconds of one monotonic clock; None where a phase is unknown.
 
     The phases are durations that add up to `received_ns - sent_ns` but for rounding: name lookup, TCP connect, TLS

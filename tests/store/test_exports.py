@@ -38,7 +38,7 @@ def fill_load_runs(store: Store, load_call: Callable[..., LoadCall]) -> None:
     for name in ("whole", "cut-short"):
         store.begin_load_run(LoadRun(name, "t1", "closed", {"calls": 100, "concurrency": 10}))
         calls = [load_call(number, Outcome.FAILED if number == 7 else Outcome.OK) for number in range(100)]
-        store.add_load_calls(name, [*calls, replace(load_call(0), phase=CallPhase.WARM_UP)])
+        store.add_load_calls(name, [*calls, load_call(0)._replace(phase=CallPhase.WARM_UP)])
     store.finish_load_run(
         LoadRun("whole", "t1", "closed", {"calls": 100, "concurrency": 10}, complete=True, valid=False)
     )

@@ -49,6 +49,9 @@ TRIAL = TrialRecord(
 
 
 def every_field_differs_from_its_default(record: Any) -> bool:
+    if isinstance(record, tuple):
+        named: Any = record
+        return all(value != named._field_defaults.get(name) for name, value in named._asdict().items())
     return all(
         getattr(record, field.name) != field.default
         and (field.default_factory is dataclasses.MISSING or getattr(record, field.name) != field.default_factory())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 from automl_bench.contract import CallInvoker, HttpInvoker, HttpRequest, HttpResponse, Invoker, Prediction, Sample
 from automl_bench.errors import (
@@ -75,8 +75,7 @@ class CallResult:
     terminal: ProviderError | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(NamedTuple):
     """What an answer says, without its clock; the fields are those of `CallResult`."""
 
     outcome: Outcome

@@ -194,16 +194,19 @@ class CallLog:
             self.terminal = reading.terminal
 
     def _extend(self, rows: list[LoadCall], places: list[int]) -> None:
-        timings = [row.timing for row in rows]
+        by_field = zip(*(row.timing for row in rows), strict=True)
+        clock = {name: list(values) for name, values in zip(CallTiming._fields, by_field, strict=True)}
         sent, received, scheduled, outcome, correct, fresh, place, *phases = self._columns
-        sent.extend([timing.sent_ns for timing in timings])
-        received.extend([timing.received_ns for timing in timings])
-        scheduled.extend([t.sent_ns if t.scheduled_ns is None else t.scheduled_ns for t in timings])
+        sent.extend(clock["sent_ns"])
+        received.extend(clock["received_ns"])
+        scheduled.extend([s if t is None else t for s, t in zip(clock["sent_ns"], clock["scheduled_ns"], strict=True)])
         outcome.extend([OUTCOME_CODES[row.outcome] for row in rows])
-        correct.extend([UNKNOWN if row.correct is None else int(row.correct) for row in rows])
-        fresh.extend([UNKNOWN if t.new_connection is None else int(t.new_connection) for t in timings])
+        correct.extend(_known([row.correct for row in rows]))
+        fresh.extend(_known(clock["new_connection"]))
         place.extend(places)
         for column, name in zip(phases, PHASES, strict=True):
-            field = f"{name}_ns"
-            values = [getattr(timing, field) for timing in timings]
-            column.extend([UNKNOWN if value is None else value for value in values])
+            column.extend(_known(clock[f"{name}_ns"]))
+
+
+def _known(values: list[int | None]) -> list[int]:
+    return [UNKNOWN if value is None else value for value in values]

@@ -15,7 +15,7 @@ from automl_bench.measurement.arrivals import SampleOrder, schedule
 from automl_bench.measurement.call_log import BatchRecorder, CallLog
 from automl_bench.measurement.clock import ClientMeter, WallAnchor
 from automl_bench.measurement.load_settings import LoadSettings, check_settings
-from automl_bench.measurement.loops import LoopReport, closed_loop, open_loop, short_thread_switches, warm_up
+from automl_bench.measurement.loops import LoopReport, closed_loop, open_loop, undisturbed, warm_up
 from automl_bench.measurement.pacing import Pacer
 from automl_bench.measurement.payloads import Payloads
 from automl_bench.measurement.round_trip import RoundTrips
@@ -95,7 +95,7 @@ def run_load(
         on_progress=on_progress,
         stop=stop or threading.Event(),
     )
-    with session, short_thread_switches():
+    with session, undisturbed():
         anchor = WallAnchor.now()
         if settings.loop == "sweep":
             finished, summary, reasons = run_sweep(session)

@@ -43,19 +43,8 @@ hands less often between the writer and a load generator, and storing is twice a
 
 def clock_values(timing: CallTiming) -> tuple[SqlValue, ...]:
     """Return the ten values of `CLOCK_COLUMNS`."""
-    sent = timing.sent_ns
-    return (
-        sent,
-        timing.received_ns - sent,
-        None if timing.scheduled_ns is None else sent - timing.scheduled_ns,
-        timing.lookup_ns,
-        timing.connect_ns,
-        timing.tls_ns,
-        timing.send_ns,
-        timing.wait_ns,
-        timing.receive_ns,
-        timing.new_connection,
-    )
+    sent, received, scheduled, *rest = timing
+    return (sent, received - sent, None if scheduled is None else sent - scheduled, *rest)
 
 
 def timing_from(values: Sequence[Any]) -> CallTiming:

@@ -1,10 +1,11 @@
-"""The rows that are kept: one frozen dataclass a table. No I/O here; `automl_bench.store` reads and writes them."""
+"""The rows that are kept: one immutable class a table. No I/O here; `automl_bench.store` reads and writes them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import NamedTuple
 
 from automl_bench.contract import CallPhase, CallTiming, Json, Outcome, Stage
 
@@ -215,9 +216,8 @@ class Invocation:
     at: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class LoadCall:
-    """One request of a load run.
+class LoadCall(NamedTuple):
+    """One request of a load run. A tuple, as tens of thousands a second are made beside the sending loop.
 
     Attributes:
         number: Place in the schedule, from 0.

@@ -51,7 +51,7 @@ class MultiTransport:
         self._multi.setopt(pycurl.M_SOCKETFUNCTION, self._watch)
         self._epoll = select.epoll()
         self._watched: dict[int, int] = {}
-        self._looked_ns = time.monotonic_ns()
+        self._looked_ns = self._swept_ns = time.monotonic_ns()
         self._ended: list[tuple[Any, Exchange]] = []
         self._closed_by_server: set[tuple[str, int]] = set()  # local ends of idle connections that are of no use
         self._lanes = [Lane(options, number, self._closed_by_server) for number in range(connections)]
@@ -88,7 +88,9 @@ class MultiTransport:
             raise RuntimeError(f"all {len(self._lanes)} connections are in use")
         lane = self._free[-1]
         lane.load(request, tag, scheduled_ns, new_connection=new_connection)
-        if time.monotonic_ns() - self._looked_ns > _LOOK_AGAIN_NS:
+        now_ns = time.monotonic_ns()
+        if now_ns - max(self._looked_ns, self._swept_ns) > _LOOK_AGAIN_NS:
+            self._swept_ns = now_ns
             self._look_for_closed()
         self._free.pop()
         self._send(lane)
