@@ -23,7 +23,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from peers import HERE, body_file, describe_machine, hold_server, last_json, peer_environment, run_pinned
+from peers import HERE, body_file, describe_machine, hold_server, last_json, peer_environment, run_pinned, settle
 
 HOLD_MS = 20
 OURS = {"transport": "ours, Transport", "multi": "ours, MultiTransport"}
@@ -67,6 +67,7 @@ def measure(rounds: int, calls: int) -> dict[str, dict[int, list[list[int]]]]:
     with tempfile.TemporaryDirectory() as folder, hold_server("--hold-ms", str(HOLD_MS)) as url:
         body = body_file(Path(folder))
         plan = [(name, in_flight) for name in NAMES for in_flight in (1, 10)]
+        settle()
         for number in range(rounds):
             random.Random(number).shuffle(plan)
             for name, in_flight in plan:

@@ -25,7 +25,17 @@ import tempfile
 import time
 from pathlib import Path
 
-from peers import HERE, body_file, describe_machine, hold_server, last_json, peer_environment, program, run_pinned
+from peers import (
+    HERE,
+    body_file,
+    describe_machine,
+    hold_server,
+    last_json,
+    peer_environment,
+    program,
+    run_pinned,
+    settle,
+)
 
 CONNECTIONS = 10
 WANTED_PER_SECOND = 15_000
@@ -175,6 +185,7 @@ def measure(rounds: int, seconds: float) -> dict[str, dict[str, float]]:
     found: dict[str, list[tuple[float, float]]] = {name: [] for name in names}
     with tempfile.TemporaryDirectory() as folder, hold_server() as url:
         body = body_file(Path(folder))
+        settle()
         for number in range(rounds):
             random.Random(number).shuffle(names)
             for name in names:

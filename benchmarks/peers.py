@@ -26,6 +26,9 @@ LONGEST_RUN_SECONDS = 120
 LONGEST_SERVER_SECONDS = 1800
 LONGEST_INSTALLATION_SECONDS = 600
 LONGEST_COMPILATION_SECONDS = 60
+LONGEST_SETTLING_SECONDS = 60
+QUIET_SHARE = 0.05
+"""Busy share of all processors, over a second, below which the machine counts as quiet."""
 PEER_PACKAGES = ("boto3", "k6", "locust", "requests")
 
 
@@ -147,6 +150,35 @@ def describe_machine() -> str:
     cpus = len(os.sched_getaffinity(0))
     note = "" if cpus > 1 else "; client and server share one processor, so read ratios only"
     return f"{cpus} processors, load {os.getloadavg()[0]:.1f}, Python {sys.version.split()[0]}{note}"
+
+
+def settle() -> None:
+    """Write out what the disk is still owed, as by an installation a moment ago, and wait until the machine is quiet.
+
+    Kernel threads that write back run on the client's processor too, and stand in everybody's slowest answers.
+    """
+    os.sync()
+    deadline = time.monotonic() + LONGEST_SETTLING_SECONDS
+    while time.monotonic() < deadline:
+        if _busy_share(1.0) < QUIET_SHARE:
+            return
+    print("other work goes on beside this: read ratios only", file=sys.stderr, flush=True)
+
+
+def _busy_share(seconds: float) -> float:
+    """Return the share of the processors' time that was used meanwhile (/proc/stat, proc(5)); 0 without that file."""
+    if not Path("/proc/stat").exists():
+        return 0.0
+    before = _processor_ticks()
+    time.sleep(seconds)
+    idle, total = (after - earlier for after, earlier in zip(_processor_ticks(), before, strict=True))
+    return 1.0 - idle / max(total, 1)
+
+
+def _processor_ticks() -> tuple[int, int]:
+    with Path("/proc/stat").open() as lines:
+        ticks = [int(part) for part in lines.readline().split()[1:9]]
+    return ticks[3] + ticks[4], sum(ticks)
 
 
 def _cpu(wanted: int) -> int:
