@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import json
+import sys
 import threading
 import time
 from collections import Counter
@@ -65,6 +67,20 @@ def test_a_closed_loop_makes_exactly_the_calls_asked_for_with_n_under_way(holdin
     assert little["concurrency"] == 8
     assert little["mean_in_flight"] == pytest.approx(8, rel=0.1)
     assert little["throughput_times_mean"] == pytest.approx(8, rel=0.15)
+
+
+def test_the_interpreter_is_kept_quiet_during_a_run_and_as_before_after_it() -> None:
+    during: list[tuple[int, float]] = []
+
+    class Watcher:
+        def call(self, sample: Sample) -> Prediction:
+            during.append((gc.get_freeze_count(), sys.getswitchinterval()))
+            return Prediction("cat", 1.0)
+
+    before = (gc.get_freeze_count(), sys.getswitchinterval())
+    make_run(Watcher(), LoadSettings(calls=20, concurrency=2))
+    assert all(frozen > before[0] and interval < before[1] for frozen, interval in during)
+    assert (gc.get_freeze_count(), sys.getswitchinterval()) == before
 
 
 def test_reported_latencies_are_true_holds_plus_little(holding_invoker: LoopbackInvoker) -> None:
