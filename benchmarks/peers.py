@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+import psutil
+
 HERE = Path(__file__).resolve().parent
 BODY_BYTES = 50 * 1024
 CLIENT_CPU = 0
@@ -27,8 +29,8 @@ LONGEST_SERVER_SECONDS = 1800
 LONGEST_INSTALLATION_SECONDS = 600
 LONGEST_COMPILATION_SECONDS = 60
 LONGEST_SETTLING_SECONDS = 60
-QUIET_SHARE = 0.05
-"""Busy share of all processors, over a second, below which the machine counts as quiet."""
+QUIET_PERCENT = 5.0
+"""Busy part of all processors, over a second, below which the machine counts as quiet."""
 PEER_PACKAGES = ("boto3", "k6", "locust", "requests")
 
 
@@ -160,25 +162,9 @@ def settle() -> None:
     os.sync()
     deadline = time.monotonic() + LONGEST_SETTLING_SECONDS
     while time.monotonic() < deadline:
-        if _busy_share(1.0) < QUIET_SHARE:
+        if psutil.cpu_percent(interval=1.0) < QUIET_PERCENT:
             return
     print("other work goes on beside this: read ratios only", file=sys.stderr, flush=True)
-
-
-def _busy_share(seconds: float) -> float:
-    """Return the share of the processors' time that was used meanwhile (/proc/stat, proc(5)); 0 without that file."""
-    if not Path("/proc/stat").exists():
-        return 0.0
-    before = _processor_ticks()
-    time.sleep(seconds)
-    idle, total = (after - earlier for after, earlier in zip(_processor_ticks(), before, strict=True))
-    return 1.0 - idle / max(total, 1)
-
-
-def _processor_ticks() -> tuple[int, int]:
-    with Path("/proc/stat").open() as lines:
-        ticks = [int(part) for part in lines.readline().split()[1:9]]
-    return ticks[3] + ticks[4], sum(ticks)
 
 
 def _cpu(wanted: int) -> int:
