@@ -73,7 +73,7 @@ def undisturbed() -> Iterator[None]:
     """Keep the interpreter's own pauses out of a load run.
 
     The sending loop has the interpreter back soon after it asks, and a garbage collection looks only at what was made
-    since the run began: over everything that is loaded, one takes 5 ms, and 80 ms with scikit-learn and matplotlib in it.
+    since the run began: over everything that is loaded, one takes 5 ms, or 80 ms if scikit-learn and matplotlib are.
     """
     before = sys.getswitchinterval()
     sys.setswitchinterval(SWITCH_SECONDS)
