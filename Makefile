@@ -15,12 +15,13 @@ TRAINING_STAMP := $(TRAINING)/.installed
 TRAINING_NEEDS := plugins/automl-bench-huggingface/training-requirements.txt
 BENCHMARKS ?= store ablations import_folder latency_error load_ceiling local_accuracy upload
 
-.PHONY: help setup azure-tests demo test test-conformance test-training lint bench clean
+.PHONY: help setup azure-tests demo test test-conformance test-simulation test-training lint bench clean
 
 help:
 	@echo "make demo   set up, run the main job on real data, print the path of a report"
 	@echo "make test   set up, run all tests"
 	@echo "make test-conformance   the conformance kit on every plugin: minutes"
+	@echo "make test-simulation   long simulations, stress and fault runs, in their short form: minutes"
 	@echo "make test-training   train for real what a plugin trains in a cloud: installs torch, minutes"
 	@echo "make lint   ruff and mypy --strict"
 	@echo "make bench  the benchmarks, each beside a peer on this machine (needs a quiet machine)"
@@ -51,11 +52,15 @@ demo: $(STAMP)
 	$(BIN)/automl-bench demo
 
 test: $(STAMP) azure-tests
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m "not conformance and not training"
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m "not conformance and not simulation and not training"
 
 # The conformance kit on every plugin, and on plugins broken on purpose: minutes of processes killed again and again.
 test-conformance: $(STAMP) azure-tests
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m conformance
+
+# Long simulations, stress and fault runs, in their short form.
+test-simulation: $(STAMP) azure-tests
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m simulation
 
 # The script that a plugin runs in a cloud job, run here as there: in an environment of its own, with torch.
 $(TRAINING_STAMP): $(TRAINING_NEEDS)
