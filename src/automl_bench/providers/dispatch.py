@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 import pluggy
@@ -121,6 +121,15 @@ class Provider:
             entries=entries,
         )
 
+    def resource_scope(self, context: ProviderContext) -> Mapping[str, str] | None:
+        """Return where these settings and credentials lead, or None if the plugin does not say."""
+        if not self._implements("resource_scope"):
+            return None
+        scope = self._call("resource_scope", Mapping, None, context=context)
+        if not all(isinstance(part, str) for pair in scope.items() for part in pair):
+            raise self._violation("resource_scope", "returned something else than texts by text")
+        return dict(scope)
+
     def list_resources(self, context: ProviderContext, prefix: str) -> Sequence[Resource]:
         """List what exists at the provider under a prefix."""
         return self._call("list_resources", (list, tuple), Capability.LIST_RESOURCES, context=context, prefix=prefix)
@@ -152,8 +161,7 @@ class Provider:
     def _call(self, hook: str, kind: type[T] | tuple[type, ...], capability: Capability | None, **arguments: Any) -> T:
         if capability is not None:
             self._require(capability, capability.value.replace("_", " "))
-        others = [plugin for name, plugin in self._manager.list_name_plugin() if name != self.name and plugin]
-        caller = self._manager.subset_hook_caller(hook, remove_plugins=others)
+        caller = self._caller(hook)
         try:
             answer = caller(**arguments)
         except ProviderError as error:
@@ -184,6 +192,14 @@ class Provider:
         if not isinstance(answer, kind):
             raise self._violation(hook, f"returned {type(answer).__name__}")
         return answer  # type: ignore[return-value]  # a tuple of types cannot be bound to T
+
+    def _caller(self, hook: str) -> pluggy.HookCaller:
+        others = [plugin for name, plugin in self._manager.list_name_plugin() if name != self.name and plugin]
+        return self._manager.subset_hook_caller(hook, remove_plugins=others)
+
+    def _implements(self, hook: str) -> bool:
+        """Whether the plugin has an optional hook that no capability declares."""
+        return bool(self._caller(hook).get_hookimpls())
 
     def _violation(self, hook: str, what: str) -> ContractViolation:
         return ContractViolation(
