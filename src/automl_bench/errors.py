@@ -41,6 +41,7 @@
         CorruptRecord
         UnknownFormatVersion
       WorkspaceError                a folder or file that cannot be read or written
+      LeaseLost                     another process has taken the trial over
       ResourcesLeft                 what still exists at a provider, and what it costs
       Interrupted                   Ctrl-C or SIGTERM, after teardown
 
@@ -336,6 +337,12 @@ class WorkspaceError(AutomlBenchError):
     """A folder or file of the workspace cannot be read or written (permissions, full disk)."""
 
     exit_code = ExitCode.SETTINGS
+
+
+class LeaseLost(AutomlBenchError):
+    """Another process has taken a trial over; nothing more of it may be written or deleted here."""
+
+    exit_code = ExitCode.UNFINISHED
 
 
 class ResourcesLeft(AutomlBenchError):

@@ -163,6 +163,8 @@ class LedgerEntry:
         intended_at: ISO 8601, UTC.
         created_at: ISO 8601, UTC, or "".
         deleted_at: ISO 8601, UTC, or "".
+        scope: Account, region, namespace and so on in which it lies, as the hook `resource_scope` said; empty if
+            unknown.
     """
 
     trial_id: str
@@ -181,6 +183,7 @@ class LedgerEntry:
     intended_at: str = ""
     created_at: str = ""
     deleted_at: str = ""
+    scope: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,7 @@ class StagesTable(ResultsFile):
         """
 
         def job(connection: sqlite3.Connection) -> StageRecord:
-            key = self._keys.trial(connection, trial_id)
+            key = self._leased_key(connection, trial_id)
             connection.execute(
                 "INSERT INTO stages VALUES (?, ?, 'running', '', '{}', ?, '', NULL, NULL, NULL, NULL, '')"
                 " ON CONFLICT (trial_key, stage) DO UPDATE SET status = excluded.status, token = '', result = '{}',"
@@ -69,7 +69,7 @@ class StagesTable(ResultsFile):
         """
 
         def job(connection: sqlite3.Connection) -> None:
-            key = self._keys.trial(connection, trial_id)
+            key = self._leased_key(connection, trial_id)
             moment = now()
             connection.execute(
                 "INSERT INTO operations (trial_key, stage, token, saved_at) VALUES (?, ?, ?, ?)"
@@ -95,7 +95,7 @@ class StagesTable(ResultsFile):
         """
 
         def job(connection: sqlite3.Connection) -> None:
-            key = self._keys.trial(connection, record.trial_id)
+            key = self._leased_key(connection, record.trial_id)
             moment = now()
             connection.execute(
                 "INSERT INTO stages VALUES (?1, ?2, ?3, ?4, ?5, coalesce(nullif(?6, ''), ?13),"
@@ -139,7 +139,7 @@ class StagesTable(ResultsFile):
         names = [stage.value for stage in stages]
 
         def job(connection: sqlite3.Connection) -> None:
-            key = self._keys.trial(connection, trial_id)
+            key = self._leased_key(connection, trial_id)
             connection.executemany(
                 "UPDATE stages SET status = 'undone', token = '' WHERE trial_key = ? AND stage = ?"
                 " AND status IN ('done', 'running')",

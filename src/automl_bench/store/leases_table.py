@@ -1,0 +1,127 @@
+"""Who works on which trial, and which workspace the file belongs to."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+
+from automl_bench.store.leases import Lease, lease_seconds
+from automl_bench.store.results_file import ResultsFile
+
+_LEASE = "SELECT owner, fence, beat, seconds FROM leases JOIN trials USING (trial_key) WHERE trial_id = ?"
+
+
+class LeasesTable(ResultsFile):
+    """Reads and writes leases, and the workspace's id."""
+
+    def claim_trial(self, trial_id: str, owner: str) -> bool:
+        """Take the lease of a trial, so that no two processes work on it.
+
+        A lease of another process is taken over at once if that process is known to have ended, and otherwise when its
+        heartbeat has not moved between calls of this method for as long as the lease lasts.
+
+        Args:
+            trial_id: The trial.
+            owner: `leases.current_owner()`.
+
+        Returns:
+            True if the trial is the owner's now, or was already.
+
+        Raises:
+            RecordsError: The trial was never saved.
+        """
+        seconds = lease_seconds()
+
+        def job(connection: sqlite3.Connection) -> int | None:
+            key = self._keys.trial(connection, trial_id)
+            row = connection.execute(_LEASE, (trial_id,)).fetchone()
+            held = None if row is None else Lease(*row)
+            if held is not None and held.owner == owner:
+                return held.fence
+            if held is not None and self._alive(held.owner) is not False and not self._watch.is_silent(trial_id, held):
+                return None
+            fence: int = connection.execute(
+                "UPDATE trials SET last_fence = last_fence + 1 WHERE trial_key = ? RETURNING last_fence", (key,)
+            ).fetchone()[0]
+            connection.execute(
+                "INSERT OR REPLACE INTO leases (trial_key, owner, claimed_at, heartbeat_at, fence, beat, seconds)"
+                " VALUES (?1, ?2, ?3, ?3, ?4, 0, ?5)",
+                (key, owner, time.time(), fence, seconds),
+            )
+            return fence
+
+        fence = self._write(job)
+        if fence is None:
+            return False
+        self._fences[trial_id] = fence
+        self._watch.forget(trial_id)
+        return True
+
+    def heartbeat(self, trial_id: str, owner: str) -> bool:
+        """Count the heartbeat of a lease up.
+
+        Returns:
+            False if this process does not hold it (any more) and must stop working on the trial.
+        """
+        fence = self._fences.get(trial_id)
+
+        def job(connection: sqlite3.Connection) -> bool:
+            key = self._keys.trial(connection, trial_id)
+            sql = "UPDATE leases SET beat = beat + 1, heartbeat_at = ? WHERE trial_key = ? AND owner = ? AND fence = ?"
+            return connection.execute(sql, (time.time(), key, owner, fence)).rowcount == 1
+
+        return self._write(job)
+
+    def release_trial(self, trial_id: str, owner: str) -> None:
+        """Give a lease back; a lease of somebody else stays."""
+        fence = self._fences.get(trial_id)
+
+        def job(connection: sqlite3.Connection) -> None:
+            key = self._keys.trial(connection, trial_id)
+            connection.execute(
+                "DELETE FROM leases WHERE trial_key = ? AND owner = ? AND fence = ?", (key, owner, fence)
+            )
+
+        try:
+            self._write(job)
+        finally:
+            self._fences.pop(trial_id, None)
+
+    def lease(self, trial_id: str) -> Lease | None:
+        """Return the lease of a trial, of a living process or not, or None."""
+        rows = self._read(_LEASE, (trial_id,))
+        return Lease(*rows[0]) if rows else None
+
+    def trial_owner(self, trial_id: str) -> str | None:
+        """Return who holds the lease of a trial, living or not, or None."""
+        lease = self.lease(trial_id)
+        return None if lease is None else lease.owner
+
+    def is_heard(self, trial_id: str) -> bool:
+        """Whether the holder of a trial's lease was seen to live between calls of `claim_trial`."""
+        return self._watch.is_moving(trial_id)
+
+    def require_lease(self, trial_id: str) -> None:
+        """Check, before something is deleted, that no other process has taken the trial over.
+
+        Raises:
+            LeaseLost: If one has.
+            RecordsError: The file cannot be read.
+            WorkspaceError: The file is not there any more.
+        """
+        lease = self.lease(trial_id)
+        self._require_lease(trial_id, None if lease is None else (lease.owner, lease.fence))
+
+    def workspace_id(self) -> str:
+        """Return the id of the workspace that the file belongs to, or "" if none was written."""
+        rows = self._read("SELECT workspace_id FROM workspace")
+        return str(rows[0][0]) if rows else ""
+
+    def set_workspace_id(self, workspace_id: str) -> None:
+        """Write which workspace the file belongs to."""
+
+        def job(connection: sqlite3.Connection) -> None:
+            connection.execute("DELETE FROM workspace")
+            connection.execute("INSERT INTO workspace VALUES (?)", (workspace_id,))
+
+        self._write(job)
