@@ -89,6 +89,12 @@ class Provider:
         """Look once at an operation."""
         return self._call("poll", Operation, None, context=context, operation=operation)
 
+    def wake(self, context: TrialContext, endpoint: Endpoint) -> Operation | None:
+        """Begin to wake an endpoint; None if the plugin has no such hook."""
+        if not self._caller("wake").get_hookimpls():
+            return None
+        return self._call("wake", Operation, None, context=context, endpoint=endpoint)
+
     def invoke(self, context: TrialContext, endpoint: Endpoint) -> Invoker:
         """Return the invoker of an endpoint."""
         if endpoint.adopted:
@@ -152,8 +158,7 @@ class Provider:
     def _call(self, hook: str, kind: type[T] | tuple[type, ...], capability: Capability | None, **arguments: Any) -> T:
         if capability is not None:
             self._require(capability, capability.value.replace("_", " "))
-        others = [plugin for name, plugin in self._manager.list_name_plugin() if name != self.name and plugin]
-        caller = self._manager.subset_hook_caller(hook, remove_plugins=others)
+        caller = self._caller(hook)
         try:
             answer = caller(**arguments)
         except ProviderError as error:
@@ -184,6 +189,11 @@ class Provider:
         if not isinstance(answer, kind):
             raise self._violation(hook, f"returned {type(answer).__name__}")
         return answer  # type: ignore[return-value]  # a tuple of types cannot be bound to T
+
+    def _caller(self, hook: str) -> pluggy.HookCaller:
+        """Return the hook as this provider's plugin alone implements it."""
+        others = [plugin for name, plugin in self._manager.list_name_plugin() if name != self.name and plugin]
+        return self._manager.subset_hook_caller(hook, remove_plugins=others)
 
     def _violation(self, hook: str, what: str) -> ContractViolation:
         return ContractViolation(
