@@ -12,11 +12,16 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
+from automl_bench.ownership import NAME_PREFIX as NAME_PREFIX
+from automl_bench.ownership import NameParts as NameParts
+from automl_bench.ownership import Owner as Owner
+from automl_bench.ownership import owner_from_tags as owner_from_tags
+from automl_bench.ownership import owner_tags as owner_tags
+from automl_bench.ownership import parse_name as parse_name
+from automl_bench.ownership import resource_name as resource_name
+
 CONTRACT_VERSION = 1
 """Raised when a hook or noun gains something a plugin may rely on."""
-
-NAME_PREFIX = "automl-bench"
-"""First part of the name of everything that is created at a provider; orphans are found by it."""
 
 Json = Any
 """A value that json.dumps accepts."""
@@ -312,12 +317,15 @@ class Resource:
 
     Attributes:
         kind: The plugin's word for it: "bucket-objects", "model", "endpoint".
-        name: Deterministic, begins with `NAME_PREFIX` and carries the trial id.
+        name: Deterministic, begins with `NAME_PREFIX` and carries workspace and trial id: see `parse_name`.
         resource_id: The provider's own id; may equal the name.
         hourly_usd: What it costs per hour while idle; 0.0 for nothing, None for unknown.
         details: What `delete_resource` and later stages need; JSON, no secret.
         delete_by_hand: The console command or address that deletes it without automl-bench.
         since: ISO 8601 time of creation as the provider says, or empty.
+        owner: Whose it is, as the provider's own tags say; None where it has none. `owner_of` falls back to the name.
+        scope: Where it lies: account, project, region, namespace, host of the service: whatever, under another value,
+            would make the same name a different thing. In the words of the hook `resource_scope`.
     """
 
     kind: str
@@ -327,6 +335,16 @@ class Resource:
     details: Mapping[str, Json] = field(default_factory=dict)
     delete_by_hand: str = ""
     since: str = ""
+    owner: Owner | None = None
+    scope: Mapping[str, str] = field(default_factory=dict)
+
+
+def owner_of(resource: Resource, separator: str = "-") -> Owner | None:
+    """Return whose a resource is: as its tags say, else as its name says, else None (unknown)."""
+    if resource.owner is not None:
+        return resource.owner
+    parts = parse_name(resource.name, separator)
+    return None if parts is None or parts.workspace is None else Owner(parts.workspace)
 
 
 class Deletion(StrEnum):
@@ -464,6 +482,8 @@ class ProviderContext:
         cache_dir: Folder of this provider in the workspace; survives trials, may be deleted at any time.
         progress: Call with (done, total, unit) as long work goes on; total may be None.
         log: Call with one line for the log; never a secret.
+        owner: Who asks: what is created carries it, in its name and as tags (`owner_tags`). None where a trial was
+            begun before workspaces had ids: its names keep the old form.
     """
 
     variant: Variant
@@ -472,6 +492,7 @@ class ProviderContext:
     cache_dir: Path
     progress: Callable[[int, int | None, str], None] = field(repr=False)
     log: Callable[[str], None] = field(repr=False)
+    owner: Owner | None = field(default=None, kw_only=True)
 
 
 @dataclass(frozen=True)
@@ -503,15 +524,16 @@ class TrialContext(ProviderContext):
     send: BulkSender = field(default=_send_nothing, repr=False)
 
     def name_for(self, kind: str, *, max_length: int = 63, separator: str = "-") -> str:
-        """Return the deterministic name of this trial's resource of a kind, within a provider's length limit.
+        """Return the deterministic name of this trial's resource of a kind, within a service's length limit.
+
+        It is `automl-bench-<workspace>-<trial id>-<kind>`, and `parse_name` reads it back. See `resource_name` for what
+        a short limit leaves out.
 
         Raises:
-            ValueError: If not even the prefix and the trial id fit.
+            ValueError: If not even the shortest form fits.
         """
-        stem = f"{NAME_PREFIX.replace('-', separator)}{separator}{self.trial_id}"
-        if len(stem) > max_length:
-            raise ValueError(f"a name of at most {max_length} characters cannot carry {stem!r}")
-        return f"{stem}{separator}{kind}"[:max_length].rstrip(separator)
+        workspace = None if self.owner is None else self.owner.workspace
+        return resource_name(workspace, self.trial_id, kind, max_length=max_length, separator=separator)
 
 
 @dataclass(frozen=True, slots=True)

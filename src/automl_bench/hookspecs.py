@@ -139,6 +139,16 @@ class ProviderHooks:
         """
 
     @hookspec(firstresult=True)
+    def resource_scope(self, context: ProviderContext) -> Mapping[str, str] | None:
+        """Say to which place these settings and credentials lead: account, project, region, namespace.
+
+        Optional. Whatever, under another value, would make the same name a different thing; a key that is the name of
+        a setting lets the host name the setting to correct. May make one cheap request, such as "who am I", and
+        creates nothing. The host asks once per provider and process, keeps the answer with every ledger line, and
+        refuses to look up, resume or delete a resource under another scope before any request.
+        """
+
+    @hookspec(firstresult=True)
     def list_resources(self, context: ProviderContext, prefix: str) -> Sequence[Resource] | None:
         """List what exists at the provider under a name prefix, in order of creation, with no local file to help."""
 

@@ -180,3 +180,20 @@ def test_datasets_of_all_plugins_are_collected() -> None:
         c=RuntimeError("boom"),
     )
     assert sorted(dataset_sources(registry)) == ["one", "two"]  # type: ignore[type-var]
+
+
+def test_the_scope_is_optional_and_must_be_texts() -> None:
+    def there(context: Any) -> dict[str, str]:
+        return {"region": "eu-1"}
+
+    def nonsense(context: Any) -> dict[str, Any]:
+        return {"region": 1}
+
+    registry = registry_of(
+        silent=plugin("silent"), good=plugin("good", resource_scope=there), bad=plugin("bad", resource_scope=nonsense)
+    )
+    context: Any = SimpleNamespace()
+    assert Provider(registry, "silent").resource_scope(context) is None
+    assert Provider(registry, "good").resource_scope(context) == {"region": "eu-1"}
+    with pytest.raises(ContractViolation, match="resource_scope returned"):
+        Provider(registry, "bad").resource_scope(context)

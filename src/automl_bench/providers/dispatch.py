@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 import pluggy
@@ -91,7 +91,7 @@ class Provider:
 
     def wake(self, context: TrialContext, endpoint: Endpoint) -> Operation | None:
         """Begin to wake an endpoint; None if the plugin has no such hook."""
-        if not self._caller("wake").get_hookimpls():
+        if not self._implements("wake"):
             return None
         return self._call("wake", Operation, None, context=context, endpoint=endpoint)
 
@@ -126,6 +126,15 @@ class Provider:
             dataset=dataset,
             entries=entries,
         )
+
+    def resource_scope(self, context: ProviderContext) -> Mapping[str, str] | None:
+        """Return where these settings and credentials lead, or None if the plugin does not say."""
+        if not self._implements("resource_scope"):
+            return None
+        scope = self._call("resource_scope", Mapping, None, context=context)
+        if not all(isinstance(part, str) for pair in scope.items() for part in pair):
+            raise self._violation("resource_scope", "returned something else than texts by text")
+        return dict(scope)
 
     def list_resources(self, context: ProviderContext, prefix: str) -> Sequence[Resource]:
         """List what exists at the provider under a prefix."""
@@ -191,9 +200,12 @@ class Provider:
         return answer  # type: ignore[return-value]  # a tuple of types cannot be bound to T
 
     def _caller(self, hook: str) -> pluggy.HookCaller:
-        """Return the hook as this provider's plugin alone implements it."""
         others = [plugin for name, plugin in self._manager.list_name_plugin() if name != self.name and plugin]
         return self._manager.subset_hook_caller(hook, remove_plugins=others)
+
+    def _implements(self, hook: str) -> bool:
+        """Whether the plugin has an optional hook that no capability declares."""
+        return bool(self._caller(hook).get_hookimpls())
 
     def _violation(self, hook: str, what: str) -> ContractViolation:
         return ContractViolation(
