@@ -187,6 +187,8 @@ class ProviderDescription:
         requires: The pip requirement that the plugin's SDK needs, for the message when it is absent.
         settle_seconds: How long after a create the provider's own lists may not show the new resource yet. After a
             lost answer the host looks that long before it creates again.
+        deletion_seconds: Longest time that deleting one resource may take, the service's own delays included (an
+            endpoint whose container is started again and again ends only after its probes' delays).
         split_policy: How the service uses our validation half, one sentence for the report.
         docs_url: Where the provider documents the service.
         policy: The least-privilege permissions that the plugin needs, in the provider's own words (for AWS an IAM
@@ -204,6 +206,7 @@ class ProviderDescription:
     on_this_machine: bool = False
     requires: str = ""
     settle_seconds: float = 0.0
+    deletion_seconds: float = 1800.0
     split_policy: str = "Trains on the training half and selects on the validation half."
     docs_url: str = ""
     policy: str = ""

@@ -108,6 +108,15 @@ class ProviderHooks:
         """
 
     @hookspec(firstresult=True)
+    def wake(self, context: TrialContext, endpoint: Endpoint) -> Operation | None:
+        """Begin to wake an endpoint that may have fallen asleep, as one that scales to zero does. Optional.
+
+        Called, untimed, right before each accuracy pass and each load run; the host polls the operation (with `poll`)
+        until it has SUCCEEDED. An endpoint that is awake is answered with SUCCEEDED at once. Without this hook the host
+        proves the endpoint with an untimed call, and repeats it while the answer is transient.
+        """
+
+    @hookspec(firstresult=True)
     def invoke(self, context: TrialContext, endpoint: Endpoint) -> Invoker | None:
         """Return the invoker of an endpoint: an `HttpInvoker` (the host sends and times), else a `CallInvoker`.
 

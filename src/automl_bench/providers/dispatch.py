@@ -89,6 +89,12 @@ class Provider:
         """Look once at an operation."""
         return self._call("poll", Operation, None, context=context, operation=operation)
 
+    def wake(self, context: TrialContext, endpoint: Endpoint) -> Operation | None:
+        """Begin to wake an endpoint; None if the plugin has no such hook."""
+        if not self._implements("wake"):
+            return None
+        return self._call("wake", Operation, None, context=context, endpoint=endpoint)
+
     def invoke(self, context: TrialContext, endpoint: Endpoint) -> Invoker:
         """Return the invoker of an endpoint."""
         if endpoint.adopted:
