@@ -43,6 +43,7 @@
       WorkspaceError                a folder or file that cannot be read or written
       LeaseLost                     another process has taken the trial over
       ResourcesLeft                 what still exists at a provider, and what it costs
+        OtherScope                  it lies in another account, region or namespace
       Interrupted                   Ctrl-C or SIGTERM, after teardown
 
 A message is one sentence of fact; `remedy` is one sentence of what to do. The command line prints both and no
@@ -358,6 +359,10 @@ class ResourcesLeft(AutomlBenchError):
     def __init__(self, message: str, *, items: Sequence[str] = (), remedy: str = "") -> None:
         super().__init__(message, remedy=remedy)
         self.items = tuple(items)
+
+
+class OtherScope(ResourcesLeft):
+    """What exists lies in another account, region or namespace than the settings lead to; nothing was asked there."""
 
 
 class Interrupted(AutomlBenchError):

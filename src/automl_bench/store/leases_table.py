@@ -6,6 +6,7 @@ import sqlite3
 import time
 
 from automl_bench.store.leases import Lease, lease_seconds
+from automl_bench.store.records import WorkspaceRecord
 from automl_bench.store.results_file import ResultsFile
 
 _LEASE = "SELECT owner, fence, beat, seconds FROM leases JOIN trials USING (trial_key) WHERE trial_id = ?"
@@ -54,6 +55,7 @@ class LeasesTable(ResultsFile):
         if fence is None:
             return False
         self._fences[trial_id] = fence
+        self._worked_on.add(trial_id)
         self._watch.forget(trial_id)
         return True
 
@@ -87,6 +89,10 @@ class LeasesTable(ResultsFile):
         finally:
             self._fences.pop(trial_id, None)
 
+    def has_worked_on(self, trial_id: str) -> bool:
+        """Whether this process ever claimed a trial."""
+        return trial_id in self._worked_on
+
     def lease(self, trial_id: str) -> Lease | None:
         """Return the lease of a trial, of a living process or not, or None."""
         rows = self._read(_LEASE, (trial_id,))
@@ -112,16 +118,48 @@ class LeasesTable(ResultsFile):
         lease = self.lease(trial_id)
         self._require_lease(trial_id, None if lease is None else (lease.owner, lease.fence))
 
-    def workspace_id(self) -> str:
-        """Return the id of the workspace that the file belongs to, or "" if none was written."""
-        rows = self._read("SELECT workspace_id FROM workspace")
-        return str(rows[0][0]) if rows else ""
+    # --- the workspace -----------------------------------------------------------------------------------
 
-    def set_workspace_id(self, workspace_id: str) -> None:
-        """Write which workspace the file belongs to."""
+    def settle_workspace(self, record: WorkspaceRecord) -> WorkspaceRecord:
+        """Write which workspace the file belongs to, unless that is written already; return what is."""
 
-        def job(connection: sqlite3.Connection) -> None:
+        def job(connection: sqlite3.Connection) -> WorkspaceRecord:
+            row = connection.execute("SELECT workspace_id, root FROM workspace").fetchone()
+            if row is not None:
+                return WorkspaceRecord(*row)
+            connection.execute("INSERT INTO workspace VALUES (?, ?)", (record.workspace_id, record.root))
+            return record
+
+        return self._write(job)
+
+    def move_workspace(self, record: WorkspaceRecord) -> None:
+        """Write where the workspace is now."""
+        self._write(
+            lambda connection: (
+                connection.execute(
+                    "UPDATE workspace SET workspace_id = ?, root = ?", (record.workspace_id, record.root)
+                ).rowcount
+            )
+        )
+
+    def begin_as_copy(self, record: WorkspaceRecord) -> int:
+        """Make the file that of another workspace: what exists at providers, and who works on it, is the original's.
+
+        Returns:
+            How many resources are left to the original.
+        """
+
+        def job(connection: sqlite3.Connection) -> int:
+            connection.execute("DELETE FROM leases")
+            connection.execute(
+                "UPDATE stages SET status = 'undone', token = '' WHERE status IN ('done', 'running')"
+                " AND stage IN ('upload', 'train', 'deploy')"
+                " AND trial_key IN (SELECT trial_key FROM ledger WHERE state <> 'deleted')"
+            )
+            connection.execute("UPDATE trials SET status = 'interrupted' WHERE status IN ('running', 'tearing_down')")
+            left = connection.execute("DELETE FROM ledger WHERE state <> 'deleted'").rowcount
             connection.execute("DELETE FROM workspace")
-            connection.execute("INSERT INTO workspace VALUES (?)", (workspace_id,))
+            connection.execute("INSERT INTO workspace VALUES (?, ?)", (record.workspace_id, record.root))
+            return left
 
-        self._write(job)
+        return self._write(job)

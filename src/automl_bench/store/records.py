@@ -24,7 +24,21 @@ __all__ = [
     "StageStatus",
     "TrialRecord",
     "TrialStatus",
+    "WorkspaceRecord",
 ]
+
+
+@dataclass(frozen=True, slots=True)
+class WorkspaceRecord:
+    """Which workspace a results file belongs to.
+
+    Attributes:
+        workspace_id: Six hex digits.
+        root: The workspace's folder when it was last written to.
+    """
+
+    workspace_id: str
+    root: str
 
 
 class TrialStatus(StrEnum):

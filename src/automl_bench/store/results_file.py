@@ -91,6 +91,7 @@ class ResultsFile:
         self._alive = alive
         self._watch = LeaseWatch()
         self._fences: dict[str, int] = {}
+        self._worked_on: set[str] = set()
         self._remembered: dict[int, LedgerEntry] = {}
         self._keys = RowKeys(path)
         self._readers: list[sqlite3.Connection] = []

@@ -225,7 +225,8 @@ FROM load_calls c JOIN load_runs r USING (run_key) JOIN trials t ON t.trial_key 
 
 _OWNERSHIP = """
 CREATE TABLE workspace (
-    workspace_id TEXT NOT NULL
+    workspace_id TEXT NOT NULL,
+    root         TEXT NOT NULL
 );
 ALTER TABLE trials ADD COLUMN last_fence INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE leases ADD COLUMN fence INTEGER NOT NULL DEFAULT 0;

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from concurrent.futures import Future
 from typing import Any
 
 from automl_bench.store.records import ExperimentRecord, TrialRecord, TrialStatus
@@ -102,8 +103,13 @@ class TrialsTable(ResultsFile):
             reason: One sentence where it failed or is infeasible.
 
         Raises:
+            LeaseLost: Another process works on it.
             RecordsError: The trial was never saved.
         """
+        self.submit_trial_status(trial_id, status, reason).result()
+
+    def submit_trial_status(self, trial_id: str, status: TrialStatus, reason: str = "") -> Future[None]:
+        """Queue where a trial stands; the future raises as `set_trial_status`."""
 
         def job(connection: sqlite3.Connection) -> None:
             key = self._leased_key(connection, trial_id)
@@ -111,7 +117,7 @@ class TrialsTable(ResultsFile):
                 "UPDATE trials SET status = ?, reason = ? WHERE trial_key = ?", (status.value, reason, key)
             )
 
-        self._write(job)
+        return self._submit(job)
 
     # --- experiments -------------------------------------------------------------------------------------
 

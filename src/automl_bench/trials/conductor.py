@@ -18,16 +18,26 @@ from automl_bench.errors import (
     DeadlinePassed,
     Infeasible,
     Interrupted,
+    LeaseLost,
     OperationUnfinished,
+    OtherScope,
 )
-from automl_bench.store.leases import LEASE_SECONDS, current_owner
 from automl_bench.store.records import TrialRecord, TrialStatus
 from automl_bench.trials.budget import Budget
+from automl_bench.trials.claims import Claims
 from automl_bench.trials.experiment import Experiment, missing_stages
 from automl_bench.trials.extent import Extent, deadline, extent_of
 from automl_bench.trials.material import MaterialSource
 from automl_bench.trials.measuring import invoke_together, is_done, load
-from automl_bench.trials.teardown import Leftover, provider_context, resource_of, tear_down
+from automl_bench.trials.scopes import require_same_scope
+from automl_bench.trials.teardown import (
+    Leftover,
+    complain,
+    provider_context,
+    resource_of,
+    tear_down,
+    written_if_possible,
+)
 from automl_bench.trials.trial import BoundProvider, Surroundings, Trial
 from automl_bench.trials.waiting import first_sentence, patiently
 
@@ -100,8 +110,7 @@ class Conductor:
         self._on_end = on_end
         self._tally = Tally()
         self._tally_lock = threading.Lock()
-        self._owner = current_owner()
-        self._claims: set[str] = set()
+        self._claims = Claims(around.store, around.say)
         self._budget = Budget(wishes.max_cost, around.store, providers)
         self._access: dict[str, AutomlBenchError | None] = {}
         self._access_lock = threading.Lock()
@@ -118,25 +127,18 @@ class Conductor:
         pending = [trial for trial in trials if self._is_wanted(trial)]
         groups = self._group(pending)
         workers = self._wishes.jobs or max(1, min(MOST_AT_ONCE, len(groups)))
-        with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="trial") as pool:
-            waiting: set[Future[None]] = {pool.submit(self._run_group, group) for group in groups}
-            beat = time.monotonic()
-            while waiting:
-                # A short wait keeps the main thread free to hear Ctrl-C.
-                done, waiting = wait(waiting, timeout=0.2, return_when=FIRST_COMPLETED)
-                if time.monotonic() - beat > LEASE_SECONDS / 4:
-                    self._renew_leases()
-                    beat = time.monotonic()
-                for future in done:
-                    future.result()
+        try:
+            with self._claims, ThreadPoolExecutor(max_workers=workers, thread_name_prefix="trial") as pool:
+                waiting: set[Future[None]] = {pool.submit(self._run_group, group) for group in groups}
+                while waiting:
+                    # A short wait keeps the main thread free to hear Ctrl-C.
+                    done, waiting = wait(waiting, timeout=0.2, return_when=FIRST_COMPLETED)
+                    for future in done:
+                        future.result()
+        except Exception as error:
+            complain(self._tally.left, because=error)
+            raise
         return self._tally
-
-    def _renew_leases(self) -> None:
-        """Tell other machines that share the results file that these trials are being worked on."""
-        with self._tally_lock:
-            claims = list(self._claims)
-        for trial_id in claims:
-            self._around.store.heartbeat(trial_id, self._owner)
 
     def _is_wanted(self, trial: TrialRecord) -> bool:
         known = self._around.store.trial(trial.trial_id)
@@ -174,28 +176,22 @@ class Conductor:
             try:
                 self._measure(self._bring_up(trials))
             finally:
-                for trial in trials:
-                    self._end(trial)
+                self._end_all(trials)
 
     @contextmanager
     def _claimed(self, record: TrialRecord) -> Iterator[bool]:
         """Hold a trial's lease, so that no other process works on it."""
-        store = self._around.store
-        store.save_trial(record)
-        if not store.claim_trial(record.trial_id, self._owner):
-            with self._tally_lock:
-                self._tally.busy += 1
-            self._on_end(record, TrialStatus.RUNNING, "another automl-bench process works on it")
-            yield False
-            return
+        self._around.store.save_trial(record)
+        with self._claims.holding(record.trial_id) as mine:
+            if not mine:
+                self._leave(record, "another automl-bench process works on it")
+            yield mine
+
+    def _leave(self, record: TrialRecord, reason: str) -> None:
+        """Leave a trial to the process that works on it."""
         with self._tally_lock:
-            self._claims.add(record.trial_id)
-        try:
-            yield True
-        finally:
-            with self._tally_lock:
-                self._claims.discard(record.trial_id)
-            store.release_trial(record.trial_id, self._owner)
+            self._tally.busy += 1
+        self._on_end(record, TrialStatus.RUNNING, reason)
 
     def _begin(self, record: TrialRecord, held: ExitStack) -> Trial | None:
         """Set a trial up and reserve its money; finish an earlier teardown first, so that nothing just deleted is made
@@ -216,6 +212,10 @@ class Conductor:
             trial.check_feasible()
             held.enter_context(self._budget.reserved(record, self._extent(trial)))
             self._check_access(record.provider)
+            require_same_scope(trial.bound, store.ledger(trial_id=record.trial_id, open_only=True))
+        except OtherScope as error:
+            self._leave_elsewhere(record, error)
+            return None
         except BudgetExceeded as error:
             self._tear_down(record)
             self._close(record, TrialStatus.PLANNED, first_sentence(error))
@@ -316,6 +316,29 @@ class Conductor:
         log.warning("%s: %s", record.label, error)
         return first_sentence(error)
 
+    def _leave_elsewhere(self, record: TrialRecord, error: OtherScope) -> None:
+        """Leave a trial whose resources lie where the present settings do not lead, and name them."""
+        entries = self._around.store.ledger(trial_id=record.trial_id, open_only=True)
+        with self._tally_lock:
+            self._tally.left += [Leftover(entry.provider, resource_of(entry), error.message) for entry in entries]
+            self._tally.unfinished += 1
+        self._on_end(record, TrialStatus.RUNNING, error.message)
+
+    def _end_all(self, trials: Sequence[Trial]) -> None:
+        """End each trial of a group: that one cannot be ended, or its end not be written, keeps no other from it."""
+        errors: list[Exception] = []
+        for trial in trials:
+            try:
+                self._end(trial)
+            except LeaseLost as error:
+                self._leave(trial.record, first_sentence(error))
+            except Exception as error:  # noqa: BLE001  # raised below, once every trial was torn down
+                errors.append(error)
+        if errors:
+            # Nothing more can be kept, so nothing more is begun.
+            self._around.stop.set()
+            raise errors[0]
+
     def _end(self, trial: Trial) -> None:
         """Tear a trial down and write how it ended; teardown comes first, as a kill in between must not hide it."""
         record = trial.record
@@ -327,7 +350,7 @@ class Conductor:
         if self._wishes.keep:
             self._around.store.ledger_keep(record.trial_id, True)
         else:
-            self._around.store.set_trial_status(record.trial_id, TrialStatus.TEARING_DOWN)
+            self._around.store.submit_trial_status(record.trial_id, TrialStatus.TEARING_DOWN)
             self._tear_down(record)
         if status is TrialStatus.DONE and self._missing(record):
             status = TrialStatus.INTERRUPTED
@@ -342,11 +365,12 @@ class Conductor:
         if self._wishes.keep:
             store.ledger_keep(record.trial_id, True)
             return
-        entries = store.ledger(trial_id=record.trial_id, open_only=True)
+        entries = store.open_lines(record.trial_id)
         left = tear_down(store, self._providers, [entry for entry in entries if entry.stage is Stage.DEPLOY])
-        store.mark_stages_undone(record.trial_id, [Stage.DEPLOY])
+        with written_if_possible(f"stages of {record.label}"):
+            store.mark_stages_undone(record.trial_id, [Stage.DEPLOY])
         named = {(item.resource.kind, item.resource.name) for item in left}
-        for entry in store.ledger(trial_id=record.trial_id, open_only=True):
+        for entry in store.open_lines(record.trial_id):
             if entry.hourly_usd != 0.0 and (entry.kind, entry.name) not in named:
                 left.append(Leftover(entry.provider, resource_of(entry), "unfinished: run the same command again"))
         with self._tally_lock:
@@ -354,7 +378,7 @@ class Conductor:
 
     def _tear_down(self, record: TrialRecord) -> None:
         store = self._around.store
-        entries = store.ledger(trial_id=record.trial_id, open_only=True)
+        entries = store.open_lines(record.trial_id)
         if entries:
             self._around.report(record, Stage.TEARDOWN, 0, len(entries), "")
         left = tear_down(store, self._providers, entries)
@@ -389,6 +413,6 @@ def _status_after(error: Exception) -> TrialStatus:
     """Return how a trial stands after an error: an unfinished operation keeps it running, and not torn down."""
     if isinstance(error, Interrupted):
         return TrialStatus.INTERRUPTED
-    if isinstance(error, OperationUnfinished):
+    if isinstance(error, (LeaseLost, OperationUnfinished, OtherScope)):
         return TrialStatus.RUNNING
     return TrialStatus.FAILED
