@@ -282,6 +282,7 @@ def _one_trial(
 ) -> Iterator[Trial]:
     """Set up the trial that a verb's arguments name, with a progress bar and Ctrl-C handled."""
     from automl_bench.cli.session import Session, parse_shots
+    from automl_bench.cli.sweeping import sweep_first, tell
     from automl_bench.contract import Capability
     from automl_bench.trials.interruption import listening
     from automl_bench.trials.machine import Machine
@@ -307,7 +308,9 @@ def _one_trial(
             observers=session.observers,
             stop=stop,
             report=lambda _trial, _stage, done, total, note: advance(done, total, note),
+            say=tell,
         )
+        sweep_first(session, store, stop=stop, but={record.trial_id})
         yield Trial(record, bound, material, around, adopted=endpoint)
 
 

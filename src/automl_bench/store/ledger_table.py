@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterable
 from typing import Any
 
 from automl_bench.contract import Resource, Stage
 from automl_bench.errors import RecordsError
+from automl_bench.store.elapsed import clock_stamp
 from automl_bench.store.records import LedgerEntry, LedgerState
 from automl_bench.store.results_file import ResultsFile, SqlValue, from_json, now, to_json
 
 _SELECT = (
     "SELECT entry_id, trial_id, stage, l.provider, l.variant, kind, name, resource_id, state, hourly_usd, details,"
-    " delete_by_hand, keep, intended_at, l.created_at, deleted_at FROM ledger l JOIN trials USING (trial_key)"
+    " delete_by_hand, keep, intended_at, l.created_at, deleted_at, created_clock, deleted_clock, keep_until"
+    " FROM ledger l JOIN trials USING (trial_key)"
 )
+
+_KEEP_UNTIL = "UPDATE ledger SET keep_until = ? WHERE entry_id = ?"
 
 
 class LedgerTable(ResultsFile):
@@ -86,8 +91,17 @@ class LedgerTable(ResultsFile):
             connection.execute(
                 "UPDATE ledger SET state = 'created', resource_id = ?, hourly_usd = coalesce(?, hourly_usd),"
                 " details = ?, delete_by_hand = coalesce(nullif(?, ''), delete_by_hand),"
-                " created_at = coalesce(nullif(created_at, ''), ?) WHERE entry_id = ?",
-                (resource.resource_id, resource.hourly_usd, details, resource.delete_by_hand, now(), entry_id),
+                " created_at = coalesce(nullif(created_at, ''), ?),"
+                " created_clock = coalesce(nullif(created_clock, ''), ?) WHERE entry_id = ?",
+                (
+                    resource.resource_id,
+                    resource.hourly_usd,
+                    details,
+                    resource.delete_by_hand,
+                    now(),
+                    clock_stamp(),
+                    entry_id,
+                ),
             )
             return self._line(connection, entry_id)
 
@@ -107,7 +121,7 @@ class LedgerTable(ResultsFile):
         Raises:
             RecordsError: There is no such line.
         """
-        return self._set_state(entry_id, "state = 'deleted', deleted_at = ?", now())
+        return self._set_state(entry_id, "state = 'deleted', deleted_at = ?, deleted_clock = ?", now(), clock_stamp())
 
     def ledger_keep(self, trial_id: str, keep: bool) -> None:
         """Mark all undeleted resources of a trial as kept by the user's wish, or not.
@@ -123,6 +137,17 @@ class LedgerTable(ResultsFile):
             )
 
         self._write(job)
+
+    def ledger_keep_until(self, entry_ids: Iterable[int], until: str) -> None:
+        """Say until when resources that were paid for once stay; "" for those that are in use again.
+
+        Args:
+            entry_ids: Numbers of their lines.
+            until: ISO 8601, UTC.
+        """
+        rows = [(until, entry_id) for entry_id in entry_ids]
+        if rows:
+            self._write(lambda connection: connection.executemany(_KEEP_UNTIL, rows).rowcount)
 
     def ledger(
         self, trial_id: str | None = None, provider: str | None = None, open_only: bool = False
@@ -184,4 +209,7 @@ def _entry(row: tuple[Any, ...]) -> LedgerEntry:
         intended_at=row[13],
         created_at=row[14],
         deleted_at=row[15],
+        created_clock=row[16],
+        deleted_clock=row[17],
+        keep_until=row[18],
     )

@@ -116,6 +116,7 @@ class StageRecord:
         work_seconds: What the provider spent working, or None if it does not say.
         billable_seconds: What the provider will bill, or None if it does not say.
         message: The provider's words, or the error.
+        started_clock: `elapsed.clock_stamp()` of the begin, or "".
     """
 
     trial_id: str
@@ -130,6 +131,7 @@ class StageRecord:
     work_seconds: float | None = None
     billable_seconds: float | None = None
     message: str = ""
+    started_clock: str = ""
 
 
 class LedgerState(StrEnum):
@@ -163,6 +165,9 @@ class LedgerEntry:
         intended_at: ISO 8601, UTC.
         created_at: ISO 8601, UTC, or "".
         deleted_at: ISO 8601, UTC, or "".
+        created_clock: `elapsed.clock_stamp()` of the creation, or "".
+        deleted_clock: `elapsed.clock_stamp()` of the deletion, or "".
+        keep_until: ISO 8601, UTC: until when it stays after its trial has failed, as it was paid for once; or "".
     """
 
     trial_id: str
@@ -181,6 +186,9 @@ class LedgerEntry:
     intended_at: str = ""
     created_at: str = ""
     deleted_at: str = ""
+    created_clock: str = ""
+    deleted_clock: str = ""
+    keep_until: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,14 +15,16 @@ from automl_bench.contract import (
     Resource,
     Variant,
 )
-from automl_bench.errors import AutomlBenchError, ResourcesLeft
+from automl_bench.errors import AutomlBenchError, ProviderError, ResourcesLeft
 from automl_bench.store import Store
 from automl_bench.store.records import LedgerEntry, LedgerState
-from automl_bench.trials.extent import DELETION_SECONDS
 from automl_bench.trials.trial import BUILDING_STAGES, BoundProvider
-from automl_bench.trials.waiting import FIRST_DELAY, GROWTH, LONGEST_DELAY, first_sentence, patiently
+from automl_bench.trials.waiting import FIRST_DELAY, GROWTH, LONGEST_DELAY, Insistence, duration, first_sentence
 
 log = logging.getLogger(__name__)
+
+UNTIL_ITS_BOUND = Insistence()
+"""Each deletion is tried for as long as its provider says that one may take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,12 @@ def provider_context(bound: BoundProvider, variant: Variant | None = None) -> Pr
     )
 
 
-def tear_down(store: Store, providers: Mapping[str, BoundProvider], entries: Iterable[LedgerEntry]) -> list[Leftover]:
+def tear_down(
+    store: Store,
+    providers: Mapping[str, BoundProvider],
+    entries: Iterable[LedgerEntry],
+    insistence: Insistence = UNTIL_ITS_BOUND,
+) -> list[Leftover]:
     """Delete the resources of ledger lines, last made first, and return those that remain.
 
     A line that was only intended is looked up at the provider by its name first. One that cannot be deleted does not
@@ -68,9 +75,11 @@ def tear_down(store: Store, providers: Mapping[str, BoundProvider], entries: Ite
     for entry in sorted(entries, key=lambda line: line.entry_id, reverse=True):
         touched.add(entry.trial_id)
         try:
-            _delete_entry(store, _provider(providers, entry.provider), entry)
+            _delete_entry(store, _provider(providers, entry.provider), entry, insistence)
         except Exception as error:
-            log.exception("teardown of %s %s failed", entry.kind, entry.name)
+            log.warning(
+                "teardown of %s %s failed", entry.kind, entry.name, exc_info=not isinstance(error, ProviderError)
+            )
             left.append(Leftover(entry.provider, resource_of(entry), first_sentence(error)))
     for trial_id in touched:
         if not store.ledger(trial_id=trial_id, open_only=True):
@@ -86,27 +95,28 @@ def _provider(providers: Mapping[str, BoundProvider], name: str) -> BoundProvide
     return providers[name]
 
 
-def _delete_entry(store: Store, bound: BoundProvider, entry: LedgerEntry) -> None:
+def _delete_entry(store: Store, bound: BoundProvider, entry: LedgerEntry, insistence: Insistence) -> None:
     context = provider_context(bound, Variant(entry.provider, entry.variant))
     resource: Resource | None = resource_of(entry)
     if entry.state is LedgerState.INTENDED:
-        resource = _look_up(bound, context, entry)
+        resource = _look_up(bound, context, entry, insistence)
     if resource is not None:
         store.ledger_deleting(entry.entry_id)
-        delete(bound, context, resource)
+        delete(bound, context, resource, insistence)
     store.ledger_deleted(entry.entry_id)
 
 
-def _look_up(bound: BoundProvider, context: ProviderContext, entry: LedgerEntry) -> Resource | None:
+def _look_up(
+    bound: BoundProvider, context: ProviderContext, entry: LedgerEntry, insistence: Insistence
+) -> Resource | None:
     """Find out whether a resource whose creation was never confirmed exists."""
     description = bound.provider.description
     if Capability.LIST_RESOURCES not in description.capabilities:
         return resource_of(entry)
     until = time.monotonic() + description.settle_seconds
     while True:
-        listed = patiently(
-            lambda: bound.provider.list_resources(context, entry.name), None, what=f"looking for {entry.name}"
-        )
+        patience = insistence.patience(f"looking for {entry.name}")
+        listed = patience.call(lambda: bound.provider.list_resources(context, entry.name))
         for resource in listed:
             if resource.kind == entry.kind and resource.name == entry.name:
                 return resource
@@ -115,22 +125,25 @@ def _look_up(bound: BoundProvider, context: ProviderContext, entry: LedgerEntry)
         time.sleep(min(1.0, description.settle_seconds))
 
 
-def delete(bound: BoundProvider, context: ProviderContext, resource: Resource) -> None:
+def delete(
+    bound: BoundProvider, context: ProviderContext, resource: Resource, insistence: Insistence = UNTIL_ITS_BOUND
+) -> None:
     """Delete one resource and wait until the provider says that it is gone.
 
     Raises:
         ProviderError: If the provider refuses.
-        ResourcesLeft: If it is still there after the longest wait.
+        ResourcesLeft: If it is still there when the provider's bound, or the insistence, has ended.
     """
     what = f"deleting {resource.kind} {resource.name}"
-    until = time.monotonic() + DELETION_SECONDS
+    seconds = bound.provider.description.deletion_seconds
+    patience = insistence.patience(what, seconds)
     delay = FIRST_DELAY
     while True:
-        state = patiently(lambda: bound.provider.delete_resource(context, resource), None, what=what)
+        state = patience.call(lambda: bound.provider.delete_resource(context, resource))
         if state is not Deletion.PENDING:
             return
-        if time.monotonic() >= until:
-            raise ResourcesLeft(f"{what} has not ended after {DELETION_SECONDS:.0f} s.")
+        if time.monotonic() >= patience.until:
+            raise ResourcesLeft(f"{what} has not ended yet; the provider may take {duration(seconds)} for it.")
         time.sleep(delay)
         delay = min(LONGEST_DELAY, delay * GROWTH)
 
@@ -138,9 +151,8 @@ def delete(bound: BoundProvider, context: ProviderContext, resource: Resource) -
 def orphans(bound: BoundProvider, known: Sequence[LedgerEntry]) -> list[Resource]:
     """Return what exists at a provider under our name prefix and stands in no open line of the ledger given."""
     context = provider_context(bound)
-    listed = patiently(
-        lambda: bound.provider.list_resources(context, NAME_PREFIX), None, what=f"listing {bound.provider.name}"
-    )
+    patience = UNTIL_ITS_BOUND.patience(f"listing {bound.provider.name}")
+    listed = patience.call(lambda: bound.provider.list_resources(context, NAME_PREFIX))
     open_names = {(entry.kind, entry.name) for entry in known if entry.state is not LedgerState.DELETED}
     return [resource for resource in listed if (resource.kind, resource.name) not in open_names]
 
