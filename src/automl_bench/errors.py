@@ -34,6 +34,7 @@
         UnsupportedCapability       not declared by the provider; refused before any request
         Infeasible                  the provider's limits do not admit this trial; refused before any request
       OperationUnfinished           a deadline passed; the same command continues
+        WorkLeft                    the work may go on there, and this side cannot follow it; the same command continues
       DeadlinePassed                a deadline passed, and the trial was torn down
       BudgetExceeded
       InvalidMeasurement            numbers exist but may not be compared
@@ -291,6 +292,10 @@ class OperationUnfinished(AutomlBenchError):
     """A deadline passed while the provider was still working."""
 
     exit_code = ExitCode.UNFINISHED
+
+
+class WorkLeft(OperationUnfinished):
+    """Something on this side, or a login, keeps us from following work that may go on well at the provider."""
 
 
 class DeadlinePassed(AutomlBenchError):

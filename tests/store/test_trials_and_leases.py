@@ -214,12 +214,14 @@ def every_write(store: Store) -> dict[str, Callable[[], object]]:
         "deleting": lambda: store.ledger_deleting(known.entry_id),
         "deleted": lambda: store.ledger_deleted(known.entry_id),
         "keep": lambda: store.ledger_keep("t1", True),
+        "keep_until": lambda: store.ledger_keep_until([known.entry_id], "2026-11-30T00:00:00+00:00"),
     }
 
 
 WRITES = [
     "status", "begin_stage", "save_operation", "finish_stage", "undone", "invocations", "submitted invocations",
     "begin_load_run", "load calls", "finish_load_run", "intend", "created", "deleting", "deleted", "keep",
+    "keep_until",
 ]  # fmt: skip
 
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from automl_bench.trials.orphans import Found
     from automl_bench.trials.teardown import Leftover
     from automl_bench.trials.trial import BoundProvider
+    from automl_bench.trials.waiting import Insistence
 
 
 @dataclass(slots=True)
@@ -94,6 +95,7 @@ def announce(count: int, left: Sequence[Leftover], *, as_json: bool, others: Seq
 def _clear_ledger(session: Session, cleared: Cleared, stop: threading.Event) -> None:
     """Tear down every trial of the ledger that no living process works on."""
     from automl_bench.trials.claims import Claims
+    from automl_bench.trials.waiting import Insistence
 
     if not session.workspace.store_path.exists():
         return
@@ -116,18 +118,22 @@ def _clear_ledger(session: Session, cleared: Cleared, stop: threading.Event) -> 
                 holder = "another process" if lease is None else lease.holder()
                 cleared.left += _not_deleted(lines, f"in use: {holder} works on its trial")
             else:
-                cleared.left += _clear_trial(store, providers, trial_id, lines)
+                cleared.left += _clear_trial(store, providers, trial_id, lines, Insistence(stop, say))
 
 
 def _clear_trial(
-    store: Store, providers: dict[str, BoundProvider], trial_id: str, lines: Sequence[LedgerEntry]
+    store: Store,
+    providers: dict[str, BoundProvider],
+    trial_id: str,
+    lines: Sequence[LedgerEntry],
+    insistence: Insistence,
 ) -> list[Leftover]:
     from automl_bench.store.records import TrialStatus
     from automl_bench.trials.teardown import tear_down, written_if_possible
 
     try:
         # Read again: between the first look and the claim its process may have gone on.
-        left = tear_down(store, providers, store.open_lines(trial_id))
+        left = tear_down(store, providers, store.open_lines(trial_id), insistence)
     except LeaseLost as error:
         return _not_deleted(lines, error.message)
     with written_if_possible(f"status of trial {trial_id}"):
@@ -157,12 +163,13 @@ def _bind_all(session: Session, entries: Sequence[LedgerEntry]) -> dict[str, Bou
 def _clear_orphans(session: Session, only: str | None, whose: Whose, cleared: Cleared, stop: threading.Event) -> None:
     """Delete what providers list and no ledger line speaks of; then look again, as their lists may lag behind."""
     from automl_bench.trials.orphans import Found, Reach
+    from automl_bench.trials.waiting import Insistence
 
     with ExitStack() as held:
         store = held.enter_context(session.store()) if session.workspace.store_path.exists() else None
         owner = session.owner()
         reach = Reach("" if owner is None else owner.workspace, whose.workspace, whose.everyone)
-        found = Found(store, reach)
+        found = Found(store, reach, Insistence(stop, say))
         looked_at = _look_and_delete(_listing_providers(session, only), found, cleared, only=only, yes=whose.yes)
         lag = max((bound.provider.description.settle_seconds for bound in looked_at), default=0.0)
         if lag > 0 and not stop.is_set():

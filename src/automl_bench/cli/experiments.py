@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from automl_bench.cli.output import console, print_json, print_table
-from automl_bench.errors import BudgetExceeded, Interrupted, OperationUnfinished, ProviderError, SettingsError
+from automl_bench.errors import (
+    BudgetExceeded,
+    Interrupted,
+    OperationUnfinished,
+    ProviderError,
+    SettingsError,
+    WorkspaceError,
+)
 
 if TYPE_CHECKING:
     from automl_bench.cli.session import Session
@@ -40,12 +47,24 @@ def run(
     max_cost: Annotated[
         float | None, typer.Option(min=0, metavar="USD", help="Begin no trial that could pass this budget.")
     ] = None,
+    keep_trained_hours: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            max=8760,
+            metavar="HOURS",
+            help="How long the uploads and trained models of failed trials stay, so that --retry-failed need not pay "
+            "for them again; 0 deletes them at once.",
+            show_default="as the experiment says, else 24",
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Run all stages of all trials of an experiment. The same command again does only what is missing.
 
     Every trial is torn down as soon as it ends, well or not. A trial that fails becomes a row with its reason and
-    the others go on; the exit code is then 6.
+    the others go on; the exit code is then 6. What it paid for once (uploads, a trained model) stays for a while, and
+    --retry-failed goes on from there. What earlier commands could not delete is tried again first and last.
 
     \b
     Examples:
@@ -60,7 +79,8 @@ def run(
 
     session = Session()
     experiment = read_experiment(find_experiment(session, file))
-    tally, rows = _run(session, experiment, Wishes(jobs=jobs, keep=keep, retry_failed=retry_failed, max_cost=max_cost))
+    wishes = Wishes(jobs, keep, retry_failed, max_cost, keep_trained_hours)
+    tally, rows = _run(session, experiment, wishes)
     with _left_comes_first(tally):
         if as_json:
             print_json({"experiment": experiment.name, "tally": _tally_json(tally), "results": rows})
@@ -219,7 +239,8 @@ def _run(session: Session, experiment: Experiment, wishes: Wishes) -> tuple[Tall
             deadlines=experiment.deadline_seconds,
             say=display.say,
         )
-        tally = Conductor(experiment, providers, session.source, around, wishes, display.ended).run(trials)
+        conductor = Conductor(experiment, providers, session.source, around, wishes, display.ended, session.bind)
+        tally = conductor.run(trials)
         with _left_comes_first(tally):
             rows = result_rows(store, experiment=experiment.name)
             session.observers.tell("experiment_finished", name=experiment.name, results=rows)
@@ -293,12 +314,18 @@ def _end(tally: Tally) -> None:
     from automl_bench.trials.teardown import complain
 
     complain(tally.left)
+    if tally.unwritten:
+        raise WorkspaceError(
+            f"the results file could not be written: {tally.unwritten[0]}",
+            remedy="Nothing that costs money was left. Free the disk or the lock, then run the same command again.",
+        )
     if tally.interrupted:
         raise Interrupted("stopped on request.", remedy="Run the same command again to go on.")
     if tally.failed:
         count = len(tally.failed)
         raise ProviderError(
-            f"{count} trial{'s' if count > 1 else ''} failed.", remedy="Mend the cause, then add --retry-failed."
+            f"{count} trial{'s' if count > 1 else ''} failed.",
+            remedy="Fix the cause and run again with --retry-failed.",
         )
     if tally.over_budget:
         raise BudgetExceeded(

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from automl_bench.cli.output import console, print_json, print_table
 
+if TYPE_CHECKING:
+    from automl_bench.cli.session import Session
+
 
 def resources(as_json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False) -> None:
     """List what exists at providers, since when, and what it costs per hour.
 
-    The list comes from this workspace's ledger; `teardown --orphans` asks the providers themselves.
+    The list comes from this workspace's ledger; `teardown --orphans` asks the providers themselves. What a failed trial
+    paid for once is kept until the time shown; what is past that time, or should be gone already, is deleted first.
 
     \b
     Examples:
@@ -20,10 +24,14 @@ def resources(as_json: Annotated[bool, typer.Option("--json", help="Print JSON f
       automl-bench resources --json
     """
     from automl_bench.cli.session import Session
+    from automl_bench.cli.sweeping import sweep_first
 
     session = Session()
     rows: list[dict[str, Any]] = []
     if session.workspace.store_path.exists():
+        if _has_due(session):
+            with session.store() as store:
+                sweep_first(session, store)
         with session.store_to_read() as store:
             rows = [
                 {
@@ -34,6 +42,7 @@ def resources(as_json: Annotated[bool, typer.Option("--json", help="Print JSON f
                     "since": entry.created_at or entry.intended_at,
                     "hourly_usd": entry.hourly_usd,
                     "kept": entry.keep,
+                    "keep_until": entry.keep_until,
                     "trial_id": entry.trial_id,
                     "delete_by_hand": entry.delete_by_hand,
                 }
@@ -45,12 +54,19 @@ def resources(as_json: Annotated[bool, typer.Option("--json", help="Print JSON f
     if not rows:
         console().print("nothing exists at any provider, as far as this workspace's ledger knows")
         return
-    columns = ["provider", "kind", "name", "state", "since", "$ / hour", "kept"]
+    columns = ["provider", "kind", "name", "state", "since", "$ / hour", "kept until"]
     print_table(columns, [[*_cells(row)] for row in rows])
     known = [row["hourly_usd"] for row in rows if row["hourly_usd"] is not None]
     unknown = len(rows) - len(known)
     tail = f", and {unknown} of unknown price" if unknown else ""
     console().print(f"together ${sum(known):.2f} an hour{tail}; delete: automl-bench teardown --all", markup=False)
+
+
+def _has_due(session: Session) -> bool:
+    from automl_bench.trials.sweeping import due
+
+    with session.store_to_read() as store:
+        return bool(due(store))
 
 
 def _cells(row: dict[str, Any]) -> list[Any]:
@@ -62,5 +78,5 @@ def _cells(row: dict[str, Any]) -> list[Any]:
         row["state"],
         row["since"][:19],
         price,
-        "yes" if row["kept"] else "",
+        "teardown" if row["kept"] else row["keep_until"][:16].replace("T", " "),
     ]

@@ -305,6 +305,7 @@ def _one_trial(
     """Set up the trial that a verb's arguments name, with a progress bar and Ctrl-C handled."""
     from automl_bench.cli.parting import say, stopping
     from automl_bench.cli.session import Session, parse_shots
+    from automl_bench.cli.sweeping import sweep_first
     from automl_bench.contract import Capability
     from automl_bench.trials.machine import Machine
     from automl_bench.trials.trial import Surroundings, Trial
@@ -331,6 +332,7 @@ def _one_trial(
             report=lambda _trial, _stage, done, total, note: advance(done, total, note),
             say=say,
         )
+        sweep_first(session, store, stop=stop, but={record.trial_id})
         yield Trial(record, bound, material, around, adopted=endpoint)
 
 

@@ -12,12 +12,14 @@ from automl_bench.contract import Stage
 from automl_bench.measurement.accuracy_pass import PassSettings
 from automl_bench.measurement.load import LoadSettings
 from automl_bench.settings.toml_files import parse_model, read_toml
-from automl_bench.trials.experiment import Experiment, ParallelPlan
+from automl_bench.trials.experiment import KEEP_TRAINED_HOURS, Experiment, ParallelPlan
 
 Shots = Annotated[int, Field(ge=1, strict=True)] | Literal["all"]
 Count = Annotated[int, Field(ge=1, strict=True)]
 Whole = Annotated[int, Field(ge=0, strict=True)]
 Positive = Annotated[float, Field(gt=0)]
+Hours = Annotated[float, Field(ge=0, le=8760)]
+"""At most a year."""
 
 
 class _Section(BaseModel):
@@ -83,6 +85,7 @@ class ExperimentFile(_Section):
     repeats: Count = 1
     seed: Whole = 0
     test_limit: Count | None = None
+    keep_trained_hours: Hours = KEEP_TRAINED_HOURS
     images: ImagesSection = Field(default_factory=ImagesSection)
     invoke: InvokeSection = Field(default_factory=InvokeSection)
     parallel: ParallelSection = Field(default_factory=ParallelSection)
@@ -119,6 +122,7 @@ def to_experiment(file: ExperimentFile) -> Experiment:
         repeats=file.repeats,
         seed=file.seed,
         test_limit=file.test_limit,
+        keep_trained_hours=file.keep_trained_hours,
         images=ImageSetting(**file.images.model_dump(exclude_none=True)),
         invoke=PassSettings(
             order_seed=file.seed,

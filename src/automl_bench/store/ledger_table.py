@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterable
 from concurrent.futures import Future
 from dataclasses import replace
 from typing import Any
 
 from automl_bench.contract import Resource, Stage
 from automl_bench.errors import RecordsError, WorkspaceError
+from automl_bench.store.elapsed import clock_stamp
 from automl_bench.store.records import LedgerEntry, LedgerState
 from automl_bench.store.results_file import ResultsFile, SqlValue, from_json, now, to_json
 
 _SELECT = (
     "SELECT entry_id, trial_id, stage, l.provider, l.variant, kind, name, resource_id, state, hourly_usd, details,"
-    " delete_by_hand, keep, intended_at, l.created_at, deleted_at, scope FROM ledger l JOIN trials USING (trial_key)"
+    " delete_by_hand, keep, intended_at, l.created_at, deleted_at, created_clock, deleted_clock, keep_until, scope"
+    " FROM ledger l JOIN trials USING (trial_key)"
 )
+
+_KEEP_UNTIL = "UPDATE ledger SET keep_until = ? WHERE entry_id = ?"
 
 
 class LedgerTable(ResultsFile):
@@ -93,8 +98,17 @@ class LedgerTable(ResultsFile):
             connection.execute(
                 "UPDATE ledger SET state = 'created', resource_id = ?, hourly_usd = coalesce(?, hourly_usd),"
                 " details = ?, delete_by_hand = coalesce(nullif(?, ''), delete_by_hand),"
-                " created_at = coalesce(nullif(created_at, ''), ?) WHERE entry_id = ?",
-                (resource.resource_id, resource.hourly_usd, details, resource.delete_by_hand, now(), entry_id),
+                " created_at = coalesce(nullif(created_at, ''), ?),"
+                " created_clock = coalesce(nullif(created_clock, ''), ?) WHERE entry_id = ?",
+                (
+                    resource.resource_id,
+                    resource.hourly_usd,
+                    details,
+                    resource.delete_by_hand,
+                    now(),
+                    clock_stamp(),
+                    entry_id,
+                ),
             )
             return self._line(connection, entry_id)
 
@@ -123,7 +137,7 @@ class LedgerTable(ResultsFile):
     def submit_deleted(self, entry_id: int) -> Future[LedgerEntry]:
         """Queue the word that the resource is gone; the future raises as that of `submit_deleting`."""
         self._remembered.pop(entry_id, None)
-        return self._set_state(entry_id, "state = 'deleted', deleted_at = ?", now())
+        return self._set_state(entry_id, "state = 'deleted', deleted_at = ?, deleted_clock = ?", now(), clock_stamp())
 
     def ledger_deleting(self, entry_id: int) -> LedgerEntry:
         """Write that deletion is about to be asked for.
@@ -155,6 +169,23 @@ class LedgerTable(ResultsFile):
             )
 
         self._write(job)
+
+    def ledger_keep_until(self, entry_ids: Iterable[int], until: str) -> None:
+        """Say until when resources that were paid for once stay; "" for those that are in use again.
+
+        Args:
+            entry_ids: Numbers of their lines.
+            until: ISO 8601, UTC.
+        """
+        rows = [(until, entry_id) for entry_id in entry_ids]
+
+        def job(connection: sqlite3.Connection) -> None:
+            for _, entry_id in rows:
+                self._leased_line(connection, entry_id)
+            connection.executemany(_KEEP_UNTIL, rows)
+
+        if rows:
+            self._write(job)
 
     def ledger(
         self, trial_id: str | None = None, provider: str | None = None, open_only: bool = False
@@ -245,5 +276,8 @@ def _entry(row: tuple[Any, ...]) -> LedgerEntry:
         intended_at=row[13],
         created_at=row[14],
         deleted_at=row[15],
-        scope=from_json(row[16]),
+        created_clock=row[16],
+        deleted_clock=row[17],
+        keep_until=row[18],
+        scope=from_json(row[19]),
     )

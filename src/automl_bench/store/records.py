@@ -130,6 +130,7 @@ class StageRecord:
         work_seconds: What the provider spent working, or None if it does not say.
         billable_seconds: What the provider will bill, or None if it does not say.
         message: The provider's words, or the error.
+        started_clock: `elapsed.clock_stamp()` of the begin, or "".
     """
 
     trial_id: str
@@ -144,6 +145,7 @@ class StageRecord:
     work_seconds: float | None = None
     billable_seconds: float | None = None
     message: str = ""
+    started_clock: str = ""
 
 
 class LedgerState(StrEnum):
@@ -177,6 +179,9 @@ class LedgerEntry:
         intended_at: ISO 8601, UTC.
         created_at: ISO 8601, UTC, or "".
         deleted_at: ISO 8601, UTC, or "".
+        created_clock: `elapsed.clock_stamp()` of the creation, or "".
+        deleted_clock: `elapsed.clock_stamp()` of the deletion, or "".
+        keep_until: ISO 8601, UTC: until when it stays after its trial has failed, as it was paid for once; or "".
         scope: Account, region, namespace and so on in which it lies, as the hook `resource_scope` said; empty if
             unknown.
     """
@@ -197,6 +202,9 @@ class LedgerEntry:
     intended_at: str = ""
     created_at: str = ""
     deleted_at: str = ""
+    created_clock: str = ""
+    deleted_clock: str = ""
+    keep_until: str = ""
     scope: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -249,9 +249,24 @@ class Migration:
     script: str
 
 
+_MONEY = """
+ALTER TABLE ledger ADD COLUMN created_clock TEXT NOT NULL DEFAULT '';
+ALTER TABLE ledger ADD COLUMN deleted_clock TEXT NOT NULL DEFAULT '';
+ALTER TABLE ledger ADD COLUMN keep_until TEXT NOT NULL DEFAULT '';
+ALTER TABLE stages ADD COLUMN started_clock TEXT NOT NULL DEFAULT '';
+CREATE TABLE reservations (
+    trial_key INTEGER PRIMARY KEY REFERENCES trials ON DELETE CASCADE,
+    owner     TEXT NOT NULL,
+    usd       REAL NOT NULL,
+    settled   INTEGER NOT NULL,
+    seen_at   REAL NOT NULL
+);
+"""
+
 MIGRATIONS: tuple[Migration, ...] = (
     Migration(1, _TRIALS + _WORK + _CALLS + _IMPORTED + _VIEWS),
-    Migration(2, _OWNERSHIP),
+    Migration(2, _MONEY),
+    Migration(3, _OWNERSHIP),
 )
 """All steps, oldest first. Append; never edit one that was published."""
 

@@ -7,12 +7,17 @@ from collections.abc import Iterable
 from typing import Any
 
 from automl_bench.contract import Stage
+from automl_bench.store.elapsed import clock_stamp
 from automl_bench.store.records import StageRecord, StageStatus
 from automl_bench.store.results_file import ResultsFile, from_json, now, to_json
 
 _COLUMNS = (
     "trial_id, stage, s.status, token, result, started_at, finished_at, wall_seconds, queue_seconds, work_seconds,"
-    " billable_seconds, message"
+    " billable_seconds, message, started_clock"
+)
+_STORED = (
+    "trial_key, stage, status, token, result, started_at, finished_at, wall_seconds, queue_seconds, work_seconds,"
+    " billable_seconds, message, started_clock"
 )
 _ORDER = {stage: place for place, stage in enumerate(Stage)}
 
@@ -39,11 +44,13 @@ class StagesTable(ResultsFile):
         def job(connection: sqlite3.Connection) -> StageRecord:
             key = self._leased_key(connection, trial_id)
             connection.execute(
-                "INSERT INTO stages VALUES (?, ?, 'running', '', '{}', ?, '', NULL, NULL, NULL, NULL, '')"
+                f"INSERT INTO stages ({_STORED})"
+                " VALUES (?, ?, 'running', '', '{}', ?, '', NULL, NULL, NULL, NULL, '', ?)"
                 " ON CONFLICT (trial_key, stage) DO UPDATE SET status = excluded.status, token = '', result = '{}',"
                 " started_at = excluded.started_at, finished_at = '', wall_seconds = NULL, queue_seconds = NULL,"
-                " work_seconds = NULL, billable_seconds = NULL, message = '' WHERE status <> 'running'",
-                (key, stage.value, now()),
+                " work_seconds = NULL, billable_seconds = NULL, message = '', started_clock = excluded.started_clock"
+                " WHERE status <> 'running'",
+                (key, stage.value, now(), clock_stamp()),
             )
             return _stage(
                 connection.execute(
@@ -77,9 +84,10 @@ class StagesTable(ResultsFile):
                 (key, stage.value, token, moment),
             )
             connection.execute(
-                "INSERT INTO stages VALUES (?, ?, 'running', ?, '{}', ?, '', NULL, NULL, NULL, NULL, '')"
+                f"INSERT INTO stages ({_STORED})"
+                " VALUES (?, ?, 'running', ?, '{}', ?, '', NULL, NULL, NULL, NULL, '', ?)"
                 " ON CONFLICT (trial_key, stage) DO UPDATE SET token = excluded.token",
-                (key, stage.value, token, moment),
+                (key, stage.value, token, moment, clock_stamp()),
             )
 
         self._write(job)
@@ -98,8 +106,9 @@ class StagesTable(ResultsFile):
             key = self._leased_key(connection, record.trial_id)
             moment = now()
             connection.execute(
-                "INSERT INTO stages VALUES (?1, ?2, ?3, ?4, ?5, coalesce(nullif(?6, ''), ?13),"
-                " coalesce(nullif(?7, ''), ?13), ?8, ?9, ?10, ?11, ?12) ON CONFLICT (trial_key, stage) DO UPDATE SET"
+                f"INSERT INTO stages ({_STORED}) VALUES (?1, ?2, ?3, ?4, ?5, coalesce(nullif(?6, ''), ?13),"
+                " coalesce(nullif(?7, ''), ?13), ?8, ?9, ?10, ?11, ?12, '')"
+                " ON CONFLICT (trial_key, stage) DO UPDATE SET"
                 " status = excluded.status, token = coalesce(nullif(?4, ''), token), result = excluded.result,"
                 " started_at = coalesce(nullif(?6, ''), started_at), finished_at = excluded.finished_at,"
                 " wall_seconds = excluded.wall_seconds, queue_seconds = excluded.queue_seconds,"
@@ -192,4 +201,5 @@ def _stage(row: tuple[Any, ...]) -> StageRecord:
         work_seconds=row[9],
         billable_seconds=row[10],
         message=row[11],
+        started_clock=row[12],
     )

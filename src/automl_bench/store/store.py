@@ -12,12 +12,22 @@ from automl_bench.store.leases_table import LeasesTable
 from automl_bench.store.ledger_table import LedgerTable
 from automl_bench.store.load_table import LoadTable
 from automl_bench.store.provenance_table import ProvenanceTable
+from automl_bench.store.reservations_table import ReservationsTable
 from automl_bench.store.stages_table import StagesTable
 from automl_bench.store.trials_table import TrialsTable
 from automl_bench.store.writer import BUSY_PATIENCE
 
 
-class Store(TrialsTable, LeasesTable, StagesTable, LedgerTable, InvocationsTable, LoadTable, ProvenanceTable):
+class Store(
+    TrialsTable,
+    LeasesTable,
+    StagesTable,
+    LedgerTable,
+    InvocationsTable,
+    LoadTable,
+    ProvenanceTable,
+    ReservationsTable,
+):
     """All that is kept of one workspace. Safe to use from any number of threads; open one in each process.
 
     Every method that writes returns once its rows are on the disk; `submit_…` returns a future instead. Close it, or

@@ -49,7 +49,7 @@ class Claims:
         for trial_id in self._snapshot():
             self.give_back(trial_id)
 
-    def take(self, trial_ids: Iterable[str], stop: threading.Event | None = None) -> set[str]:
+    def take(self, trial_ids: Iterable[str], stop: threading.Event | None = None, *, watch: bool = True) -> set[str]:
         """Claim trials and return those that are held now.
 
         A trial of another process is watched until that process is heard of, which leaves the trial to it, or has been
@@ -58,6 +58,7 @@ class Claims:
         Args:
             trial_ids: Trials that were saved.
             stop: Ends the wait.
+            watch: Whether to wait at all; else only what is free or known to be free is taken.
 
         Raises:
             Interrupted: If `stop` was set while watching.
@@ -74,7 +75,7 @@ class Claims:
                     pending.remove(trial_id)
                 elif self._store.is_heard(trial_id):
                     pending.remove(trial_id)
-            if not pending:
+            if not pending or not watch:
                 return taken
             if not told:
                 self._tell_of(pending)
@@ -100,9 +101,9 @@ class Claims:
             log.warning("the lease of trial %s was not given back: %s", trial_id, error)
 
     @contextmanager
-    def holding(self, trial_id: str, stop: threading.Event | None = None) -> Iterator[bool]:
-        """Hold one trial while the block runs; False if another process works on it."""
-        taken = trial_id in self.take([trial_id], stop)
+    def holding(self, trial_id: str, stop: threading.Event | None = None, *, watch: bool = True) -> Iterator[bool]:
+        """Hold one trial while the block runs; False if another process works on it. See `take`."""
+        taken = trial_id in self.take([trial_id], stop, watch=watch)
         try:
             yield taken
         finally:

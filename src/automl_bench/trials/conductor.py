@@ -9,44 +9,43 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from automl_bench.contract import Capability, ProviderDescription, Stage
 from automl_bench.errors import (
     AutomlBenchError,
-    BudgetExceeded,
     DeadlinePassed,
     Infeasible,
     Interrupted,
     LeaseLost,
     OperationUnfinished,
     OtherScope,
+    WorkLeft,
 )
+from automl_bench.store.leases import LEASE_SECONDS
 from automl_bench.store.records import TrialRecord, TrialStatus
 from automl_bench.trials.budget import Budget
 from automl_bench.trials.claims import Claims
+from automl_bench.trials.endings import Endings, Tally
+from automl_bench.trials.error_meaning import Moment
 from automl_bench.trials.experiment import Experiment, missing_stages
 from automl_bench.trials.extent import Extent, deadline, extent_of
 from automl_bench.trials.material import MaterialSource
 from automl_bench.trials.measuring import invoke_together, is_done, load
 from automl_bench.trials.scopes import require_same_scope
-from automl_bench.trials.teardown import (
-    Leftover,
-    complain,
-    provider_context,
-    resource_of,
-    tear_down,
-    written_if_possible,
-)
+from automl_bench.trials.teardown import provider_context
 from automl_bench.trials.trial import BoundProvider, Surroundings, Trial
 from automl_bench.trials.waiting import first_sentence, patiently
+
+__all__ = ["Conductor", "Tally", "Wishes", "at_once"]
 
 log = logging.getLogger(__name__)
 
 MOST_AT_ONCE = 16
 """Trials under way at once when the user does not say; waiting for a cloud costs nothing here."""
 
-ENDED = frozenset({TrialStatus.DONE, TrialStatus.FAILED, TrialStatus.INFEASIBLE})
+SWEEP_EVERY_SECONDS = 120.0
+"""How often a run tries again to delete what it could not delete before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,27 +57,15 @@ class Wishes:
         keep: Whether to leave everything at the providers; recorded in the ledger.
         retry_failed: Whether to try failed and infeasible trials again.
         max_cost: US dollars that all trials together may cost, or None for no limit.
+        keep_trained_hours: How long uploads and trained models stay after their trial failed; None for what the
+            experiment says.
     """
 
     jobs: int | None = None
     keep: bool = False
     retry_failed: bool = False
     max_cost: float | None = None
-
-
-@dataclass(slots=True)
-class Tally:
-    """How the trials of a run ended. `left` holds what could not be deleted."""
-
-    done: int = 0
-    skipped: int = 0
-    failed: list[tuple[TrialRecord, str]] = field(default_factory=list)
-    infeasible: list[tuple[TrialRecord, str]] = field(default_factory=list)
-    interrupted: int = 0
-    unfinished: int = 0
-    busy: int = 0
-    over_budget: list[tuple[TrialRecord, str]] = field(default_factory=list)
-    left: list[Leftover] = field(default_factory=list)
+    keep_trained_hours: float | None = None
 
 
 class Conductor:
@@ -91,6 +78,7 @@ class Conductor:
         around: What all trials share.
         wishes: How the user wants it run.
         on_end: Told of each trial that ended, with its status and reason.
+        bind: Sets up a provider that earlier commands left something at; by default only those given are known.
     """
 
     def __init__(
@@ -101,17 +89,25 @@ class Conductor:
         around: Surroundings,
         wishes: Wishes,
         on_end: Callable[[TrialRecord, TrialStatus, str], None],
+        bind: Callable[[str], BoundProvider] | None = None,
     ) -> None:
         self._experiment = experiment
         self._providers = providers
+        self._bind = providers.__getitem__ if bind is None else bind
         self._source = source
         self._around = around
         self._wishes = wishes
-        self._on_end = on_end
-        self._tally = Tally()
-        self._tally_lock = threading.Lock()
+        hours = wishes.keep_trained_hours
+        self._endings = Endings(
+            experiment,
+            providers,
+            around,
+            keep=wishes.keep,
+            keep_trained_hours=experiment.keep_trained_hours if hours is None else hours,
+            on_end=on_end,
+        )
         self._claims = Claims(around.store, around.say)
-        self._budget = Budget(wishes.max_cost, around.store, providers)
+        self._budget = Budget(wishes.max_cost, around.store, providers, around.say)
         self._access: dict[str, AutomlBenchError | None] = {}
         self._access_lock = threading.Lock()
         self._ends: dict[str, tuple[TrialStatus, str]] = {}
@@ -123,32 +119,57 @@ class Conductor:
         """Run what is missing of the trials and return how it went."""
         for trial in trials:
             self._around.store.save_trial(trial)
-        self._budget.remember(trials)
+        self._endings.sweep(self._bind, set())
         pending = [trial for trial in trials if self._is_wanted(trial)]
         groups = self._group(pending)
         workers = self._wishes.jobs or max(1, min(MOST_AT_ONCE, len(groups)))
+        with (
+            self._claims,
+            self._budget.opened(trials),
+            ThreadPoolExecutor(max_workers=1, thread_name_prefix="sweep") as sweeper,
+        ):
+            with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="trial") as pool:
+                futures = [pool.submit(self._run_group, group) for group in groups]
+                self._accompany(futures, {trial.trial_id for trial in pending}, sweeper)
+            self._endings.sweep(self._bind, set())
+        for future in futures:
+            future.result()
+        return self._endings.settle()
+
+    def _accompany(self, futures: Sequence[Future[None]], pending: set[str], sweeper: ThreadPoolExecutor) -> None:
+        """Wait for all groups; renew reservations, and try again now and then to delete what could not be deleted."""
+        waiting = set(futures)
+        beat = swept = time.monotonic()
+        sweeping: Future[None] | None = None
+        while waiting:
+            # A short wait keeps the main thread free to hear Ctrl-C.
+            _, waiting = wait(waiting, timeout=0.2, return_when=FIRST_COMPLETED)
+            now = time.monotonic()
+            if now - beat > LEASE_SECONDS / 4:
+                self._renew_reservations()
+                beat = now
+            idle = sweeping is None or sweeping.done()
+            if idle and self._endings.has_left and now - swept > SWEEP_EVERY_SECONDS:
+                sweeping = sweeper.submit(self._endings.sweep, self._bind, pending - self._endings.ended)
+                swept = now
+
+    def _renew_reservations(self) -> None:
+        """Tell other processes that this one's reservations still count."""
         try:
-            with self._claims, ThreadPoolExecutor(max_workers=workers, thread_name_prefix="trial") as pool:
-                waiting: set[Future[None]] = {pool.submit(self._run_group, group) for group in groups}
-                while waiting:
-                    # A short wait keeps the main thread free to hear Ctrl-C.
-                    done, waiting = wait(waiting, timeout=0.2, return_when=FIRST_COMPLETED)
-                    for future in done:
-                        future.result()
-        except Exception as error:
-            complain(self._tally.left, because=error)
-            raise
-        return self._tally
+            self._budget.renew()
+        except AutomlBenchError as error:
+            log.warning("reservations were not renewed: %s", error)
 
     def _is_wanted(self, trial: TrialRecord) -> bool:
         known = self._around.store.trial(trial.trial_id)
         status = known.status if known else TrialStatus.PLANNED
+        tally = self._endings.tally
         if status in (TrialStatus.FAILED, TrialStatus.INFEASIBLE) and not self._wishes.retry_failed:
-            kept = self._tally.failed if status is TrialStatus.FAILED else self._tally.infeasible
+            kept = tally.failed if status is TrialStatus.FAILED else tally.infeasible
             kept.append((trial, known.reason if known else ""))
-            return bool(self._around.store.ledger(trial_id=trial.trial_id, open_only=True)) and not self._wishes.keep
+            return False
         if status is TrialStatus.DONE and not self._missing(trial):
-            self._tally.skipped += 1
+            tally.skipped += 1
             return False
         return True
 
@@ -165,80 +186,100 @@ class Conductor:
 
     def _run_group(self, records: Sequence[TrialRecord]) -> None:
         if self._around.stop.is_set():
-            with self._tally_lock:
-                self._tally.interrupted += len(records)
+            self._endings.not_begun(records)
             return
         with ExitStack() as held:
             for provider in sorted({record.provider for record in records}):
                 held.enter_context(self._slots[provider])
             mine = [record for record in records if held.enter_context(self._claimed(record))]
-            trials = [trial for record in mine if (trial := self._begin(record, held)) is not None]
+            trials = self._begin(mine, held)
             try:
                 self._measure(self._bring_up(trials))
             finally:
-                self._end_all(trials)
+                self._end(trials)
 
     @contextmanager
     def _claimed(self, record: TrialRecord) -> Iterator[bool]:
         """Hold a trial's lease, so that no other process works on it."""
         self._around.store.save_trial(record)
-        with self._claims.holding(record.trial_id) as mine:
+        with self._claims.holding(record.trial_id, self._around.stop) as mine:
             if not mine:
-                self._leave(record, "another automl-bench process works on it")
+                self._endings.busy(record)
             yield mine
 
-    def _leave(self, record: TrialRecord, reason: str) -> None:
-        """Leave a trial to the process that works on it."""
-        with self._tally_lock:
-            self._tally.busy += 1
-        self._on_end(record, TrialStatus.RUNNING, reason)
+    def _begin(self, records: Sequence[TrialRecord], held: ExitStack) -> list[Trial]:
+        """Set the trials of a group up, reserve their money together, and try the credentials."""
+        found = [trial for record in records if (trial := self._set_up(record)) is not None]
+        needs = {trial.record.trial_id: (trial.record, self._extent(trial)) for trial in found}
+        try:
+            refused = held.enter_context(self._budget.reserved(needs, self._around.stop))
+        except Interrupted:
+            for trial in found:
+                self._endings.end(trial.record, TrialStatus.INTERRUPTED, "")
+            return []
+        trials = []
+        for trial in found:
+            record = trial.record
+            if record.trial_id in refused:
+                self._endings.let_go(record)
+                self._endings.close(record, TrialStatus.PLANNED, first_sentence(refused[record.trial_id]))
+            elif self._is_admitted(record):
+                self._around.store.set_trial_status(record.trial_id, TrialStatus.RUNNING)
+                self._around.observers.tell("trial_started", trial=record)
+                trials.append(trial)
+        return trials
 
-    def _begin(self, record: TrialRecord, held: ExitStack) -> Trial | None:
-        """Set a trial up and reserve its money; finish an earlier teardown first, so that nothing just deleted is made
-        again in between."""
+    def _set_up(self, record: TrialRecord) -> Trial | None:
+        """Return a trial that can run; finish an earlier teardown first, so that nothing just deleted is made again."""
         store = self._around.store
         known = store.trial(record.trial_id)
-        failed_before = known is not None and known.status in (TrialStatus.FAILED, TrialStatus.INFEASIBLE)
-        if known is not None and (known.status is TrialStatus.TEARING_DOWN or failed_before):
-            self._tear_down(record)
-        if failed_before and not self._wishes.retry_failed:
-            return None
-        if known is not None and known.status is TrialStatus.TEARING_DOWN and not self._missing(record):
-            self._close(record, TrialStatus.DONE, "")
-            return None
+        if known is not None and known.status is TrialStatus.TEARING_DOWN:
+            self._endings.finish_teardown(record)
+            if not self._missing(record):
+                self._endings.close(record, TrialStatus.DONE, "")
+                return None
         try:
             material = self._source.material(record)
             trial = Trial(record, self._providers[record.provider], material, self._around)
             trial.check_feasible()
-            held.enter_context(self._budget.reserved(record, self._extent(trial)))
-            self._check_access(record.provider)
-            require_same_scope(trial.bound, store.ledger(trial_id=record.trial_id, open_only=True))
-        except OtherScope as error:
-            self._leave_elsewhere(record, error)
-            return None
-        except BudgetExceeded as error:
-            self._tear_down(record)
-            self._close(record, TrialStatus.PLANNED, first_sentence(error))
-            return None
         except Infeasible as error:
-            self._close(record, TrialStatus.INFEASIBLE, error.message.removeprefix(f"{record.label}: "))
+            self._endings.end(record, TrialStatus.INFEASIBLE, error.message.removeprefix(f"{record.label}: "))
             return None
         except Exception as error:  # noqa: BLE001  # becomes the trial's row; a bug is logged by _reason
-            self._close(record, TrialStatus.FAILED, self._reason(record, error))
+            self._not_begun(record, error)
             return None
-        store.set_trial_status(record.trial_id, TrialStatus.RUNNING)
-        self._around.observers.tell("trial_started", trial=record)
+        # Its retention ends here: what was kept is used again.
+        lines = store.ledger(trial_id=record.trial_id, open_only=True)
+        store.ledger_keep_until([line.entry_id for line in lines if line.keep_until], "")
         return trial
+
+    def _is_admitted(self, record: TrialRecord) -> bool:
+        """Try the credentials."""
+        try:
+            self._check_access(record.provider)
+            lines = self._around.store.ledger(trial_id=record.trial_id, open_only=True)
+            require_same_scope(self._providers[record.provider], lines)
+        except Exception as error:  # noqa: BLE001  # becomes the trial's row; a bug is logged by _reason
+            self._not_begun(record, error)
+            return False
+        return True
+
+    def _not_begun(self, record: TrialRecord, error: Exception) -> None:
+        """End a trial that could not go on; what it has at the provider from before is left as it is."""
+        exists = bool(self._around.store.ledger(trial_id=record.trial_id, open_only=True))
+        status = TrialStatus.RUNNING if exists else _status_after(error)
+        self._endings.end(record, status, self._reason(record, error))
 
     def _extent(self, trial: Trial) -> Extent:
         """Return the most that a trial may take."""
-        drawn = trial.material.training_set
+        drawn, description = trial.material.training_set, trial.bound.provider.description
         return extent_of(
             self._experiment,
             trial.record,
             samples=len(drawn.train) + len(drawn.validation),
             tests=len(trial.material.test),
-            limits=trial.bound.provider.description.limits,
+            limits=description.limits,
+            deletion_seconds=description.deletion_seconds,
         )
 
     def _check_access(self, name: str) -> None:
@@ -252,7 +293,13 @@ class Conductor:
                 self._access[name] = None
                 try:
                     context = provider_context(bound)
-                    patiently(lambda: bound.provider.check_access(context), self._around.stop, what=f"access to {name}")
+                    patiently(
+                        lambda: bound.provider.check_access(context),
+                        self._around.stop,
+                        what=f"access to {name}",
+                        moment=Moment.ACCESS,
+                        say=self._around.say,
+                    )
                 except AutomlBenchError as error:
                     self._access[name] = error
             refused = self._access[name]
@@ -302,7 +349,8 @@ class Conductor:
 
     def _within_budget(self, error: Exception) -> Exception:
         """Under a budget, an operation that outlives its deadline is not left running: no more was reserved for it."""
-        if self._wishes.max_cost is None or not isinstance(error, OperationUnfinished):
+        outlived = isinstance(error, OperationUnfinished) and not isinstance(error, WorkLeft)
+        if self._wishes.max_cost is None or not outlived:
             return error
         return DeadlinePassed(
             "the provider was still working at the deadline, and --max-cost reserved no more: torn down.",
@@ -316,91 +364,14 @@ class Conductor:
         log.warning("%s: %s", record.label, error)
         return first_sentence(error)
 
-    def _leave_elsewhere(self, record: TrialRecord, error: OtherScope) -> None:
-        """Leave a trial whose resources lie where the present settings do not lead, and name them."""
-        entries = self._around.store.ledger(trial_id=record.trial_id, open_only=True)
-        with self._tally_lock:
-            self._tally.left += [Leftover(entry.provider, resource_of(entry), error.message) for entry in entries]
-            self._tally.unfinished += 1
-        self._on_end(record, TrialStatus.RUNNING, error.message)
-
-    def _end_all(self, trials: Sequence[Trial]) -> None:
-        """End each trial of a group: that one cannot be ended, or its end not be written, keeps no other from it."""
-        errors: list[Exception] = []
-        for trial in trials:
-            try:
-                self._end(trial)
-            except LeaseLost as error:
-                self._leave(trial.record, first_sentence(error))
-            except Exception as error:  # noqa: BLE001  # raised below, once every trial was torn down
-                errors.append(error)
-        if errors:
-            # Nothing more can be kept, so nothing more is begun.
-            self._around.stop.set()
-            raise errors[0]
-
-    def _end(self, trial: Trial) -> None:
-        """Tear a trial down and write how it ended; teardown comes first, as a kill in between must not hide it."""
-        record = trial.record
-        status, reason = self._ends.get(record.trial_id, (TrialStatus.DONE, ""))
-        if status is TrialStatus.RUNNING:
-            self._set_aside(record)
-            self._close(record, status, reason)
+    def _end(self, trials: Sequence[Trial]) -> None:
+        """End the trials of a group side by side: none waits for another's deletion, or hears of its troubles."""
+        if not trials:
             return
-        if self._wishes.keep:
-            self._around.store.ledger_keep(record.trial_id, True)
-        else:
-            self._around.store.submit_trial_status(record.trial_id, TrialStatus.TEARING_DOWN)
-            self._tear_down(record)
-        if status is TrialStatus.DONE and self._missing(record):
-            status = TrialStatus.INTERRUPTED
-        self._close(record, status, reason if status in ENDED else "")
-
-    def _set_aside(self, record: TrialRecord) -> None:
-        """Leave unfinished work for the next run, but no endpoint that nobody waits for any more: it would be billed.
-
-        What was paid for, as a training, stays; whatever of it may cost by the hour is named.
-        """
-        store = self._around.store
-        if self._wishes.keep:
-            store.ledger_keep(record.trial_id, True)
-            return
-        entries = store.open_lines(record.trial_id)
-        left = tear_down(store, self._providers, [entry for entry in entries if entry.stage is Stage.DEPLOY])
-        with written_if_possible(f"stages of {record.label}"):
-            store.mark_stages_undone(record.trial_id, [Stage.DEPLOY])
-        named = {(item.resource.kind, item.resource.name) for item in left}
-        for entry in store.open_lines(record.trial_id):
-            if entry.hourly_usd != 0.0 and (entry.kind, entry.name) not in named:
-                left.append(Leftover(entry.provider, resource_of(entry), "unfinished: run the same command again"))
-        with self._tally_lock:
-            self._tally.left.extend(left)
-
-    def _tear_down(self, record: TrialRecord) -> None:
-        store = self._around.store
-        entries = store.open_lines(record.trial_id)
-        if entries:
-            self._around.report(record, Stage.TEARDOWN, 0, len(entries), "")
-        left = tear_down(store, self._providers, entries)
-        with self._tally_lock:
-            self._tally.left.extend(left)
-
-    def _close(self, record: TrialRecord, status: TrialStatus, reason: str) -> None:
-        self._around.store.set_trial_status(record.trial_id, status, reason)
-        with self._tally_lock:
-            if status is TrialStatus.DONE:
-                self._tally.done += 1
-            elif status is TrialStatus.FAILED:
-                self._tally.failed.append((record, reason))
-            elif status is TrialStatus.INFEASIBLE:
-                self._tally.infeasible.append((record, reason))
-            elif status is TrialStatus.RUNNING:
-                self._tally.unfinished += 1
-            elif status is TrialStatus.PLANNED:
-                self._tally.over_budget.append((record, reason))
-            else:
-                self._tally.interrupted += 1
-        self._on_end(record, status, reason)
+        with ThreadPoolExecutor(max_workers=len(trials), thread_name_prefix="end") as pool:
+            for trial in trials:
+                status, reason = self._ends.get(trial.record.trial_id, (TrialStatus.DONE, ""))
+                pool.submit(self._endings.end, trial.record, status, reason)
 
 
 def at_once(description: ProviderDescription) -> int:

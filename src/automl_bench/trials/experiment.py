@@ -17,6 +17,9 @@ from automl_bench.store.records import StageRecord, StageStatus, TrialRecord
 
 ID_DIGITS = 12
 
+KEEP_TRAINED_HOURS = 24.0
+"""How long uploads and trained models stay after their trial has failed, unless the experiment says otherwise."""
+
 
 @dataclass(frozen=True, slots=True)
 class ParallelPlan:
@@ -63,6 +66,7 @@ class Experiment:
         parallel: Load runs.
         title: One line for the report.
         deadline_seconds: Longest wait for one operation, by stage; for invoke, longest time of all measuring.
+        keep_trained_hours: How long uploads and trained models stay after their trial has failed.
     """
 
     name: str
@@ -79,6 +83,7 @@ class Experiment:
     parallel: ParallelPlan = field(default_factory=ParallelPlan)
     title: str = ""
     deadline_seconds: Mapping[Stage, float] = field(default_factory=dict)
+    keep_trained_hours: float = KEEP_TRAINED_HOURS
 
 
 def missing_stages(experiment: Experiment, trial: TrialRecord, stages: Iterable[StageRecord]) -> list[Stage]:

@@ -20,14 +20,14 @@ DEADLINES: Mapping[Stage, float] = {
 """Longest waits in seconds unless the experiment says otherwise: for one operation each; for invoke, all measuring of a
 trial together, from the end of its deployment to the end of its load run."""
 
-DELETION_SECONDS = 1800.0
-"""Longest wait for one deletion that the provider has begun."""
-
 MOST_CALLS_PER_SECOND = 1000.0
 """Rate assumed of a load run without a published limit, when money is reserved for it."""
 
 SWEEP_STEPS = 20
 """Steps assumed of a sweep, when money is reserved for it."""
+
+PROOF_CALLS = 4
+"""Calls that prove the endpoint awake before its pass and its load run; those answered "not yet" are not billed."""
 
 MOST_WARM_UP_CALLS = 10
 """Calls before a load run where the experiment does not say."""
@@ -62,7 +62,15 @@ def deadline(experiment: Experiment, stage: Stage) -> float:
     return experiment.deadline_seconds.get(stage, DEADLINES[stage])
 
 
-def extent_of(experiment: Experiment, trial: TrialRecord, *, samples: int, tests: int, limits: Limits) -> Extent:
+def extent_of(
+    experiment: Experiment,
+    trial: TrialRecord,
+    *,
+    samples: int,
+    tests: int,
+    limits: Limits,
+    deletion_seconds: float = 1800.0,
+) -> Extent:
     """Return what a trial of an experiment takes.
 
     Args:
@@ -71,6 +79,7 @@ def extent_of(experiment: Experiment, trial: TrialRecord, *, samples: int, tests
         samples: Labelled samples of its ablation.
         tests: Test samples.
         limits: The provider's published limits.
+        deletion_seconds: How long one deletion may take at the provider.
     """
     upload, train, deploy, measure = (
         deadline(experiment, stage) for stage in (Stage.UPLOAD, Stage.TRAIN, Stage.DEPLOY, Stage.INVOKE)
@@ -83,9 +92,9 @@ def extent_of(experiment: Experiment, trial: TrialRecord, *, samples: int, tests
         samples=samples,
         tests=tests,
         load_calls=planned,
-        most_calls=tests * invoke.max_attempts + invoke.warm_up + 2 + most,
-        training_hours=(train + DELETION_SECONDS) / SECONDS_PER_HOUR,
-        serving_hours=(deploy + waiting + measure + DELETION_SECONDS) / SECONDS_PER_HOUR,
+        most_calls=tests * invoke.max_attempts + invoke.warm_up + PROOF_CALLS + 2 + most,
+        training_hours=(train + deletion_seconds) / SECONDS_PER_HOUR,
+        serving_hours=(deploy + waiting + measure + deletion_seconds) / SECONDS_PER_HOUR,
         total_hours=(upload + train + deploy + waiting + measure) / SECONDS_PER_HOUR,
     )
 

@@ -14,7 +14,7 @@ from automl_bench.store.records import LedgerState
 from automl_bench.trials.claims import Claims
 from automl_bench.trials.teardown import Leftover, delete, price_words
 from automl_bench.trials.trial import BoundProvider
-from automl_bench.trials.waiting import first_sentence, patiently
+from automl_bench.trials.waiting import Insistence, first_sentence
 
 log = logging.getLogger(__name__)
 
@@ -47,18 +47,19 @@ class Found:
     Args:
         store: This workspace's results file, open for writing; None if it has none.
         reach: Whose orphans are meant.
+        insistence: How long look-ups and deletions are tried.
     """
 
-    def __init__(self, store: Store | None, reach: Reach) -> None:
+    def __init__(self, store: Store | None, reach: Reach, insistence: Insistence) -> None:
         self._store = store
+        self._insistence = insistence
         self._reach = reach
 
     def look(self, bound: BoundProvider) -> tuple[list[Resource], list[Resource]]:
         """Ask a provider once; return the orphans that may be deleted, and those that are somebody else's."""
         context = bound.context()
-        listed = patiently(
-            lambda: bound.provider.list_resources(context, NAME_PREFIX), None, what=f"listing {bound.provider.name}"
-        )
+        patience = self._insistence.patience(f"listing {bound.provider.name}")
+        listed = patience.call(lambda: bound.provider.list_resources(context, NAME_PREFIX))
         known = self._lines(bound.provider.name)
         orphans = [each for each in listed if known.get((each.kind, each.name)) is not True]
         ours = [each for each in orphans if self._reach.covers(self.owner(bound, each))]
@@ -88,7 +89,7 @@ class Found:
                     continue
                 count += 1
                 try:
-                    delete(bound, bound.context(), resource)
+                    delete(bound, bound.context(), resource, self._insistence)
                 except Exception as error:  # named with what remains; the others are deleted all the same
                     log.warning("deleting the orphan %s %s failed", resource.kind, resource.name, exc_info=True)
                     left.append(Leftover(bound.provider.name, resource, first_sentence(error)))

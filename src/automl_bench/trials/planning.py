@@ -168,8 +168,15 @@ class Planner:
         bound = self._providers[trial.provider]
         extent = None
         if samples:
-            limits = bound.provider.description.limits
-            extent = extent_of(self._experiment, trial, samples=samples, tests=tests, limits=limits)
+            description = bound.provider.description
+            extent = extent_of(
+                self._experiment,
+                trial,
+                samples=samples,
+                tests=tests,
+                limits=description.limits,
+                deletion_seconds=description.deletion_seconds,
+            )
         table = self._table(trial)
         if reason or extent is None:
             return TrialPlan(trial, Standing.REFUSED, reason, extent)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from automl_bench.contract import Price
+from automl_bench.contract import Counted, Price
 from automl_bench.store.records import StageRecord
 
 PRICES = "prices"
@@ -15,7 +15,17 @@ PRICES = "prices"
 def table_as_json(table: Sequence[Price]) -> list[dict[str, Any]]:
     """Return a price table as it is kept."""
     return [
-        {"item": one.item, "usd": one.usd, "unit": one.unit, "as_of": one.as_of, "source": one.source} for one in table
+        {
+            "item": one.item,
+            "usd": one.usd,
+            "unit": one.unit,
+            "as_of": one.as_of,
+            "source": one.source,
+            "per_trial": one.per_trial,
+            "counted": None if one.counted is None else one.counted.value,
+            "units_each": one.units_each,
+        }
+        for one in table
     ]
 
 
@@ -24,5 +34,19 @@ def table_of(stages: Iterable[StageRecord]) -> list[Price]:
     for stage in stages:
         kept = stage.result.get(PRICES)
         if isinstance(kept, list):
-            return [Price(one["item"], one["usd"], one["unit"], one["as_of"], one["source"]) for one in kept]
+            return [_price(one) for one in kept]
     return []
+
+
+def _price(kept: Mapping[str, Any]) -> Price:
+    counted = kept.get("counted")
+    return Price(
+        kept["item"],
+        kept["usd"],
+        kept["unit"],
+        kept["as_of"],
+        kept["source"],
+        per_trial=kept.get("per_trial"),
+        counted=None if counted is None else Counted(counted),
+        units_each=kept.get("units_each", 1.0),
+    )

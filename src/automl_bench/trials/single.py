@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from automl_bench.contract import Stage
-from automl_bench.errors import LeaseLost, OtherScope, ResourceConflict, UsageError
+from automl_bench.errors import LeaseLost, OperationUnfinished, OtherScope, ResourceConflict, UsageError
 from automl_bench.measurement.accuracy_pass import PassSettings
 from automl_bench.measurement.load import LoadSettings
 from automl_bench.store.records import LedgerEntry, LoadRun, StageRecord, StageStatus, TrialStatus
@@ -14,8 +14,9 @@ from automl_bench.trials.claims import Claims
 from automl_bench.trials.command_lines import trial_command
 from automl_bench.trials.measuring import invoke_together, load
 from automl_bench.trials.scopes import require_same_scope
-from automl_bench.trials.teardown import Leftover, complain, tear_down, written_if_possible
+from automl_bench.trials.teardown import Leftover, complain, resource_of, tear_down, written_if_possible
 from automl_bench.trials.trial import Trial
+from automl_bench.trials.waiting import first_sentence
 
 
 @contextmanager
@@ -41,21 +42,34 @@ def working_on(trial: Trial) -> Iterator[None]:
 def build_stage(trial: Trial, stage: Stage) -> StageRecord:
     """Do one building stage.
 
-    What a failed or interrupted stage left that costs money while idle is deleted at once.
+    What a failed or interrupted stage left that costs money while idle is deleted at once. A training whose outcome is
+    not known is left as it is.
 
     Raises:
         UsageError: If the provider has no such stage, or an earlier one is not done.
+        ResourcesLeft: If the stage failed or is not finished, and something remains that may cost by the hour.
     """
     _require_stage(trial, stage)
     _require_earlier(trial, stage)
+    _use_again(trial)
     try:
         return trial.build(stage)
     except (LeaseLost, OtherScope):
         raise
     except Exception as error:
         costly = [entry for entry in open_entries(trial) if entry.stage is stage and entry.hourly_usd != 0.0]
-        complain(tear_down(trial.around.store, {trial.record.provider: trial.bound}, costly), because=error)
+        if isinstance(error, OperationUnfinished) and stage is not Stage.DEPLOY:
+            left = [Leftover(entry.provider, resource_of(entry), first_sentence(error)) for entry in costly]
+        else:
+            left = tear_down(trial.around.store, {trial.record.provider: trial.bound}, costly, trial.around.insistence)
+        complain(left, because=error)
         raise
+
+
+def _use_again(trial: Trial) -> None:
+    """End the retention of what a failed run has left: it is used again."""
+    kept = [entry.entry_id for entry in open_entries(trial) if entry.keep_until]
+    trial.around.store.ledger_keep_until(kept, "")
 
 
 def invoke_stage(trial: Trial, settings: PassSettings) -> None:
@@ -83,7 +97,7 @@ def tear_down_trial(trial: Trial) -> tuple[int, list[Leftover]]:
     entries = open_entries(trial)
     store, trial_id = trial.around.store, trial.record.trial_id
     store.submit_trial_status(trial_id, TrialStatus.TEARING_DOWN)
-    left = tear_down(store, {trial.record.provider: trial.bound}, entries)
+    left = tear_down(store, {trial.record.provider: trial.bound}, entries, trial.around.insistence)
     with written_if_possible(f"status of trial {trial_id}"):
         invoked = store.stage(trial_id, Stage.INVOKE)
         done = invoked is not None and invoked.status is StageStatus.DONE

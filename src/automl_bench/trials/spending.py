@@ -6,11 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from automl_bench.contract import Price, Stage
+from automl_bench.contract import Counted, Price, Stage
 from automl_bench.store import Store
+from automl_bench.store.elapsed import Instant, clock_stamp, seconds_between
 from automl_bench.store.records import LedgerEntry, StageRecord, TrialRecord
 from automl_bench.trials.extent import SECONDS_PER_HOUR
-from automl_bench.trials.pricing import CALL, EVERYTHING, TRAINING, Cost, together
+from automl_bench.trials.pricing import CALL, EVERYTHING, TRAINING, Cost, Part, part_of, together
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,7 @@ def spending(
     calls += sum(store.load_run_extent(run.load_run_id)[0] for run in store.load_runs(trial_id=trial.trial_id))
     if not table and (stages or entries or calls):
         train = Cost(0.0, (EVERYTHING,))
-    return Spending(train, serve, _calls(by_item, calls), train_hours, serve_hours, calls, _oldest(table))
+    return Spending(train, serve, _calls(table, calls), train_hours, serve_hours, calls, _oldest(table))
 
 
 def _training(by_item: Mapping[str, Price], stage: StageRecord | None) -> tuple[Cost, float | None]:
@@ -93,23 +94,42 @@ def _existing(entries: Iterable[LedgerEntry]) -> tuple[Cost, float]:
         if entry.hourly_usd is None:
             unknown.append(entry.kind)
         elif entry.hourly_usd:
-            hours = _hours(entry.created_at, entry.deleted_at)
+            hours = _hours(entry)
+            if hours is None:
+                unknown.append(entry.kind)
+                continue
             usd += entry.hourly_usd * hours
             longest = max(longest, hours)
     return Cost(usd, tuple(dict.fromkeys(unknown))), longest
 
 
-def _calls(by_item: Mapping[str, Price], calls: int) -> Cost:
-    price = by_item.get(CALL)
-    if price is None or not calls:
+def _calls(table: Sequence[Price], calls: int) -> Cost:
+    """Return what the calls cost: every item that is priced by the call, or whose unit nobody here can count."""
+    if not calls:
         return Cost(0.0)
-    return Cost(0.0, (CALL,)) if price.usd is None else Cost(price.usd * calls)
+    usd, unknown = 0.0, []
+    for price in table:
+        if price.usd == 0 or part_of(price) not in (Part.CALLS, Part.OTHER):
+            continue
+        counted = price.counted is Counted.CALLS or (price.counted is None and price.item == CALL)
+        if price.usd is None or not counted:
+            if price.per_trial != 0:
+                unknown.append(price.item)
+        else:
+            usd += price.usd * calls * price.units_each
+    return Cost(usd, tuple(dict.fromkeys(unknown)))
 
 
 def _oldest(table: Sequence[Price]) -> str:
     return min((price.as_of for price in table if price.usd), default="")
 
 
-def _hours(begin: str, end: str) -> float:
-    until = datetime.fromisoformat(end) if end else datetime.now(UTC)
-    return (until - datetime.fromisoformat(begin)).total_seconds() / SECONDS_PER_HOUR
+def _hours(entry: LedgerEntry) -> float | None:
+    """Return how long something has existed; None if clocks that were set in between do not tell."""
+    begin = Instant(entry.created_at, entry.created_clock)
+    if entry.deleted_at:
+        end = Instant(entry.deleted_at, entry.deleted_clock)
+    else:
+        end = Instant(datetime.now(UTC).isoformat(timespec="milliseconds"), clock_stamp())
+    seconds = seconds_between(begin, end)
+    return None if seconds is None else seconds / SECONDS_PER_HOUR

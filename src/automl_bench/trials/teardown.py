@@ -16,16 +16,18 @@ from automl_bench.contract import (
     Resource,
     Variant,
 )
-from automl_bench.errors import AutomlBenchError, LeaseLost, ResourcesLeft
+from automl_bench.errors import AutomlBenchError, LeaseLost, ProviderError, ResourcesLeft
 from automl_bench.store import Store
 from automl_bench.store.records import LedgerEntry, LedgerState
 from automl_bench.trials.claims import require_lease
-from automl_bench.trials.extent import DELETION_SECONDS
 from automl_bench.trials.scopes import require_same_scope
 from automl_bench.trials.trial import BUILDING_STAGES, BoundProvider
-from automl_bench.trials.waiting import FIRST_DELAY, GROWTH, LONGEST_DELAY, first_sentence, patiently
+from automl_bench.trials.waiting import FIRST_DELAY, GROWTH, LONGEST_DELAY, Insistence, duration, first_sentence
 
 log = logging.getLogger(__name__)
+
+UNTIL_ITS_BOUND = Insistence()
+"""Each deletion is tried for as long as its provider says that one may take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,12 @@ def provider_context(bound: BoundProvider, variant: Variant | None = None) -> Pr
     return bound.context(variant)
 
 
-def tear_down(store: Store, providers: Mapping[str, BoundProvider], entries: Iterable[LedgerEntry]) -> list[Leftover]:
+def tear_down(
+    store: Store,
+    providers: Mapping[str, BoundProvider],
+    entries: Iterable[LedgerEntry],
+    insistence: Insistence = UNTIL_ITS_BOUND,
+) -> list[Leftover]:
     """Delete the resources of ledger lines, last made first, and return those that remain.
 
     A line that was only intended is looked up at the provider by its name first. One that cannot be deleted does not
@@ -65,12 +72,14 @@ def tear_down(store: Store, providers: Mapping[str, BoundProvider], entries: Ite
     for entry in sorted(entries, key=lambda line: line.entry_id, reverse=True):
         touched.add(entry.trial_id)
         try:
-            _delete_entry(store, _provider(providers, entry.provider), entry, writes)
+            _delete_entry(store, _provider(providers, entry.provider), entry, insistence, writes)
         except LeaseLost:
             _settle(writes)
             raise
         except Exception as error:
-            log.warning("teardown of %s %s failed", entry.kind, entry.name, exc_info=True)
+            log.warning(
+                "teardown of %s %s failed", entry.kind, entry.name, exc_info=not isinstance(error, ProviderError)
+            )
             left.append(Leftover(entry.provider, resource_of(entry), first_sentence(error)))
     _settle(writes)
     for trial_id in touched:
@@ -104,30 +113,37 @@ def _provider(providers: Mapping[str, BoundProvider], name: str) -> BoundProvide
     return providers[name]
 
 
-def _delete_entry(store: Store, bound: BoundProvider, entry: LedgerEntry, writes: list[Future[LedgerEntry]]) -> None:
+def _delete_entry(
+    store: Store,
+    bound: BoundProvider,
+    entry: LedgerEntry,
+    insistence: Insistence,
+    writes: list[Future[LedgerEntry]],
+) -> None:
     require_same_scope(bound, [entry])
     context = provider_context(bound, Variant(entry.provider, entry.variant))
     resource: Resource | None = resource_of(entry)
     if entry.state is LedgerState.INTENDED:
-        resource = _look_up(bound, context, entry)
+        resource = _look_up(bound, context, entry, insistence)
     require_lease(store, entry.trial_id)
     # The words are queued, not awaited: a full disk or a locked file must not keep a paid endpoint running.
     if resource is not None:
         writes.append(store.submit_deleting(entry.entry_id))
-        delete(bound, context, resource)
+        delete(bound, context, resource, insistence)
     writes.append(store.submit_deleted(entry.entry_id))
 
 
-def _look_up(bound: BoundProvider, context: ProviderContext, entry: LedgerEntry) -> Resource | None:
+def _look_up(
+    bound: BoundProvider, context: ProviderContext, entry: LedgerEntry, insistence: Insistence
+) -> Resource | None:
     """Find out whether a resource whose creation was never confirmed exists."""
     description = bound.provider.description
     if Capability.LIST_RESOURCES not in description.capabilities:
         return resource_of(entry)
     until = time.monotonic() + description.settle_seconds
     while True:
-        listed = patiently(
-            lambda: bound.provider.list_resources(context, entry.name), None, what=f"looking for {entry.name}"
-        )
+        patience = insistence.patience(f"looking for {entry.name}")
+        listed = patience.call(lambda: bound.provider.list_resources(context, entry.name))
         for resource in listed:
             if resource.kind == entry.kind and resource.name == entry.name:
                 return resource
@@ -136,22 +152,25 @@ def _look_up(bound: BoundProvider, context: ProviderContext, entry: LedgerEntry)
         time.sleep(min(1.0, description.settle_seconds))
 
 
-def delete(bound: BoundProvider, context: ProviderContext, resource: Resource) -> None:
+def delete(
+    bound: BoundProvider, context: ProviderContext, resource: Resource, insistence: Insistence = UNTIL_ITS_BOUND
+) -> None:
     """Delete one resource and wait until the provider says that it is gone.
 
     Raises:
         ProviderError: If the provider refuses.
-        ResourcesLeft: If it is still there after the longest wait.
+        ResourcesLeft: If it is still there when the provider's bound, or the insistence, has ended.
     """
     what = f"deleting {resource.kind} {resource.name}"
-    until = time.monotonic() + DELETION_SECONDS
+    seconds = bound.provider.description.deletion_seconds
+    patience = insistence.patience(what, seconds)
     delay = FIRST_DELAY
     while True:
-        state = patiently(lambda: bound.provider.delete_resource(context, resource), None, what=what)
+        state = patience.call(lambda: bound.provider.delete_resource(context, resource))
         if state is not Deletion.PENDING:
             return
-        if time.monotonic() >= until:
-            raise ResourcesLeft(f"{what} has not ended after {DELETION_SECONDS:.0f} s.")
+        if time.monotonic() >= patience.until:
+            raise ResourcesLeft(f"{what} has not ended yet; the provider may take {duration(seconds)} for it.")
         time.sleep(delay)
         delay = min(LONGEST_DELAY, delay * GROWTH)
 

@@ -43,14 +43,26 @@ from automl_bench.errors import (
 from automl_bench.providers.dispatch import Provider
 from automl_bench.providers.host import Observers
 from automl_bench.store import Store
+from automl_bench.store.elapsed import Instant, clock_stamp, seconds_between
 from automl_bench.store.records import StageRecord, StageStatus, TrialRecord
 from automl_bench.trials.claims import require_lease
+from automl_bench.trials.error_meaning import Meaning, Moment, meaning_of
 from automl_bench.trials.extent import DEADLINES
 from automl_bench.trials.ledger import TrialLedger
 from automl_bench.trials.machine import Machine, Use
 from automl_bench.trials.material import Material, obstacle
 from automl_bench.trials.price_records import PRICES, table_as_json
-from automl_bench.trials.waiting import first_sentence, patiently, wait_for
+from automl_bench.trials.waiting import (
+    CONTROL_SECONDS,
+    LAG_SECONDS,
+    Insistence,
+    Patience,
+    first_sentence,
+    patiently,
+    undisturbed,
+    wait_for,
+    work_left,
+)
 
 log = logging.getLogger(__name__)
 
@@ -123,6 +135,19 @@ class Surroundings:
     report: Callable[[TrialRecord, Stage, int, int | None, str], None]
     deadlines: Mapping[Stage, float] = field(default_factory=lambda: DEADLINES)
     say: Callable[[str], None] = field(default=lambda text: None)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "report", undisturbed(self.report))
+        object.__setattr__(self, "say", undisturbed(self.say))
+
+    @property
+    def insistence(self) -> Insistence:
+        """How long deletions are tried."""
+        return Insistence(self.stop, self.say)
+
+    def longest(self, stage: Stage) -> float:
+        """Return the longest wait of a stage in seconds."""
+        return self.deadlines.get(stage, DEADLINES[stage])
 
 
 class Trial:
@@ -270,6 +295,12 @@ class Trial:
         except (Interrupted, LeaseLost, OperationUnfinished, OtherScope):
             raise
         except Exception as error:
+            begun_there = (now_known := self.around.store.stage(self.record.trial_id, stage)) and now_known.token
+            if begun_there and meaning_of(error, Moment.WATCH) is Meaning.HERE:
+                raise work_left(self.what(stage), error) from error
+            if isinstance(error, ResourceMissing):
+                # What an earlier stage made is gone: done or not, it is to be made again, or this is said for ever.
+                self.around.store.mark_stages_undone(self.record.trial_id, self.stages()[: self.stages().index(stage)])
             self._finish(
                 StageRecord(self.record.trial_id, stage, StageStatus.FAILED, message=first_sentence(error)), begun
             )
@@ -301,14 +332,24 @@ class Trial:
             return kept
         return {**kept, PRICES: table_as_json(table)} if table else kept
 
-    def _operate(self, stage: Stage, context: TrialContext, running: StageRecord | None) -> Operation:
-        provider, stop = self.bound.provider, self.around.stop
-        what = f"{stage} of {self.record.label}"
+    def what(self, stage: Stage) -> str:
+        """Return what is done in a stage, for messages."""
+        return f"{stage} of {self.record.label}"
 
-        def begin() -> Operation:
-            if stage is Stage.UPLOAD:
-                return provider.upload(context, self.material.training_set)
-            return provider.train(context) if stage is Stage.TRAIN else provider.deploy(context)
+    def patience(self, stage: Stage, moment: Moment, until: float | None = None) -> Patience:
+        """Return how long calls of a stage are repeated: by default until the stage's deadline, from now."""
+        return Patience(
+            what=self.what(stage),
+            moment=moment,
+            until=time.monotonic() + self.around.longest(stage) if until is None else until,
+            stop=self.around.stop,
+            lag=self.bound.provider.description.settle_seconds + LAG_SECONDS,
+            say=self.around.say,
+        )
+
+    def _operate(self, stage: Stage, context: TrialContext, running: StageRecord | None) -> Operation:
+        provider = self.bound.provider
+        patience = self.patience(stage, Moment.WATCH)
 
         def poll(operation: Operation) -> Operation:
             return provider.poll(context, operation)
@@ -321,32 +362,46 @@ class Trial:
             self.around.report(self.record, stage, 0, None, operation.message)
 
         noted: set[str] = set()
-        deadline = time.monotonic() + self.around.deadlines.get(stage, DEADLINES[stage])
         operation = None
         if running is not None:
             noted.add(running.token)
             try:
-                operation = patiently(
-                    lambda: poll(Operation(OperationState.RUNNING, token=running.token)), stop, what=what
-                )
+                operation = patience.call(lambda: poll(Operation(OperationState.RUNNING, token=running.token)))
             except ResourceMissing:
-                log.info("%s: the operation is gone, beginning anew", what)
+                log.info("%s: the operation is gone, beginning anew", patience.what)
         if operation is None:
-            operation = patiently(begin, stop, what=what)
-        ended = wait_for(operation, poll, deadline=deadline, stop=stop, on_look=note, what=what)
+            operation = self._begin(stage, context, patience)
+        ended = wait_for(operation, poll, patience=patience, on_look=note)
         if ended.state is OperationState.FAILED:
-            raise FAILURES[stage](f"{what} failed: {ended.message or 'the provider gives no reason'}")
+            raise FAILURES[stage](f"{patience.what} failed: {ended.message or 'the provider gives no reason'}")
         return ended
+
+    def _begin(self, stage: Stage, context: TrialContext, patience: Patience) -> Operation:
+        """Ask the provider to begin; what has begun nothing is not asked for longer than `CONTROL_SECONDS`."""
+        provider = self.bound.provider
+        begins: Mapping[Stage, Callable[[], Operation]] = {
+            Stage.UPLOAD: lambda: provider.upload(context, self.material.training_set),
+            Stage.TRAIN: lambda: provider.train(context),
+            Stage.DEPLOY: lambda: provider.deploy(context),
+        }
+        exists = self.around.store.ledger(trial_id=self.record.trial_id, open_only=True)
+        moment = Moment.BEGIN if exists else Moment.ACCESS
+        until = min(patience.until, time.monotonic() + CONTROL_SECONDS)
+        settle = provider.description.settle_seconds
+        return replace(patience, moment=moment, until=until, lag=settle).call(begins[stage])
 
     def _finish(self, record: StageRecord, begun: float) -> StageRecord:
         known = self.around.store.stage(self.record.trial_id, record.stage)
         started_at = record.started_at or (known.started_at if known else "") or _now()
         finished_at = _now()
+        whole = seconds_between(
+            Instant(started_at, known.started_clock if known else ""), Instant(finished_at, clock_stamp())
+        )
         record = replace(
             record,
             started_at=started_at,
             finished_at=finished_at,
-            wall_seconds=max(_seconds_between(started_at, finished_at), time.monotonic() - begun),
+            wall_seconds=max(whole or 0.0, time.monotonic() - begun),
         )
         self.around.store.finish_stage(record)
         self.around.observers.tell("stage_finished", trial=self.record, stage=record)
@@ -369,7 +424,3 @@ class Trial:
 
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds")
-
-
-def _seconds_between(start: str, end: str) -> float:
-    return (datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds()
