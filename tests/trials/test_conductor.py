@@ -332,7 +332,6 @@ def test_two_processes_never_work_on_one_trial(bench: Bench) -> None:
         refused = bench("teardown", "--all")
         assert refused.returncode == ExitCode.RESOURCES_LEFT
         assert refused.stderr.count(f"in use: process {first.pid} on ") == len(bench.left())
-        assert "another automl-bench process" in refused.stderr
     finally:
         first.terminate()
         assert first.wait(timeout=30) == ExitCode.INTERRUPTED

@@ -20,6 +20,7 @@ from automl_bench.errors import CorruptRecord, LeaseLost, RecordsError, Workspac
 from automl_bench.store import schema
 from automl_bench.store.keys import RowKeys
 from automl_bench.store.leases import LeaseWatch, OwnerAlive, current_owner, owner_alive
+from automl_bench.store.network_files import refuse_network_files
 from automl_bench.store.records import LedgerEntry
 from automl_bench.store.sql_errors import is_busy, own_errors, translate
 from automl_bench.store.writer import BUSY_PATIENCE, GroupCommitWriter, Job, Result
@@ -271,6 +272,7 @@ def _connect(path: Path, query: str) -> sqlite3.Connection:
 
 
 def _open_for_writing(path: Path, patience: float) -> sqlite3.Connection:
+    refuse_network_files(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.exists() and not os.access(path, os.W_OK):
         # SQLite would open it for reading without a word, and the first row would be refused hours later.
