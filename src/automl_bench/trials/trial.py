@@ -138,6 +138,8 @@ class Trial:
         self.material = material
         self.around = around
         self.adopted = adopted
+        self.admitted = False
+        """Whether the credentials were good when the trial began: a refusal later on is a login that expired."""
 
     @property
     def here(self) -> bool:
@@ -345,7 +347,7 @@ class Trial:
             Stage.DEPLOY: lambda: provider.deploy(context),
         }
         exists = self.around.store.ledger(trial_id=self.record.trial_id, open_only=True)
-        moment = Moment.BEGIN if exists else Moment.ACCESS
+        moment = Moment.BEGIN if exists or self.admitted else Moment.ACCESS
         until = min(patience.until, time.monotonic() + CONTROL_SECONDS)
         settle = provider.description.settle_seconds
         return replace(patience, moment=moment, until=until, lag=settle).call(begins[stage])
