@@ -4,17 +4,26 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 CONFORMANCE = {"test_conformance", "test_kit_finds_every_mutant", "test_simulated_conforms"}
 
 
+@pytest.fixture(scope="session")
+def machine_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder for the machine's lock: one for each worker."""
+    return tmp_path_factory.mktemp("machine")
+
+
 @pytest.fixture(autouse=True)
-def _own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def _own_environment(monkeypatch: pytest.MonkeyPatch, machine_folder: Path) -> None:
     """Keep a developer's workspace and proxies out of the tests."""
     for name in ("AUTOML_BENCH_WORKSPACE", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy"):
         monkeypatch.delenv(name, raising=False)
+    # One lock for this machine would have test workers wait for each other.
+    monkeypatch.setenv("AUTOML_BENCH_MACHINE_FOLDER", str(machine_folder))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 from automl_bench.ownership import NAME_PREFIX as NAME_PREFIX
 from automl_bench.ownership import NameParts as NameParts
 from automl_bench.ownership import Owner as Owner
+from automl_bench.ownership import is_old_name as is_old_name
 from automl_bench.ownership import owner_from_tags as owner_from_tags
 from automl_bench.ownership import owner_tags as owner_tags
 from automl_bench.ownership import parse_name as parse_name

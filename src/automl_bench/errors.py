@@ -42,7 +42,9 @@
         CorruptRecord
         UnknownFormatVersion
       WorkspaceError                a folder or file that cannot be read or written
+      LeaseLost                     another process has taken the trial over
       ResourcesLeft                 what still exists at a provider, and what it costs
+        OtherScope                  it lies in another account, region or namespace
       Interrupted                   Ctrl-C or SIGTERM, after teardown
 
 A message is one sentence of fact; `remedy` is one sentence of what to do. The command line prints both and no
@@ -343,6 +345,12 @@ class WorkspaceError(AutomlBenchError):
     exit_code = ExitCode.SETTINGS
 
 
+class LeaseLost(AutomlBenchError):
+    """Another process has taken a trial over; nothing more of it may be written or deleted here."""
+
+    exit_code = ExitCode.UNFINISHED
+
+
 class ResourcesLeft(AutomlBenchError):
     """Something remains at a provider after teardown.
 
@@ -356,6 +364,10 @@ class ResourcesLeft(AutomlBenchError):
     def __init__(self, message: str, *, items: Sequence[str] = (), remedy: str = "") -> None:
         super().__init__(message, remedy=remedy)
         self.items = tuple(items)
+
+
+class OtherScope(ResourcesLeft):
+    """What exists lies in another account, region or namespace than the settings lead to; nothing was asked there."""
 
 
 class Interrupted(AutomlBenchError):

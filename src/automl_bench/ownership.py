@@ -120,6 +120,12 @@ def parse_name(name: str, separator: str = "-") -> NameParts | None:
     return None
 
 
+def is_old_name(name: str) -> bool:
+    """Whether a name was given before workspaces had ids, whatever separator its service needed."""
+    parts = [parse_name(name, separator) for separator in "-_"]
+    return any(found is not None and found.workspace is None for found in parts)
+
+
 def is_workspace_id(text: str) -> bool:
     """Whether a text is a workspace's id."""
     return _WORKSPACE.fullmatch(text) is not None

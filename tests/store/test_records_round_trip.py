@@ -88,7 +88,9 @@ def test_a_stage_comes_back_with_every_field(store: Store) -> None:
 
 def test_a_ledger_line_comes_back_with_every_field(store: Store) -> None:
     entry = store.ledger_intend(
-        LedgerEntry("t1", Stage.DEPLOY, "local", "auto", "server", "n1", hourly_usd=0.5, keep=True)
+        LedgerEntry(
+            "t1", Stage.DEPLOY, "local", "auto", "server", "n1", hourly_usd=0.5, keep=True, scope={"region": "eu-1"}
+        )
     )
     resource = Resource("server", "n1", "id-1", 1.25, {"pid": 7}, "kill 7")
     created = store.ledger_created(entry.entry_id, resource)

@@ -330,8 +330,8 @@ def test_two_processes_never_work_on_one_trial(bench: Bench) -> None:
         assert second.returncode == ExitCode.UNFINISHED
         assert json.loads(second.stdout)["tally"]["busy"] == TRIALS
         refused = bench("teardown", "--all")
-        assert refused.returncode == ExitCode.USAGE
-        assert "another automl-bench process" in refused.stderr
+        assert refused.returncode == ExitCode.RESOURCES_LEFT
+        assert refused.stderr.count(f"in use: process {first.pid} on ") == len(bench.left())
     finally:
         first.terminate()
         assert first.wait(timeout=30) == ExitCode.INTERRUPTED

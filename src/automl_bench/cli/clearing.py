@@ -3,146 +3,216 @@
 from __future__ import annotations
 
 import sys
-import time
+import threading
 from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import typer
 
 from automl_bench.cli.output import console, print_json
+from automl_bench.cli.parting import forget_list, say, stopping
 from automl_bench.contract import Capability
-from automl_bench.errors import AutomlBenchError, Interrupted, UsageError
+from automl_bench.errors import AutomlBenchError, Interrupted, LeaseLost, UsageError
 from automl_bench.settings.secrets import scrub
 
 if TYPE_CHECKING:
     from automl_bench.cli.session import Session
-    from automl_bench.contract import Resource
+    from automl_bench.store import Store
     from automl_bench.store.records import LedgerEntry
+    from automl_bench.trials.orphans import Found
     from automl_bench.trials.teardown import Leftover
     from automl_bench.trials.trial import BoundProvider
+    from automl_bench.trials.waiting import Insistence
 
 
-def clear(*, everything: bool, orphans: bool, provider: str | None, yes: bool, as_json: bool) -> None:
+@dataclass(slots=True)
+class Cleared:
+    """What came of it.
+
+    Attributes:
+        count: Resources found.
+        left: Those that remain.
+        others: By provider, one line for each owner whose resources were left alone.
+    """
+
+    count: int = 0
+    left: list[Leftover] = field(default_factory=list)
+    others: dict[str, list[str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Whose:
+    """Whose orphans the user means, and whether to ask before deleting them."""
+
+    workspace: str = ""
+    everyone: bool = False
+    yes: bool = False
+
+
+def clear(*, everything: bool, orphans: bool, provider: str | None, whose: Whose, as_json: bool) -> None:
     """Delete what is left, in this workspace's ledger or at the providers.
 
     Raises:
+        Interrupted: If the user stopped it and nothing that costs money by the hour remains.
         ResourcesLeft: If something remains.
     """
     from automl_bench.cli.session import Session
     from automl_bench.trials.teardown import complain
 
     session = Session()
-    count = 0
-    left: list[Leftover] = []
-    if everything:
-        count, left = _clear_ledger(session)
-    if orphans:
-        found, remaining = _clear_orphans(session, provider, yes=yes)
-        count, left = count + found, [*left, *remaining]
-    announce(count, left, as_json=as_json)
-    complain(left)
+    cleared = Cleared()
+    with stopping() as stop:
+        if everything:
+            _clear_ledger(session, cleared, stop)
+        if orphans:
+            _clear_orphans(session, provider, whose, cleared, stop)
+    others = [line for lines in cleared.others.values() for line in lines]
+    announce(cleared.count, cleared.left, as_json=as_json, others=others)
+    if everything and not cleared.left:
+        forget_list()
+    if stop.is_set() and not any(item.resource.hourly_usd != 0.0 for item in cleared.left):
+        raise Interrupted(
+            f"stopped on request, with {len(cleared.left)} of {cleared.count} resources not deleted.",
+            remedy="Run the same command again to go on.",
+        )
+    complain(cleared.left)
 
 
-def announce(count: int, left: Sequence[Leftover], *, as_json: bool) -> None:
+def announce(count: int, left: Sequence[Leftover], *, as_json: bool, others: Sequence[str] = ()) -> None:
     """Say how many resources there were and what remains."""
     if as_json:
-        print_json({"found": count, "deleted": count - len(left), "left": [str(item) for item in left]})
+        document = {"found": count, "deleted": count - len(left), "left": [str(item) for item in left]}
+        print_json({**document, "others": list(others)} if others else document)
         return
+    for line in others:
+        say(line)
     deleted = count - len(left)
     console().print("nothing to delete" if not count else f"deleted {deleted} of {count} resources", markup=False)
 
 
-def _clear_ledger(session: Session) -> tuple[int, list[Leftover]]:
-    from automl_bench.store.leases import owner_alive
-    from automl_bench.store.records import TrialStatus
-    from automl_bench.trials.teardown import tear_down
+def _clear_ledger(session: Session, cleared: Cleared, stop: threading.Event) -> None:
+    """Tear down every trial of the ledger that no living process works on."""
+    from automl_bench.trials.claims import Claims
+    from automl_bench.trials.waiting import Insistence
 
     if not session.workspace.store_path.exists():
-        return 0, []
-    with session.store() as store:
+        return
+    with session.store() as store, Claims(store, say) as claims:
         entries = store.ledger(open_only=True)
-        busy = {
-            entry.trial_id
-            for entry in entries
-            if (owner := store.trial_owner(entry.trial_id)) is not None and owner_alive(owner)
-        }
-        if busy:
-            raise UsageError(
-                f"another automl-bench process still works on {len(busy)} of these trials.",
-                remedy="Stop it first (Ctrl-C there tears down too).",
-            )
-        left = tear_down(store, _bind_all(session, entries), entries)
-        for trial_id in {entry.trial_id for entry in entries}:
-            trial = store.trial(trial_id)
-            if trial is not None and trial.status in (TrialStatus.RUNNING, TrialStatus.TEARING_DOWN):
-                store.set_trial_status(trial_id, TrialStatus.INTERRUPTED)
-    return len(entries), left
+        cleared.count += len(entries)
+        by_trial: dict[str, list[LedgerEntry]] = {}
+        for entry in entries:
+            by_trial.setdefault(entry.trial_id, []).append(entry)
+        providers = _bind_all(session, entries)
+        try:
+            mine = claims.take(by_trial, stop)
+        except Interrupted:
+            mine = set()
+        for trial_id, lines in by_trial.items():
+            if stop.is_set():
+                cleared.left += _not_deleted(lines, "not deleted: stopped on request")
+            elif trial_id not in mine:
+                lease = store.lease(trial_id)
+                holder = "another process" if lease is None else lease.holder()
+                cleared.left += _not_deleted(lines, f"in use: {holder} works on its trial")
+            else:
+                cleared.left += _clear_trial(store, providers, trial_id, lines, Insistence(stop, say))
+
+
+def _clear_trial(
+    store: Store,
+    providers: dict[str, BoundProvider],
+    trial_id: str,
+    lines: Sequence[LedgerEntry],
+    insistence: Insistence,
+) -> list[Leftover]:
+    from automl_bench.store.records import TrialStatus
+    from automl_bench.trials.teardown import tear_down, written_if_possible
+
+    try:
+        # Read again: between the first look and the claim its process may have gone on.
+        left = tear_down(store, providers, store.open_lines(trial_id), insistence)
+    except LeaseLost as error:
+        return _not_deleted(lines, error.message)
+    with written_if_possible(f"status of trial {trial_id}"):
+        trial = store.trial(trial_id)
+        if trial is not None and trial.status in (TrialStatus.RUNNING, TrialStatus.TEARING_DOWN):
+            store.set_trial_status(trial_id, TrialStatus.INTERRUPTED)
+    return left
+
+
+def _not_deleted(lines: Sequence[LedgerEntry], reason: str) -> list[Leftover]:
+    from automl_bench.trials.teardown import Leftover, resource_of
+
+    return [Leftover(line.provider, resource_of(line), reason) for line in lines]
 
 
 def _bind_all(session: Session, entries: Sequence[LedgerEntry]) -> dict[str, BoundProvider]:
-    """Bind the providers of ledger lines; one that cannot be bound leaves its lines, with the reason logged."""
+    """Bind the providers of ledger lines; one that cannot be bound leaves its lines, with the reason said."""
     bound = {}
-    for name in {entry.provider for entry in entries}:
+    for name in sorted({entry.provider for entry in entries}):
         try:
             bound[name] = session.bind(name)
         except AutomlBenchError as error:
-            print(f"{name}: {error}", file=sys.stderr)
+            say(f"{name}: {error}")
     return bound
 
 
-def _clear_orphans(session: Session, only: str | None, *, yes: bool) -> tuple[int, list[Leftover]]:
+def _clear_orphans(session: Session, only: str | None, whose: Whose, cleared: Cleared, stop: threading.Event) -> None:
     """Delete what providers list and no ledger line speaks of; then look again, as their lists may lag behind."""
-    known: list[LedgerEntry] = []
-    if session.workspace.store_path.exists():
-        with session.store_to_read() as store:
-            known = store.ledger(open_only=True)
-    looked_at, count, left = _look_and_delete(_listing_providers(session, only), known, [], only=only, yes=yes)
-    lag = max((bound.provider.description.settle_seconds for bound in looked_at), default=0.0)
-    if lag > 0:
-        print(f"looking again in {lag:.0f} s, as what was made a moment ago may not show yet", file=sys.stderr)
-        time.sleep(lag)
-        _, late, remaining = _look_and_delete(looked_at, known, left, only=only, yes=yes)
-        count, left = count + late, [*left, *remaining]
-    return count, left
+    from automl_bench.trials.orphans import Found, Reach
+    from automl_bench.trials.waiting import Insistence
+
+    with ExitStack() as held:
+        store = held.enter_context(session.store()) if session.workspace.store_path.exists() else None
+        owner = session.owner()
+        reach = Reach("" if owner is None else owner.workspace, whose.workspace, whose.everyone)
+        found = Found(store, reach, Insistence(stop, say))
+        looked_at = _look_and_delete(_listing_providers(session, only), found, cleared, only=only, yes=whose.yes)
+        lag = max((bound.provider.description.settle_seconds for bound in looked_at), default=0.0)
+        if lag > 0 and not stop.is_set():
+            say(f"looking again in {lag:.0f} s, as what was made a moment ago may not show yet")
+            stop.wait(lag)
+            if not stop.is_set():
+                _look_and_delete(looked_at, found, cleared, only=only, yes=whose.yes)
 
 
 def _look_and_delete(
-    providers: Sequence[BoundProvider],
-    known: Sequence[LedgerEntry],
-    tried: Sequence[Leftover],
-    *,
-    only: str | None,
-    yes: bool,
-) -> tuple[list[BoundProvider], int, list[Leftover]]:
+    providers: Sequence[BoundProvider], found: Found, cleared: Cleared, *, only: str | None, yes: bool
+) -> list[BoundProvider]:
     """Ask each provider once and delete what it lists, but for what was tried before.
 
     Returns:
-        The providers that answered, how many orphans there were, and those that remain.
+        The providers that answered.
     """
-    from automl_bench.trials.teardown import delete_orphans, orphans
+    from automl_bench.trials.orphans import described, summed_up
 
-    before = {(item.provider, item.resource.kind, item.resource.name) for item in tried}
+    before = {(item.provider, item.resource.kind, item.resource.name) for item in cleared.left}
     answered: list[BoundProvider] = []
-    count = 0
-    left: list[Leftover] = []
     for bound in providers:
         name = bound.provider.name
         try:
-            found = [each for each in orphans(bound, known) if (name, each.kind, each.name) not in before]
+            ours, others = found.look(bound)
         except AutomlBenchError as error:
             if only:
                 raise
-            print(scrub(f"{name}: not looked at: {error}"), file=sys.stderr)
+            say(scrub(f"{name}: not looked at: {error}"))
             continue
         answered.append(bound)
-        if not found:
+        cleared.others[name] = summed_up(name, [(each, found.owner(bound, each)) for each in others])
+        ours = [each for each in ours if (name, each.kind, each.name) not in before]
+        if not ours:
             continue
-        _show(name, found)
+        for resource in ours:
+            say(described(name, resource, found.owner(bound, resource)))
         if not yes:
-            _confirm(len(found))
-        count += len(found)
-        left.extend(delete_orphans(bound, found))
-    return answered, count, left
+            _confirm(len(ours))
+        count, left = found.delete(bound, ours)
+        cleared.count += count
+        cleared.left += left
+    return answered
 
 
 def _listing_providers(session: Session, only: str | None) -> list[BoundProvider]:
@@ -156,18 +226,12 @@ def _listing_providers(session: Session, only: str | None) -> list[BoundProvider
         except AutomlBenchError as error:
             if only:
                 raise
-            print(f"{name}: not looked at: {error}", file=sys.stderr)
+            say(f"{name}: not looked at: {error}")
     return bound
-
-
-def _show(provider: str, found: Sequence[Resource]) -> None:
-    for resource in found:
-        price = "price unknown" if resource.hourly_usd is None else f"${resource.hourly_usd:.2f} an hour"
-        print(f"{provider}: {resource.kind} {resource.name} ({price})", file=sys.stderr)
 
 
 def _confirm(count: int) -> None:
     if not sys.stdin.isatty():
         raise UsageError(f"{count} orphans found, none deleted.", remedy="Add --yes to delete them.")
-    if not typer.confirm(f"Delete these {count}? They may belong to a colleague's run in the same account", err=True):
+    if not typer.confirm(f"Delete {'this one' if count == 1 else f'these {count}'}?", err=True):
         raise Interrupted("nothing deleted.")

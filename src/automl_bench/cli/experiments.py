@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -79,11 +81,12 @@ def run(
     experiment = read_experiment(find_experiment(session, file))
     wishes = Wishes(jobs, keep, retry_failed, max_cost, keep_trained_hours)
     tally, rows = _run(session, experiment, wishes)
-    if as_json:
-        print_json({"experiment": experiment.name, "tally": _tally_json(tally), "results": rows})
-    else:
-        _print_results(experiment, rows)
-        _print_tally(experiment, tally)
+    with _left_comes_first(tally):
+        if as_json:
+            print_json({"experiment": experiment.name, "tally": _tally_json(tally), "results": rows})
+        else:
+            _print_results(experiment, rows)
+            _print_tally(experiment, tally)
     _end(tally)
 
 
@@ -114,12 +117,13 @@ def demo(
             fetch_into_workspace(dataset)
     experiment = read_experiment(find_experiment(session, Path("demo-cloud" if cloud else "demo")))
     tally, rows = _run(session, experiment, Wishes(jobs=jobs))
-    _print_results(experiment, rows)
-    _print_tally(experiment, tally)
-    if cloud:
-        _print_bill(session)
-    path = write_report(experiment.name)
-    console().print(f"report: {path}", markup=False)
+    with _left_comes_first(tally):
+        _print_results(experiment, rows)
+        _print_tally(experiment, tally)
+        if cloud:
+            _print_bill(session)
+        path = write_report(experiment.name)
+        console().print(f"report: {path}", markup=False)
     _end(tally)
 
 
@@ -201,12 +205,11 @@ def find_experiment(session: Session, file: Path) -> Path:
 
 def _run(session: Session, experiment: Experiment, wishes: Wishes) -> tuple[Tally, list[dict[str, Any]]]:
     from automl_bench.cli.display import RunDisplay
+    from automl_bench.cli.parting import say, stopping
     from automl_bench.cli.session import canonical, environment, self_measurement
-    from automl_bench.cli.verbs import say_left, say_stopping
     from automl_bench.report.rows import result_rows
     from automl_bench.store.records import ExperimentRecord
     from automl_bench.trials.conductor import Conductor
-    from automl_bench.trials.interruption import listening
     from automl_bench.trials.machine import Machine
     from automl_bench.trials.trial import Surroundings
 
@@ -214,7 +217,7 @@ def _run(session: Session, experiment: Experiment, wishes: Wishes) -> tuple[Tall
     providers = {name: session.bind(name) for name in {trial.provider for trial in trials}}
     with (
         session.store() as store,
-        listening(say_stopping, say_left) as stop,
+        stopping() as stop,
         RunDisplay(len(trials)) as display,
     ):
         for trial in trials:
@@ -229,7 +232,7 @@ def _run(session: Session, experiment: Experiment, wishes: Wishes) -> tuple[Tall
         )
         around = Surroundings(
             store=store,
-            machine=Machine(),
+            machine=Machine(session.machine_lock(say)),
             observers=session.observers,
             stop=stop,
             report=display.report,
@@ -238,9 +241,25 @@ def _run(session: Session, experiment: Experiment, wishes: Wishes) -> tuple[Tall
         )
         conductor = Conductor(experiment, providers, session.source, around, wishes, display.ended, session.bind)
         tally = conductor.run(trials)
-        rows = result_rows(store, experiment=experiment.name)
-        session.observers.tell("experiment_finished", name=experiment.name, results=rows)
+        with _left_comes_first(tally):
+            rows = result_rows(store, experiment=experiment.name)
+            session.observers.tell("experiment_finished", name=experiment.name, results=rows)
     return tally, rows
+
+
+@contextmanager
+def _left_comes_first(tally: Tally) -> Iterator[None]:
+    """Whatever ends the block early must not hide what remains at providers."""
+    from automl_bench.trials.teardown import complain
+
+    try:
+        yield
+    except KeyboardInterrupt:
+        complain(tally.left)
+        raise
+    except Exception as error:
+        complain(tally.left, because=error)
+        raise
 
 
 def _settings(experiment: Experiment, session: Session) -> dict[str, Any]:

@@ -6,16 +6,29 @@ import logging
 import os
 import sys
 import traceback
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from types import FrameType
+from typing import Annotated, Any, overload
 
 import typer
 
 from automl_bench import __version__
 from automl_bench.cli import ablate, bench_self, data, experiments, plan, providers, report, resources, results, verbs
-from automl_bench.errors import AutomlBenchError, ExitCode, InvalidMeasurement, ResourcesLeft
+from automl_bench.cli.streams import steady_streams
+from automl_bench.errors import (
+    AutomlBenchError,
+    ExitCode,
+    Interrupted,
+    InvalidMeasurement,
+    RecordsError,
+    ResourcesLeft,
+    WorkspaceError,
+)
 from automl_bench.settings.workspace import WORKSPACE_VARIABLE, Workspace
+from automl_bench.trials.command_lines import set_workspace_option
+from automl_bench.trials.interruption import handling
 
 app = typer.Typer(
     name="automl-bench",
@@ -63,15 +76,46 @@ def root(
     _debug = debug
     if workspace is not None:
         os.environ[WORKSPACE_VARIABLE] = str(workspace.absolute())
+        set_workspace_option(str(workspace))
     logging.basicConfig(
         level=logging.DEBUG if debug else logging.ERROR, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr
     )
+    logging.getLogger().addHandler(_TracebackFile(level=logging.WARNING))
+    for handler in logging.getLogger().handlers:
+        if not debug and not isinstance(handler, _TracebackFile):
+            handler.setFormatter(_OneLine("%(levelname)s %(name)s: %(message)s"))
     for noisy in ("matplotlib", "PIL", "urllib3", "asyncio"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     from automl_bench.settings.secrets import ScrubbingFilter
 
     for handler in logging.getLogger().handlers:
         handler.addFilter(ScrubbingFilter())
+
+
+class _OneLine(logging.Formatter):
+    """Leaves tracebacks out: they would bury what the line says."""
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802  # the name is logging's
+        return ""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return super().format(record).strip()
+
+
+class _TracebackFile(logging.Handler):
+    """Appends warnings, with their tracebacks, to the workspace's log file; nothing if it cannot be written."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.exc_info is None:
+            return
+        record.exc_text = None  # whatever another handler's formatter made of it
+        text = f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} {logging.Formatter().format(record)}\n"
+        record.exc_text = None
+        path = Workspace.current().log_file
+        with suppress(OSError):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("a", encoding="utf-8") as file:
+                file.write(text)
 
 
 app.add_typer(data.app, name="data", help="Datasets: list, show, fetch, import, check.")
@@ -89,30 +133,64 @@ app.command("bench-self", rich_help_panel="Results")(bench_self.bench_self)
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; every way out goes through here and ends with an `ExitCode`."""
-    sys.exit(run(arguments))
+    code: int = ExitCode.OK
+    try:
+        with steady_streams():
+            code = run(arguments)
+    except WorkspaceError as error:
+        code = code or _explain(error)
+    sys.exit(code)
 
 
 def run(arguments: list[str] | None = None) -> int:
     """Run one command and return its exit code."""
     try:
-        _mount_plugin_commands(sys.argv[1:] if arguments is None else arguments)
-        app(args=arguments, standalone_mode=False)
+        with handling(_interrupt):
+            _mount_plugin_commands(sys.argv[1:] if arguments is None else arguments)
+            outcome = app(args=arguments, standalone_mode=False)
+        # Without its standalone mode typer returns the code of an exit, that after Ctrl-C included.
+        code = outcome if isinstance(outcome, int) else ExitCode.OK
+    except (WorkspaceError, RecordsError) as error:
+        return _explain(_with_what_remains(error))
     except AutomlBenchError as error:
         return _explain(error)
     except typer.Exit as error:
-        return error.exit_code
+        code = error.exit_code
     except (typer.Abort, KeyboardInterrupt):
-        print("stopped.", file=sys.stderr)
-        return ExitCode.INTERRUPTED
-    except BrokenPipeError:
-        # The reader of our output went away, as `| head` does; nothing is left to say to it.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return ExitCode.OK
+        code = ExitCode.INTERRUPTED
     except SystemExit as error:
-        return error.code if isinstance(error.code, int) else ExitCode.UNEXPECTED
+        code = error.code if isinstance(error.code, int) else ExitCode.UNEXPECTED
     except Exception as error:  # noqa: BLE001  # the last resort of every command
-        return _explain_unexpected(error)
-    return ExitCode.OK
+        code = _explain_unexpected(error)
+        return _explain(left) if (left := _with_what_remains(None)) else code
+    if code == ExitCode.INTERRUPTED:
+        return _explain(_with_what_remains(None) or Interrupted("stopped on request.", remedy=""))
+    return code
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    """End a command that has nothing to tear down, whichever of the signals came."""
+    raise KeyboardInterrupt
+
+
+@overload
+def _with_what_remains(error: AutomlBenchError) -> AutomlBenchError: ...
+
+
+@overload
+def _with_what_remains(error: None) -> AutomlBenchError | None: ...
+
+
+def _with_what_remains(error: AutomlBenchError | None) -> AutomlBenchError | None:
+    """Return the error that names what this command leaves and is billed by the hour, where anything is."""
+    from automl_bench.cli.parting import billed_here
+    from automl_bench.trials.teardown import complain
+
+    try:
+        complain(billed_here(), because=error)
+    except ResourcesLeft as left:
+        return left
+    return error
 
 
 def _explain(error: AutomlBenchError) -> int:
@@ -125,6 +203,11 @@ def _explain(error: AutomlBenchError) -> int:
     details = error.reasons if isinstance(error, InvalidMeasurement) else details
     for line in details:
         print(scrub(f"  - {line}"), file=sys.stderr)
+    if isinstance(error, ResourcesLeft) and details:
+        from automl_bench.cli.parting import keep_list
+
+        where = keep_list(details)
+        print(f"This list is in {where}." if where else "This list could be written nowhere.", file=sys.stderr)
     return int(error.exit_code)
 
 

@@ -12,7 +12,7 @@ from functools import cached_property
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
-from automl_bench.contract import Capability, ManifestEntry, ProviderManifest, Variant
+from automl_bench.contract import Capability, ManifestEntry, Owner, ProviderManifest, Variant
 from automl_bench.errors import AutomlBenchError, DatasetNotFound, UsageError
 from automl_bench.providers.discovery import PluginRegistry
 from automl_bench.providers.dispatch import Provider
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from automl_bench.store import Store
     from automl_bench.store.records import TrialRecord
     from automl_bench.trials.experiment import Experiment
+    from automl_bench.trials.machine_lock import MachineLock
     from automl_bench.trials.material import MaterialSource
     from automl_bench.trials.trial import BoundProvider
 
@@ -46,6 +47,7 @@ class Session:
         self.workspace = workspace or Workspace.current()
         self.registry = registry or PluginRegistry()
         self._providers: dict[str, Provider] = {}
+        self._owner: Owner | None = None
 
     @cached_property
     def observers(self) -> Observers:
@@ -61,10 +63,46 @@ class Session:
         return MaterialSource(self.workspace.data, self.workspace.cache)
 
     def store(self) -> Store:
-        """Open the results file for writing."""
+        """Open the results file for writing; the workspace has an id from then on.
+
+        Raises:
+            WorkspaceError: If it cannot be written to, or belongs to another workspace.
+        """
+        from automl_bench.cli.parting import remember
+        from automl_bench.settings.workspace_identity import owner_here, settle
         from automl_bench.store import open_store
 
-        return open_store(self.workspace.store_path)
+        store = open_store(self.workspace.store_path)
+        try:
+            settled = settle(self.workspace, store)
+        except BaseException:
+            store.close()
+            raise
+        self._owner = owner_here(settled.workspace_id)
+        if settled.copy_of:
+            left = settled.left_to_original
+            print(
+                f"this workspace is a copy of workspace {settled.copy_of} and gets an id of its own, "
+                f"{settled.workspace_id}; {left or 'no'} resource{'' if left == 1 else 's'} that existed when it was "
+                f"copied {'is' if left == 1 else 'are'} left to the original",
+                file=sys.stderr,
+            )
+        remember(store)
+        return store
+
+    def machine_lock(self, say: Callable[[str], None]) -> MachineLock:
+        """Return the lock over this machine that processes and workspaces share."""
+        from automl_bench.trials.machine_lock import MachineLock
+
+        return MachineLock(str(self.workspace.root), say)
+
+    def owner(self) -> Owner | None:
+        """Return who asks, or None while the workspace has no id yet."""
+        from automl_bench.settings.workspace_identity import owner_here, read_marker
+
+        if self._owner is None and (marker := read_marker(self.workspace)) is not None:
+            self._owner = owner_here(marker.workspace_id)
+        return self._owner
 
     def store_to_read(self) -> Store:
         """Open the results file for reading.
@@ -108,6 +146,7 @@ class Session:
             secrets=Secrets(name, description.settings),
             cache_dir=self.workspace.cache / name,
             budget=file.budget,
+            whose=self.owner,
         )
 
     def missing_packages(self, name: str) -> list[str]:

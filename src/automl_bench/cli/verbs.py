@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
@@ -202,25 +201,47 @@ def teardown(
     min_side: MinSideOption = None,
     everything: Annotated[bool, typer.Option("--all", help="Everything in this workspace's ledger.")] = False,
     orphans: Annotated[
-        bool, typer.Option("--orphans", help="What providers list under our name prefix and no ledger knows.")
+        bool, typer.Option("--orphans", help="What providers list as this workspace's and no ledger knows.")
+    ] = False,
+    workspace: Annotated[
+        str, typer.Option("--workspace", metavar="ID", help="With --orphans: those of the workspace of this id.")
+    ] = "",
+    everyone: Annotated[
+        bool, typer.Option("--everyone", help="With --orphans: those of every workspace and of unknown owners.")
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before deleting orphans.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Delete what trials left at providers. Exit code 10 if something that may cost money remains.
 
+    --all leaves trials alone that a living process works on, and names them. --orphans deletes what this workspace made
+    and lost track of; what others made is only counted, unless --workspace ID or --everyone says so: then it is listed
+    with owner, age and price, and you are asked.
+
     \b
     Examples:
       automl-bench teardown local digits 10
       automl-bench teardown --all
-      automl-bench teardown --orphans          after a lost results file
+      automl-bench teardown --orphans          after a run whose answers were lost
+      automl-bench teardown --orphans --workspace 3fa94c     after a lost results folder
+      automl-bench teardown --orphans --everyone vertex      also what old versions made
     """
     from automl_bench.cli import clearing
+    from automl_bench.ownership import is_workspace_id
 
+    if (workspace or everyone) and not orphans:
+        raise UsageError("--workspace and --everyone go with --orphans.", remedy="Add --orphans.")
+    if workspace and not is_workspace_id(workspace):
+        raise UsageError(
+            f"{workspace!r} is no id of a workspace.", remedy="Give six hex digits, as `teardown --orphans` lists them."
+        )
+    if workspace and everyone:
+        raise UsageError("--workspace and --everyone exclude each other.", remedy="Give one of the two.")
     if everything or orphans:
         if dataset or shots or (provider and everything):
             raise UsageError("--all and --orphans take no trial.", remedy="Give either a trial or one of the two.")
-        clearing.clear(everything=everything, orphans=orphans, provider=provider, yes=yes, as_json=as_json)
+        whose = clearing.Whose(workspace, everyone, yes)
+        clearing.clear(everything=everything, orphans=orphans, provider=provider, whose=whose, as_json=as_json)
         return
     if not (provider and dataset and shots):
         raise UsageError("teardown needs PROVIDER DATASET SHOTS.", remedy="Or give --all or --orphans.")
@@ -248,6 +269,7 @@ def _build(
     as_json: bool,
 ) -> None:
     from automl_bench.contract import Stage
+    from automl_bench.trials.command_lines import trial_command
     from automl_bench.trials.single import build_stage, open_entries, working_on
 
     stage = Stage(name)
@@ -265,7 +287,7 @@ def _build(
     for entry in entries:
         price = "price unknown" if entry.hourly_usd is None else f"${entry.hourly_usd:.2f} an hour"
         out.print(f"  exists: {entry.kind} {entry.name} ({price})", markup=False)
-    console(stderr=True).print(f"Delete it with: automl-bench teardown {provider} {dataset} {shots}", markup=False)
+    console(stderr=True).print(f"Delete it with: {trial_command('teardown', trial.record)}", markup=False)
 
 
 @contextmanager
@@ -281,10 +303,10 @@ def _one_trial(
     endpoint: str,
 ) -> Iterator[Trial]:
     """Set up the trial that a verb's arguments name, with a progress bar and Ctrl-C handled."""
+    from automl_bench.cli.parting import say, stopping
     from automl_bench.cli.session import Session, parse_shots
-    from automl_bench.cli.sweeping import sweep_first, tell
+    from automl_bench.cli.sweeping import sweep_first
     from automl_bench.contract import Capability
-    from automl_bench.trials.interruption import listening
     from automl_bench.trials.machine import Machine
     from automl_bench.trials.trial import Surroundings, Trial
 
@@ -299,16 +321,16 @@ def _one_trial(
     material = session.source.material(record)
     with (
         session.store() as store,
-        listening(say_stopping, say_left) as stop,
+        stopping() as stop,
         progress_bar(f"{stage} {record.label}") as advance,
     ):
         around = Surroundings(
             store=store,
-            machine=Machine(),
+            machine=Machine(session.machine_lock(say)),
             observers=session.observers,
             stop=stop,
             report=lambda _trial, _stage, done, total, note: advance(done, total, note),
-            say=tell,
+            say=say,
         )
         sweep_first(session, store, stop=stop, but={record.trial_id})
         yield Trial(record, bound, material, around, adopted=endpoint)
@@ -380,16 +402,3 @@ def _print_accuracy(trial: TrialRecord, row: dict[str, Any]) -> None:
     if latency["p50"] is not None:
         p95 = f", p95 {latency['p95']:.1f}" if latency["p95"] is not None else ""
         out.print(f"latency p50 {latency['p50']:.1f}{p95} ms (n = {latency['n']})", markup=False)
-
-
-def say_stopping() -> None:
-    """Tell that teardown begins."""
-    print("\nstopping: tearing down what costs money. Press Ctrl-C again to leave at once.", file=sys.stderr)
-
-
-def say_left() -> None:
-    """Tell how to see and delete what remains."""
-    print(
-        "\nleft at once. See what remains: automl-bench resources; delete it: automl-bench teardown --all",
-        file=sys.stderr,
-    )

@@ -47,6 +47,21 @@ class Workspace:
         return self.results / "automl-bench.sqlite"
 
     @property
+    def marker(self) -> Path:
+        """The file that holds the workspace's id."""
+        return self.results / "workspace.json"
+
+    @property
+    def emergency_file(self) -> Path:
+        """What may still run and cost money, as the last command left it."""
+        return self.results / "left-running.txt"
+
+    @property
+    def log_file(self) -> Path:
+        """Warnings and the tracebacks behind them."""
+        return self.logs / "automl-bench.log"
+
+    @property
     def logs(self) -> Path:
         """Log files and tracebacks of unexpected errors."""
         return self.results / "logs"

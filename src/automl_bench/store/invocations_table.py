@@ -83,10 +83,10 @@ class InvocationsTable(ResultsFile):
 
         def job(connection: sqlite3.Connection) -> int:
             samples = self._keys.samples(connection, (row.sample_id for row in rows))
-            trial = self._keys.trial
+            keys = {trial_id: self._leased_key(connection, trial_id) for trial_id in {row.trial_id for row in rows}}
             values = [
                 (
-                    trial(connection, row.trial_id),
+                    keys[row.trial_id],
                     PHASE_CODES[row.phase],
                     samples[row.sample_id],
                     row.attempt,

@@ -67,7 +67,7 @@ class LoadTable(ResultsFile):
         row = _values(run)
 
         def job(connection: sqlite3.Connection) -> None:
-            key = self._keys.trial(connection, run.trial_id)
+            key = self._leased_key(connection, run.trial_id)
             connection.execute(
                 "INSERT INTO load_runs (trial_key, load_run_id, loop, settings, started_at, complete, valid, reasons,"
                 " summary, anchor_wall, anchor_ns) VALUES (?, ?, ?, ?, ?, 0, NULL, ?, ?, ?, ?)"
@@ -105,6 +105,10 @@ class LoadTable(ResultsFile):
 
         def job(connection: sqlite3.Connection) -> int:
             key = self._keys.load_run(connection, load_run_id)
+            trial = connection.execute(
+                "SELECT trial_id FROM load_runs JOIN trials USING (trial_key) WHERE run_key = ?", (key,)
+            ).fetchone()
+            self._leased_key(connection, trial[0])
             samples = self._keys.samples(connection, (row.sample_id for row in rows))
             values = [
                 (
@@ -138,6 +142,7 @@ class LoadTable(ResultsFile):
         row = _values(run)
 
         def job(connection: sqlite3.Connection) -> None:
+            self._leased_key(connection, run.trial_id)
             cursor = connection.execute(
                 "UPDATE load_runs SET loop = ?, settings = ?, started_at = ?, reasons = ?, summary = ?,"
                 " anchor_wall = ?, anchor_ns = ?, complete = ?, valid = ? WHERE load_run_id = ?",

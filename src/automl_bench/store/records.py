@@ -24,7 +24,21 @@ __all__ = [
     "StageStatus",
     "TrialRecord",
     "TrialStatus",
+    "WorkspaceRecord",
 ]
+
+
+@dataclass(frozen=True, slots=True)
+class WorkspaceRecord:
+    """Which workspace a results file belongs to.
+
+    Attributes:
+        workspace_id: Six hex digits.
+        root: The workspace's folder when it was last written to.
+    """
+
+    workspace_id: str
+    root: str
 
 
 class TrialStatus(StrEnum):
@@ -168,6 +182,8 @@ class LedgerEntry:
         created_clock: `elapsed.clock_stamp()` of the creation, or "".
         deleted_clock: `elapsed.clock_stamp()` of the deletion, or "".
         keep_until: ISO 8601, UTC: until when it stays after its trial has failed, as it was paid for once; or "".
+        scope: Account, region, namespace and so on in which it lies, as the hook `resource_scope` said; empty if
+            unknown.
     """
 
     trial_id: str
@@ -189,6 +205,7 @@ class LedgerEntry:
     created_clock: str = ""
     deleted_clock: str = ""
     keep_until: str = ""
+    scope: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,10 +16,12 @@ from typing import Any
 from urllib.parse import quote
 
 from automl_bench.contract import Json
-from automl_bench.errors import CorruptRecord, RecordsError
+from automl_bench.errors import CorruptRecord, LeaseLost, RecordsError, WorkspaceError
 from automl_bench.store import schema
 from automl_bench.store.keys import RowKeys
-from automl_bench.store.leases import OwnerAlive, owner_alive
+from automl_bench.store.leases import LeaseWatch, OwnerAlive, current_owner, owner_alive
+from automl_bench.store.network_files import refuse_network_files
+from automl_bench.store.records import LedgerEntry
 from automl_bench.store.sql_errors import is_busy, own_errors, translate
 from automl_bench.store.writer import BUSY_PATIENCE, GroupCommitWriter, Job, Result
 
@@ -88,6 +90,10 @@ class ResultsFile:
         self.path = path
         self.read_only = read_only
         self._alive = alive
+        self._watch = LeaseWatch()
+        self._fences: dict[str, int] = {}
+        self._worked_on: set[str] = set()
+        self._remembered: dict[int, LedgerEntry] = {}
         self._keys = RowKeys(path)
         self._readers: list[sqlite3.Connection] = []
         self._readers_lock = threading.Lock()
@@ -100,8 +106,15 @@ class ResultsFile:
                 self._readers.append(_open_for_reading(path))
             else:
                 self._write_connection = _open_for_writing(path, patience)
+            self._file = _identity(path)
         if self._write_connection is not None:
-            self._writer = GroupCommitWriter(self._write_connection, path, forget=self._keys.clear, patience=patience)
+            self._writer = GroupCommitWriter(
+                self._write_connection,
+                path,
+                verify=self._require_same_file,
+                forget=self._keys.clear,
+                patience=patience,
+            )
 
     # --- writing -----------------------------------------------------------------------------------------
 
@@ -127,6 +140,44 @@ class ResultsFile:
         """Wait until everything submitted so far is durable or has failed."""
         if self._writer is not None:
             self._write(lambda _connection: None)
+
+    def _require_same_file(self) -> None:
+        """Refuse to go on in a file that was deleted or replaced: SQLite would write to it without a word.
+
+        Raises:
+            WorkspaceError: If the path leads to another file now, or to none.
+        """
+        found = _identity(self.path)
+        if found != self._file:
+            done = "deleted" if found is None else "replaced by another file"
+            raise WorkspaceError(
+                f"The results file {self.path} was {done} while it was in use.",
+                remedy="Put it back if you have it, then run the same command again.",
+            )
+
+    def _leased_key(self, connection: sqlite3.Connection, trial_id: str) -> int:
+        """Return a trial's key for a write, if this process may write to the trial.
+
+        Raises:
+            LeaseLost: If another process holds the trial's lease, or took it since this one claimed it.
+            RecordsError: The trial was never saved.
+        """
+        key = self._keys.trial(connection, trial_id)
+        row = connection.execute("SELECT owner, fence FROM leases WHERE trial_key = ?", (key,)).fetchone()
+        self._require_lease(trial_id, row)
+        return key
+
+    def _require_lease(self, trial_id: str, row: tuple[str, int] | None) -> None:
+        fence = self._fences.get(trial_id)
+        if fence is not None and (row is None or row[1] != fence):
+            raise LeaseLost(
+                f"another process has taken trial {trial_id} over, as this one was not heard of for too long.",
+                remedy="Nothing of it was written or deleted since; `automl-bench status` shows how it goes on.",
+            )
+        if fence is None and row is not None and row[0] != current_owner():
+            raise LeaseLost(
+                f"another process works on trial {trial_id}.", remedy="Wait for it, or stop it, and run again."
+            )
 
     # --- reading -----------------------------------------------------------------------------------------
 
@@ -164,6 +215,7 @@ class ResultsFile:
             connection = self._readers.pop() if self._readers else None
         with own_errors(self.path):
             if connection is None:
+                self._require_same_file()
                 connection = _open_for_reading(self.path)
             try:
                 yield connection
@@ -193,6 +245,15 @@ class ResultsFile:
             self._write_connection = None
 
 
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Return what tells a file from another of the same path, or None if there is none."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
+
+
 def _connect(path: Path, query: str) -> sqlite3.Connection:
     connection = sqlite3.connect(
         f"file:{quote(str(path.absolute()))}?{query}",
@@ -211,6 +272,7 @@ def _connect(path: Path, query: str) -> sqlite3.Connection:
 
 
 def _open_for_writing(path: Path, patience: float) -> sqlite3.Connection:
+    refuse_network_files(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.exists() and not os.access(path, os.W_OK):
         # SQLite would open it for reading without a word, and the first row would be refused hours later.

@@ -223,6 +223,19 @@ FROM load_calls c JOIN load_runs r USING (run_key) JOIN trials t ON t.trial_key 
 """
 
 
+_OWNERSHIP = """
+CREATE TABLE workspace (
+    workspace_id TEXT NOT NULL,
+    root         TEXT NOT NULL
+);
+ALTER TABLE trials ADD COLUMN last_fence INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE leases ADD COLUMN fence INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE leases ADD COLUMN beat INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE leases ADD COLUMN seconds REAL NOT NULL DEFAULT 60;
+ALTER TABLE ledger ADD COLUMN scope TEXT NOT NULL DEFAULT '{}';
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Migration:
     """One numbered step.
@@ -253,6 +266,7 @@ CREATE TABLE reservations (
 MIGRATIONS: tuple[Migration, ...] = (
     Migration(1, _TRIALS + _WORK + _CALLS + _IMPORTED + _VIEWS),
     Migration(2, _MONEY),
+    Migration(3, _OWNERSHIP),
 )
 """All steps, oldest first. Append; never edit one that was published."""
 

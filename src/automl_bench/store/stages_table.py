@@ -42,7 +42,7 @@ class StagesTable(ResultsFile):
         """
 
         def job(connection: sqlite3.Connection) -> StageRecord:
-            key = self._keys.trial(connection, trial_id)
+            key = self._leased_key(connection, trial_id)
             connection.execute(
                 f"INSERT INTO stages ({_STORED})"
                 " VALUES (?, ?, 'running', '', '{}', ?, '', NULL, NULL, NULL, NULL, '', ?)"
@@ -76,7 +76,7 @@ class StagesTable(ResultsFile):
         """
 
         def job(connection: sqlite3.Connection) -> None:
-            key = self._keys.trial(connection, trial_id)
+            key = self._leased_key(connection, trial_id)
             moment = now()
             connection.execute(
                 "INSERT INTO operations (trial_key, stage, token, saved_at) VALUES (?, ?, ?, ?)"
@@ -103,7 +103,7 @@ class StagesTable(ResultsFile):
         """
 
         def job(connection: sqlite3.Connection) -> None:
-            key = self._keys.trial(connection, record.trial_id)
+            key = self._leased_key(connection, record.trial_id)
             moment = now()
             connection.execute(
                 f"INSERT INTO stages ({_STORED}) VALUES (?1, ?2, ?3, ?4, ?5, coalesce(nullif(?6, ''), ?13),"
@@ -148,7 +148,7 @@ class StagesTable(ResultsFile):
         names = [stage.value for stage in stages]
 
         def job(connection: sqlite3.Connection) -> None:
-            key = self._keys.trial(connection, trial_id)
+            key = self._leased_key(connection, trial_id)
             connection.executemany(
                 "UPDATE stages SET status = 'undone', token = '' WHERE trial_key = ? AND stage = ?"
                 " AND status IN ('done', 'running')",

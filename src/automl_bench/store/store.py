@@ -8,6 +8,7 @@ from typing import Self
 
 from automl_bench.store.invocations_table import InvocationsTable
 from automl_bench.store.leases import OwnerAlive, owner_alive
+from automl_bench.store.leases_table import LeasesTable
 from automl_bench.store.ledger_table import LedgerTable
 from automl_bench.store.load_table import LoadTable
 from automl_bench.store.provenance_table import ProvenanceTable
@@ -17,7 +18,16 @@ from automl_bench.store.trials_table import TrialsTable
 from automl_bench.store.writer import BUSY_PATIENCE
 
 
-class Store(TrialsTable, StagesTable, LedgerTable, InvocationsTable, LoadTable, ProvenanceTable, ReservationsTable):
+class Store(
+    TrialsTable,
+    LeasesTable,
+    StagesTable,
+    LedgerTable,
+    InvocationsTable,
+    LoadTable,
+    ProvenanceTable,
+    ReservationsTable,
+):
     """All that is kept of one workspace. Safe to use from any number of threads; open one in each process.
 
     Every method that writes returns once its rows are on the disk; `submit_…` returns a future instead. Close it, or
@@ -41,7 +51,7 @@ def open_store(
     Args:
         path: The SQLite file; its folder is created.
         read_only: Only read, for example while another process writes. An older file is still brought forward.
-        alive: Tells whether the owner of a lease lives; replaced in tests.
+        alive: Tells whether the owner of a lease is known to have ended; replaced in tests.
         patience: Seconds to wait for a lock that another process holds.
 
     Raises:

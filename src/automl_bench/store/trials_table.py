@@ -1,12 +1,11 @@
-"""Trials, who works on them, and the experiments they belong to."""
+"""Trials, and the experiments they belong to."""
 
 from __future__ import annotations
 
 import sqlite3
-import time
+from concurrent.futures import Future
 from typing import Any
 
-from automl_bench.store.leases import LEASE_SECONDS
 from automl_bench.store.records import ExperimentRecord, TrialRecord, TrialStatus
 from automl_bench.store.results_file import ResultsFile, SqlValue, from_json, now, to_json
 
@@ -19,7 +18,7 @@ ANY = object()
 
 
 class TrialsTable(ResultsFile):
-    """Reads and writes trials, leases and experiments."""
+    """Reads and writes trials and experiments."""
 
     def save_trial(self, trial: TrialRecord) -> None:
         """Insert a trial; one that is there already stays as it is, its status too.
@@ -104,80 +103,21 @@ class TrialsTable(ResultsFile):
             reason: One sentence where it failed or is infeasible.
 
         Raises:
+            LeaseLost: Another process works on it.
             RecordsError: The trial was never saved.
         """
+        self.submit_trial_status(trial_id, status, reason).result()
+
+    def submit_trial_status(self, trial_id: str, status: TrialStatus, reason: str = "") -> Future[None]:
+        """Queue where a trial stands; the future raises as `set_trial_status`."""
 
         def job(connection: sqlite3.Connection) -> None:
-            key = self._keys.trial(connection, trial_id)
+            key = self._leased_key(connection, trial_id)
             connection.execute(
                 "UPDATE trials SET status = ?, reason = ? WHERE trial_key = ?", (status.value, reason, key)
             )
 
-        self._write(job)
-
-    # --- leases ------------------------------------------------------------------------------------------
-
-    def claim_trial(self, trial_id: str, owner: str) -> bool:
-        """Take the lease of a trial, so that no two processes work on it.
-
-        A lease of a process of this machine that has ended is taken over at once; that of another machine when its
-        last heartbeat is older than `leases.LEASE_SECONDS`.
-
-        Args:
-            trial_id: The trial.
-            owner: `leases.current_owner()`.
-
-        Returns:
-            True if the trial is the owner's now, or was already.
-
-        Raises:
-            RecordsError: The trial was never saved.
-        """
-
-        def job(connection: sqlite3.Connection) -> bool:
-            key = self._keys.trial(connection, trial_id)
-            held = connection.execute("SELECT owner, heartbeat_at FROM leases WHERE trial_key = ?", (key,)).fetchone()
-            moment = time.time()
-            if held is not None and held[0] != owner:
-                alive = self._alive(held[0])
-                if alive or (alive is None and moment - held[1] < LEASE_SECONDS):
-                    return False
-            connection.execute(
-                "INSERT INTO leases VALUES (?1, ?2, ?3, ?3) ON CONFLICT (trial_key) DO UPDATE SET"
-                " claimed_at = CASE owner WHEN ?2 THEN claimed_at ELSE ?3 END, owner = ?2, heartbeat_at = ?3",
-                (key, owner, moment),
-            )
-            return True
-
-        return self._write(job)
-
-    def heartbeat(self, trial_id: str, owner: str) -> bool:
-        """Renew a lease.
-
-        Returns:
-            False if the owner does not hold it (any more) and must stop working on the trial.
-        """
-
-        def job(connection: sqlite3.Connection) -> bool:
-            key = self._keys.trial(connection, trial_id)
-            sql = "UPDATE leases SET heartbeat_at = ? WHERE trial_key = ? AND owner = ?"
-            return connection.execute(sql, (time.time(), key, owner)).rowcount == 1
-
-        return self._write(job)
-
-    def release_trial(self, trial_id: str, owner: str) -> None:
-        """Give a lease back; a lease of somebody else stays."""
-
-        def job(connection: sqlite3.Connection) -> None:
-            key = self._keys.trial(connection, trial_id)
-            connection.execute("DELETE FROM leases WHERE trial_key = ? AND owner = ?", (key, owner))
-
-        self._write(job)
-
-    def trial_owner(self, trial_id: str) -> str | None:
-        """Return who holds the lease of a trial, living or not, or None."""
-        rows = self._read("SELECT owner FROM leases JOIN trials USING (trial_key) WHERE trial_id = ?", (trial_id,))
-        return str(rows[0][0]) if rows else None
+        return self._submit(job)
 
     # --- experiments -------------------------------------------------------------------------------------
 

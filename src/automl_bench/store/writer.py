@@ -59,6 +59,7 @@ class GroupCommitWriter:
     Args:
         connection: In autocommit mode, opened with `check_same_thread=False`; nobody else may use it.
         path: The results file, for messages.
+        verify: Called before each transaction; what it raises is told to the producers.
         forget: Called after a rollback: what was learned from rows that are not there any more is to be forgotten.
         patience: Seconds to wait for a lock that another process holds.
     """
@@ -68,11 +69,13 @@ class GroupCommitWriter:
         connection: sqlite3.Connection,
         path: Path,
         *,
+        verify: Callable[[], None] = lambda: None,
         forget: Callable[[], None] = lambda: None,
         patience: float = BUSY_PATIENCE,
     ) -> None:
         self._connection = connection
         self._path = path
+        self._verify = verify
         self._forget = forget
         self._patience = patience
         self._queue: queue.SimpleQueue[_Ticket | None] = queue.SimpleQueue()
@@ -163,6 +166,7 @@ class GroupCommitWriter:
 
     def _begin(self) -> None:
         """Take the write lock; SQLite's own busy handler waits inside, this loop only bounds the whole."""
+        self._verify()
         deadline = time.monotonic() + self._patience
         while True:
             try:

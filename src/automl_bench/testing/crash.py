@@ -31,7 +31,7 @@ from typing import Any, Literal, Self
 
 from automl_bench.hookspecs import PROJECT_NAME
 
-LEDGER_WRITES = ("ledger_intend", "ledger_created", "ledger_deleting", "ledger_deleted", "save_operation")
+LEDGER_WRITES = ("ledger_intend", "ledger_created", "submit_deleting", "submit_deleted", "save_operation")
 """The store's methods whose rows say what exists at a provider or runs there."""
 
 PRELOADED = (

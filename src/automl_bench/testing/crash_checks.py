@@ -58,7 +58,9 @@ class CrashChecks:
             shutil.rmtree(root / "results")
             if not bench.description.on_this_machine:
                 shutil.rmtree(root / ".automl-bench", ignore_errors=True)
-            ended = bench.command("teardown", "--orphans", "--yes", bench.wishes.provider, root=root)
+            # With its marker gone, this workspace cannot tell its own from a colleague's.
+            options = ("--orphans", "--everyone", "--yes")
+            ended = bench.command("teardown", *options, bench.wishes.provider, root=root)
             assert ended.returncode == ExitCode.OK, f"{crash}, then orphans: {ended.stderr}"
             assert list(bench.service.resources()) == [], f"{crash}, then orphans: left behind"
 

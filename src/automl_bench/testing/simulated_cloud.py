@@ -33,6 +33,8 @@ from automl_bench.testing.simulated_services import SERVICES
 
 __all__ = ["SINGLE_FAULTS", "BillLine", "SimulatedCloud", "Thing"]
 
+HOME = "home"
+"""The region where none is named."""
 LIST_LAG_SECONDS = 0.25
 """Real time until a new resource appears in lists."""
 LOCK_SECONDS = 30.0
@@ -96,11 +98,13 @@ class SimulatedCloud:
     Args:
         path: Its file; made when it is first used.
         speed: Virtual seconds in a real one.
+        region: Where in the cloud: each region knows of what lies in it alone.
     """
 
-    def __init__(self, path: Path, speed: float) -> None:
+    def __init__(self, path: Path, speed: float, region: str = HOME) -> None:
         self.path = path
         self.speed = speed
+        self.region = region
 
     # --- control requests ---------------------------------------------------------------------------------------
 
@@ -143,6 +147,7 @@ class SimulatedCloud:
             ConnectionLost: If the cloud was told to lose the answer; the thing exists then.
         """
         now = time.time()
+        details["region"] = self.region
         thing = Thing(f"{kind}-{secrets.token_hex(4)}", kind, name, service, now, now + seconds / self.speed, details)
         with self._open() as connection:
             connection.execute(
@@ -159,7 +164,11 @@ class SimulatedCloud:
         query = f"SELECT {_COLUMNS} FROM things WHERE substr(name, 1, ?) = ? AND created < ? ORDER BY created, rowid"
         with self._open() as connection:
             rows = connection.execute(query, (len(prefix), prefix, time.time() - LIST_LAG_SECONDS)).fetchall()
-        return [_thing(row) for row in rows if row[6] is None or row[6] > time.time()]
+        listed = [_thing(row) for row in rows if row[6] is None or row[6] > time.time()]
+        return [thing for thing in listed if self._is_here(thing)]
+
+    def _is_here(self, thing: Thing) -> bool:
+        return bool(thing.details.get("region", HOME) == self.region)
 
     def get(self, thing_id: str) -> Thing:
         """Return one thing by its id, at once.
@@ -169,7 +178,7 @@ class SimulatedCloud:
         """
         with self._open() as connection:
             row = connection.execute(f"SELECT {_COLUMNS} FROM things WHERE id = ?", (thing_id,)).fetchone()
-        if row is None or (row[6] is not None and row[6] <= time.time()):
+        if row is None or (row[6] is not None and row[6] <= time.time()) or not self._is_here(_thing(row)):
             raise ResourceMissing(f"there is no {thing_id} in the simulated cloud.", resource=thing_id)
         return _thing(row)
 

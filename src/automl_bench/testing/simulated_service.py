@@ -11,7 +11,7 @@ import json
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -35,6 +35,8 @@ from automl_bench.contract import (
     Stage,
     TrainingSet,
     TrialContext,
+    owner_from_tags,
+    owner_tags,
 )
 from automl_bench.errors import RateLimited, RequestRefused, ResourceMissing, Unauthenticated
 from automl_bench.hookspecs import hookimpl
@@ -87,6 +89,12 @@ DESCRIPTION = ProviderDescription(
             env="AUTOML_BENCH_SIMULATED_SPEED",
             default="2000",
         ),
+        Setting(
+            "region",
+            "Region of the simulated cloud; each knows of what lies in it alone.",
+            env="AUTOML_BENCH_SIMULATED_REGION",
+            default="home",
+        ),
     ),
     variants={name: {"service": name} for name in SERVICES},
     default_variant="quick",
@@ -121,7 +129,12 @@ def upload(context: TrialContext, training_set: TrainingSet) -> Operation:
     from automl_bench.testing.simulated_learning import view
 
     service, cloud = _service(context), _cloud(context)
-    stored = _ensure(context, "upload", DATASET, lambda name: cloud.create(DATASET, name, service.name))
+    stored = _ensure(
+        context,
+        "upload",
+        DATASET,
+        lambda name: cloud.create(DATASET, name, service.name, tags=_tags(context)),
+    )
     rows = [
         (item.sample.sample_id, item.label, view(item.sample.path, item.sample.sample_id, service).tobytes())
         for item in (*training_set.train, *training_set.validation)
@@ -142,7 +155,13 @@ def train(context: TrialContext) -> Operation:
         "train",
         MODEL,
         lambda name: cloud.create(
-            MODEL, name, service.name, seconds=service.queue_seconds + work, dataset=dataset["dataset"], work=work
+            MODEL,
+            name,
+            service.name,
+            seconds=service.queue_seconds + work,
+            dataset=dataset["dataset"],
+            work=work,
+            tags=_tags(context),
         ),
     )
     return Operation(OperationState.RUNNING, token=json.dumps([MODEL, model.resource_id]), poll_after=0.02)
@@ -157,7 +176,12 @@ def deploy(context: TrialContext) -> Operation:
         "deploy",
         ENDPOINT,
         lambda name: cloud.create(
-            ENDPOINT, name, service.name, seconds=service.deploy_seconds, model=context.results[Stage.TRAIN]["model"]
+            ENDPOINT,
+            name,
+            service.name,
+            seconds=service.deploy_seconds,
+            model=context.results[Stage.TRAIN]["model"],
+            tags=_tags(context),
         ),
     )
     return Operation(OperationState.RUNNING, token=json.dumps([ENDPOINT, endpoint.resource_id]), poll_after=0.02)
@@ -197,6 +221,13 @@ def export_manifest(context: ProviderContext, dataset: str, entries: Sequence[Ma
     """List samples by id and split."""
     rows = [{"sample": entry.sample.sample_id, "split": entry.split, "label": ""} for entry in entries]
     return ProviderManifest(rows=rows, label_at=("label",))
+
+
+@hookimpl
+def resource_scope(context: ProviderContext) -> Mapping[str, str]:
+    """Say which cloud and which of its regions the settings lead to; no request."""
+    cloud = _cloud(context)
+    return {"cloud_file": str(cloud.path.resolve()), "region": cloud.region}
 
 
 @hookimpl
@@ -258,7 +289,7 @@ def cloud_of(context: ProviderContext) -> SimulatedCloud:
 
 
 def _cloud(context: ProviderContext) -> SimulatedCloud:
-    from automl_bench.testing.simulated_cloud import SimulatedCloud
+    from automl_bench.testing.simulated_cloud import HOME, SimulatedCloud
 
     named = context.settings.get("cloud_file", "")
     try:
@@ -269,7 +300,8 @@ def _cloud(context: ProviderContext) -> SimulatedCloud:
         raise RequestRefused(
             f"the setting speed is {context.settings['speed']!r}.", remedy="Give a number above 0, such as 2000."
         )
-    return SimulatedCloud(Path(named) if named else context.cache_dir / "cloud.sqlite", speed)
+    path = Path(named) if named else context.cache_dir / "cloud.sqlite"
+    return SimulatedCloud(path, speed, context.settings.get("region", "") or HOME)
 
 
 def _service(context: ProviderContext) -> SimulatedService:
@@ -304,6 +336,10 @@ def _ask(context: ProviderContext, request: Callable[[], Answer], at: str) -> An
     return request()
 
 
+def _tags(context: ProviderContext) -> dict[str, str]:
+    return {} if context.owner is None else owner_tags(context.owner)
+
+
 def _ensure(context: TrialContext, at: str, kind: str, make: Callable[[str], Thing]) -> Resource:
     cloud, service = _cloud(context), _service(context)
 
@@ -335,6 +371,8 @@ def _resource(cloud: SimulatedCloud, thing: Thing) -> Resource:
         hourly_usd=SERVICES[thing.service].endpoint_hour_usd * cloud.speed if thing.kind == ENDPOINT else 0.0,
         delete_by_hand=f"sqlite3 {cloud.path} \"DELETE FROM things WHERE id = '{thing.id}'\"",
         since=datetime.fromtimestamp(thing.created, UTC).isoformat(timespec="seconds"),
+        owner=owner_from_tags(thing.details.get("tags", {})),
+        scope={"cloud_file": str(cloud.path.resolve()), "region": cloud.region},
     )
 
 

@@ -17,18 +17,22 @@ from automl_bench.errors import (
     DeadlinePassed,
     Infeasible,
     Interrupted,
+    LeaseLost,
     OperationUnfinished,
+    OtherScope,
     WorkLeft,
 )
-from automl_bench.store.leases import LEASE_SECONDS, current_owner
+from automl_bench.store.leases import LEASE_SECONDS
 from automl_bench.store.records import TrialRecord, TrialStatus
 from automl_bench.trials.budget import Budget
+from automl_bench.trials.claims import Claims
 from automl_bench.trials.endings import Endings, Tally
 from automl_bench.trials.error_meaning import Moment
 from automl_bench.trials.experiment import Experiment, missing_stages
 from automl_bench.trials.extent import Extent, deadline, extent_of
 from automl_bench.trials.material import MaterialSource
 from automl_bench.trials.measuring import invoke_together, is_done, load
+from automl_bench.trials.scopes import require_same_scope
 from automl_bench.trials.teardown import provider_context
 from automl_bench.trials.trial import BoundProvider, Surroundings, Trial
 from automl_bench.trials.waiting import first_sentence, patiently
@@ -102,9 +106,7 @@ class Conductor:
             keep_trained_hours=experiment.keep_trained_hours if hours is None else hours,
             on_end=on_end,
         )
-        self._owner = current_owner()
-        self._claims_lock = threading.Lock()
-        self._claims: set[str] = set()
+        self._claims = Claims(around.store, around.say)
         self._budget = Budget(wishes.max_cost, around.store, providers, around.say)
         self._access: dict[str, AutomlBenchError | None] = {}
         self._access_lock = threading.Lock()
@@ -121,7 +123,11 @@ class Conductor:
         pending = [trial for trial in trials if self._is_wanted(trial)]
         groups = self._group(pending)
         workers = self._wishes.jobs or max(1, min(MOST_AT_ONCE, len(groups)))
-        with self._budget.opened(trials), ThreadPoolExecutor(max_workers=1, thread_name_prefix="sweep") as sweeper:
+        with (
+            self._claims,
+            self._budget.opened(trials),
+            ThreadPoolExecutor(max_workers=1, thread_name_prefix="sweep") as sweeper,
+        ):
             with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="trial") as pool:
                 futures = [pool.submit(self._run_group, group) for group in groups]
                 self._accompany(futures, {trial.trial_id for trial in pending}, sweeper)
@@ -131,7 +137,7 @@ class Conductor:
         return self._endings.settle()
 
     def _accompany(self, futures: Sequence[Future[None]], pending: set[str], sweeper: ThreadPoolExecutor) -> None:
-        """Wait for all groups; renew their leases, and try again now and then to delete what could not be deleted."""
+        """Wait for all groups; renew reservations, and try again now and then to delete what could not be deleted."""
         waiting = set(futures)
         beat = swept = time.monotonic()
         sweeping: Future[None] | None = None
@@ -140,22 +146,15 @@ class Conductor:
             _, waiting = wait(waiting, timeout=0.2, return_when=FIRST_COMPLETED)
             now = time.monotonic()
             if now - beat > LEASE_SECONDS / 4:
-                self._renew_leases()
+                self._renew_reservations()
                 beat = now
             idle = sweeping is None or sweeping.done()
             if idle and self._endings.has_left and now - swept > SWEEP_EVERY_SECONDS:
                 sweeping = sweeper.submit(self._endings.sweep, self._bind, pending - self._endings.ended)
                 swept = now
 
-    def _renew_leases(self) -> None:
-        """Tell other machines that share the results file that these trials are being worked on."""
-        with self._claims_lock:
-            claims = list(self._claims)
-        for trial_id in claims:
-            try:
-                self._around.store.heartbeat(trial_id, self._owner)
-            except AutomlBenchError as error:
-                log.warning("a lease was not renewed: %s", error)
+    def _renew_reservations(self) -> None:
+        """Tell other processes that this one's reservations still count."""
         try:
             self._budget.renew()
         except AutomlBenchError as error:
@@ -202,23 +201,11 @@ class Conductor:
     @contextmanager
     def _claimed(self, record: TrialRecord) -> Iterator[bool]:
         """Hold a trial's lease, so that no other process works on it."""
-        store = self._around.store
-        store.save_trial(record)
-        if not store.claim_trial(record.trial_id, self._owner):
-            self._endings.busy(record)
-            yield False
-            return
-        with self._claims_lock:
-            self._claims.add(record.trial_id)
-        try:
-            yield True
-        finally:
-            with self._claims_lock:
-                self._claims.discard(record.trial_id)
-            try:
-                store.release_trial(record.trial_id, self._owner)
-            except AutomlBenchError as error:
-                log.warning("%s: its lease was not given back: %s", record.label, error)
+        self._around.store.save_trial(record)
+        with self._claims.holding(record.trial_id, self._around.stop) as mine:
+            if not mine:
+                self._endings.busy(record)
+            yield mine
 
     def _begin(self, records: Sequence[TrialRecord], held: ExitStack) -> list[Trial]:
         """Set the trials of a group up, reserve their money together, and try the credentials."""
@@ -271,6 +258,8 @@ class Conductor:
         """Try the credentials."""
         try:
             self._check_access(record.provider)
+            lines = self._around.store.ledger(trial_id=record.trial_id, open_only=True)
+            require_same_scope(self._providers[record.provider], lines)
         except Exception as error:  # noqa: BLE001  # becomes the trial's row; a bug is logged by _reason
             self._not_begun(record, error)
             return False
@@ -396,6 +385,6 @@ def _status_after(error: Exception) -> TrialStatus:
     """Return how a trial stands after an error: an unfinished operation keeps it running, and not torn down."""
     if isinstance(error, Interrupted):
         return TrialStatus.INTERRUPTED
-    if isinstance(error, OperationUnfinished):
+    if isinstance(error, (LeaseLost, OperationUnfinished, OtherScope)):
         return TrialStatus.RUNNING
     return TrialStatus.FAILED

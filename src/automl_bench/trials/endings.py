@@ -9,8 +9,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from automl_bench.contract import Stage
-from automl_bench.errors import AutomlBenchError
+from automl_bench.errors import AutomlBenchError, LeaseLost
 from automl_bench.store.records import LedgerEntry, TrialRecord, TrialStatus
+from automl_bench.trials.claims import require_lease
 from automl_bench.trials.experiment import Experiment, missing_stages
 from automl_bench.trials.retention import is_retained, kept_until, let_go_of, parted
 from automl_bench.trials.sweeping import due, still_open, sweep
@@ -88,7 +89,11 @@ class Endings:
         Teardown comes first, as a kill in between must not hide it.
         """
         try:
+            require_lease(self._around.store, record.trial_id)
             self._clear(record, status)
+        except LeaseLost as error:
+            self.busy(record, first_sentence(error))
+            return
         except Exception as error:
             log.exception("the teardown of %s failed", record.label)
             self._unwritten(f"{record.label}: its teardown did not end: {first_sentence(error)}")
@@ -105,7 +110,7 @@ class Endings:
         else:
             self._write(record, lambda: store.set_trial_status(trial_id, TrialStatus.TEARING_DOWN))
             if status in (TrialStatus.DONE, TrialStatus.INTERRUPTED):
-                self._tear_down(record, store.ledger(trial_id=trial_id, open_only=True))
+                self._tear_down(record, store.open_lines(trial_id))
             else:
                 self.let_go(record)
 
@@ -120,7 +125,7 @@ class Endings:
 
     def finish_teardown(self, record: TrialRecord) -> None:
         """Delete what a teardown that was cut short did not come to; what it left to its retention stays."""
-        lines = self._around.store.ledger(trial_id=record.trial_id, open_only=True)
+        lines = self._around.store.open_lines(record.trial_id)
         self._tear_down(record, [line for line in lines if not is_retained(line)])
 
     def _set_aside(self, record: TrialRecord) -> None:
@@ -129,11 +134,11 @@ class Endings:
         What was paid for, as a training, stays; whatever of it may cost by the hour is named.
         """
         store, trial_id = self._around.store, record.trial_id
-        entries = store.ledger(trial_id=trial_id, open_only=True)
+        entries = store.open_lines(trial_id)
         serving = [entry for entry in entries if entry.stage is Stage.DEPLOY]
         self.remember(let_go_of(store, self._providers, trial_id, serving, self._around.insistence))
         self._write(record, lambda: store.mark_stages_undone(trial_id, [Stage.DEPLOY]))
-        for entry in store.ledger(trial_id=trial_id, open_only=True):
+        for entry in store.open_lines(trial_id):
             if entry.hourly_usd != 0.0:
                 named = Leftover(entry.provider, resource_of(entry), "unfinished: run the same command again")
                 with self._lock:
@@ -171,11 +176,11 @@ class Endings:
         with self._lock:
             self.tally.interrupted += len(records)
 
-    def busy(self, record: TrialRecord) -> None:
-        """Count a trial that another process works on, and tell."""
+    def busy(self, record: TrialRecord, reason: str = "another automl-bench process works on it") -> None:
+        """Count a trial that another process works on, and tell; it is left to that process as it is."""
         with self._lock:
             self.tally.busy += 1
-        self._on_end(record, TrialStatus.RUNNING, "another automl-bench process works on it")
+        self._on_end(record, TrialStatus.RUNNING, reason)
 
     # --- what is left -------------------------------------------------------------------------------------------
 

@@ -7,11 +7,17 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from automl_bench.contract import Resource, Stage
 from automl_bench.store import Store
 from automl_bench.store.records import LedgerEntry, TrialRecord
+from automl_bench.trials.claims import require_lease
+from automl_bench.trials.scopes import require_same_scope
 from automl_bench.trials.waiting import interrupted, pause
+
+if TYPE_CHECKING:
+    from automl_bench.trials.trial import BoundProvider
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +35,7 @@ class TrialLedger:
         name_for: Gives the deterministic name of a kind.
         settle_seconds: How long the provider's lists may lag behind.
         stop: Set when the user wants to end: then nothing more is created.
+        bound: The provider, for where its settings lead.
     """
 
     def __init__(
@@ -40,6 +47,7 @@ class TrialLedger:
         name_for: Callable[[str], str],
         settle_seconds: float,
         stop: threading.Event,
+        bound: BoundProvider,
     ) -> None:
         self._store = store
         self._trial = trial
@@ -47,6 +55,7 @@ class TrialLedger:
         self._name_for = name_for
         self._settle_seconds = settle_seconds
         self._stop = stop
+        self._bound = bound
 
     def ensure(
         self,
@@ -62,10 +71,9 @@ class TrialLedger:
             raise interrupted()
         name = name or self._name_for(kind)
         # Created or not, a resource made a moment ago may not show in the provider's lists yet.
-        made_before = any(
-            entry.kind == kind and entry.name == name
-            for entry in self._store.ledger(trial_id=self._trial.trial_id, open_only=True)
-        )
+        lines = self._store.ledger(trial_id=self._trial.trial_id, open_only=True)
+        made_before = [entry for entry in lines if entry.kind == kind and entry.name == name]
+        require_same_scope(self._bound, made_before)
         entry = self._store.ledger_intend(
             LedgerEntry(
                 trial_id=self._trial.trial_id,
@@ -75,9 +83,11 @@ class TrialLedger:
                 kind=kind,
                 name=name,
                 hourly_usd=hourly_usd,
+                scope=self._bound.scope,
             )
         )
         found = self._find(find, name, self._settle_seconds if made_before else 0.0)
+        require_lease(self._store, self._trial.trial_id)
         resource = found if found is not None else create(name)
         if resource.hourly_usd is None and hourly_usd is not None:
             resource = replace(resource, hourly_usd=hourly_usd)

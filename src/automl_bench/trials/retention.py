@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from automl_bench.contract import Stage
+from automl_bench.errors import RecordsError, WorkspaceError
 from automl_bench.store import Store
 from automl_bench.store.records import LedgerEntry, LedgerState, StageStatus, TrialRecord
-from automl_bench.trials.teardown import Leftover, tear_down
+from automl_bench.trials.teardown import Leftover, tear_down, written_if_possible
 from automl_bench.trials.trial import BUILDING_STAGES, BoundProvider
 from automl_bench.trials.waiting import Insistence
 
@@ -38,8 +39,11 @@ def parted(
 
     What stays was paid for once, by a stage that is done, at a service elsewhere; what this machine computed goes.
     """
-    entries = store.ledger(trial_id=trial.trial_id, open_only=True)
-    done = {record.stage for record in store.stages(trial.trial_id) if record.status is StageStatus.DONE}
+    entries = store.open_lines(trial.trial_id)
+    try:
+        done = {record.stage for record in store.stages(trial.trial_id) if record.status is StageStatus.DONE}
+    except (RecordsError, WorkspaceError):
+        done = set()  # nothing could be found again without its records
     local = trial.provider in providers and providers[trial.provider].provider.description.on_this_machine
     kept = [] if hours <= 0 or local else [entry for entry in entries if _is_usable(entry, done)]
     return kept, [entry for entry in entries if entry not in kept]
@@ -59,9 +63,10 @@ def let_go_of(
 ) -> list[Leftover]:
     """Delete some of a trial's resources; a stage of which nothing is left was not done any more."""
     left = tear_down(store, providers, entries, insistence)
-    remaining = {entry.stage for entry in store.ledger(trial_id=trial_id, open_only=True)}
+    remaining = {entry.stage for entry in store.open_lines(trial_id)}
     gone = {entry.stage for entry in entries} - remaining
-    store.mark_stages_undone(trial_id, [stage for stage in BUILDING_STAGES if stage in gone])
+    with written_if_possible(f"stages of trial {trial_id}"):
+        store.mark_stages_undone(trial_id, [stage for stage in BUILDING_STAGES if stage in gone])
     return left
 
 

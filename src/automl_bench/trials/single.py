@@ -6,13 +6,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from automl_bench.contract import Stage
-from automl_bench.errors import OperationUnfinished, ResourceConflict, UsageError
+from automl_bench.errors import LeaseLost, OperationUnfinished, OtherScope, ResourceConflict, UsageError
 from automl_bench.measurement.accuracy_pass import PassSettings
 from automl_bench.measurement.load import LoadSettings
-from automl_bench.store.leases import current_owner
 from automl_bench.store.records import LedgerEntry, LoadRun, StageRecord, StageStatus, TrialStatus
+from automl_bench.trials.claims import Claims
+from automl_bench.trials.command_lines import trial_command
 from automl_bench.trials.measuring import invoke_together, load
-from automl_bench.trials.teardown import Leftover, complain, resource_of, tear_down
+from automl_bench.trials.scopes import require_same_scope
+from automl_bench.trials.teardown import Leftover, complain, resource_of, tear_down, written_if_possible
 from automl_bench.trials.trial import Trial
 from automl_bench.trials.waiting import first_sentence
 
@@ -22,19 +24,19 @@ def working_on(trial: Trial) -> Iterator[None]:
     """Hold a trial's lease while a verb works on it.
 
     Raises:
+        OtherScope: If what it left lies where the settings do not lead.
         ResourceConflict: If another automl-bench process works on it.
     """
-    store, trial_id, owner = trial.around.store, trial.record.trial_id, current_owner()
+    store, trial_id = trial.around.store, trial.record.trial_id
     store.save_trial(trial.record)
-    if not store.claim_trial(trial_id, owner):
-        raise ResourceConflict(
-            f"another automl-bench process works on {trial.record.label}.", remedy="Wait for it, or stop it first."
-        )
-    try:
-        store.set_trial_status(trial_id, TrialStatus.RUNNING)
+    with Claims(store, trial.around.say) as claims, claims.holding(trial_id, trial.around.stop) as mine:
+        if not mine:
+            raise ResourceConflict(
+                f"another automl-bench process works on {trial.record.label}.", remedy="Wait for it, or stop it first."
+            )
+        require_same_scope(trial.bound, open_entries(trial))
+        store.submit_trial_status(trial_id, TrialStatus.RUNNING)
         yield
-    finally:
-        store.release_trial(trial_id, owner)
 
 
 def build_stage(trial: Trial, stage: Stage) -> StageRecord:
@@ -52,15 +54,15 @@ def build_stage(trial: Trial, stage: Stage) -> StageRecord:
     _use_again(trial)
     try:
         return trial.build(stage)
+    except (LeaseLost, OtherScope):
+        raise
     except Exception as error:
         costly = [entry for entry in open_entries(trial) if entry.stage is stage and entry.hourly_usd != 0.0]
         if isinstance(error, OperationUnfinished) and stage is not Stage.DEPLOY:
             left = [Leftover(entry.provider, resource_of(entry), first_sentence(error)) for entry in costly]
         else:
             left = tear_down(trial.around.store, {trial.record.provider: trial.bound}, costly, trial.around.insistence)
-        if left:
-            trial.around.say(first_sentence(error))
-            complain(left)
+        complain(left, because=error)
         raise
 
 
@@ -92,19 +94,20 @@ def parallel_stage(trial: Trial, settings: LoadSettings) -> LoadRun:
 
 def tear_down_trial(trial: Trial) -> tuple[int, list[Leftover]]:
     """Delete what one trial left; returns how many resources there were, and those that remain."""
-    store, trial_id = trial.around.store, trial.record.trial_id
     entries = open_entries(trial)
-    store.set_trial_status(trial_id, TrialStatus.TEARING_DOWN)
+    store, trial_id = trial.around.store, trial.record.trial_id
+    store.submit_trial_status(trial_id, TrialStatus.TEARING_DOWN)
     left = tear_down(store, {trial.record.provider: trial.bound}, entries, trial.around.insistence)
-    invoked = store.stage(trial_id, Stage.INVOKE)
-    done = invoked is not None and invoked.status is StageStatus.DONE
-    store.set_trial_status(trial_id, TrialStatus.DONE if done else TrialStatus.INTERRUPTED)
+    with written_if_possible(f"status of trial {trial_id}"):
+        invoked = store.stage(trial_id, Stage.INVOKE)
+        done = invoked is not None and invoked.status is StageStatus.DONE
+        store.set_trial_status(trial_id, TrialStatus.DONE if done else TrialStatus.INTERRUPTED)
     return len(entries), left
 
 
 def open_entries(trial: Trial) -> list[LedgerEntry]:
     """Return the ledger lines of a trial that are not deleted."""
-    return trial.around.store.ledger(trial_id=trial.record.trial_id, open_only=True)
+    return trial.around.store.open_lines(trial.record.trial_id)
 
 
 def _require_stage(trial: Trial, stage: Stage) -> None:
@@ -121,12 +124,5 @@ def _require_earlier(trial: Trial, stage: Stage) -> None:
         if record is None or record.status is not StageStatus.DONE:
             raise UsageError(
                 f"{trial.record.label}: {earlier} is not done.",
-                remedy=f"First: automl-bench {earlier} {_arguments(trial)}",
+                remedy=f"First: {trial_command(earlier, trial.record)}",
             )
-
-
-def _arguments(trial: Trial) -> str:
-    record = trial.record
-    shots = "all" if record.shots is None else record.shots
-    fold = f" --fold {record.fold}" if record.fold else ""
-    return f"{record.provider}:{record.variant} {record.dataset} {shots}{fold}"

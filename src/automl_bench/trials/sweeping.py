@@ -6,13 +6,12 @@ import logging
 import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import replace
 
 from automl_bench.errors import AutomlBenchError
 from automl_bench.store import Store
-from automl_bench.store.leases import current_owner
 from automl_bench.store.records import LedgerEntry, LedgerState, TrialStatus
+from automl_bench.trials.claims import Claims
 from automl_bench.trials.retention import is_past, is_retained, let_go_of
 from automl_bench.trials.teardown import Leftover, resource_of
 from automl_bench.trials.trial import BoundProvider
@@ -83,7 +82,7 @@ def sweep(
     providers = Providers(bind)
     left: list[Leftover] = []
     for trial_id, entries in lines.items():
-        with _claimed(store, trial_id) as mine:
+        with Claims(store) as claims, claims.holding(trial_id, watch=False) as mine:
             if mine:
                 left.extend(let_go_of(store, providers, trial_id, entries, insistence))
     return left
@@ -118,17 +117,6 @@ class Providers(Mapping[str, BoundProvider]):
 
     def __len__(self) -> int:
         return sum(bound is not None for bound in self._known.values())
-
-
-@contextmanager
-def _claimed(store: Store, trial_id: str) -> Iterator[bool]:
-    owner = current_owner()
-    mine = store.claim_trial(trial_id, owner)
-    try:
-        yield mine
-    finally:
-        if mine:
-            store.release_trial(trial_id, owner)
 
 
 def still_open(store: Store, tried: Sequence[Leftover], *, but: Collection[str] = ()) -> list[Leftover]:

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from automl_bench.contract import (
-    NAME_PREFIX,
     Capability,
     Deletion,
     ProviderContext,
     Resource,
     Variant,
 )
-from automl_bench.errors import AutomlBenchError, ProviderError, ResourcesLeft
+from automl_bench.errors import AutomlBenchError, LeaseLost, ProviderError, ResourcesLeft
 from automl_bench.store import Store
 from automl_bench.store.records import LedgerEntry, LedgerState
+from automl_bench.trials.claims import require_lease
+from automl_bench.trials.scopes import require_same_scope
 from automl_bench.trials.trial import BUILDING_STAGES, BoundProvider
 from automl_bench.trials.waiting import FIRST_DELAY, GROWTH, LONGEST_DELAY, Insistence, duration, first_sentence
 
@@ -37,26 +40,19 @@ class Leftover:
 
     def __str__(self) -> str:
         """One line: what, where, its price, how to delete it by hand, why it is still there."""
-        price = _price(self.resource.hourly_usd)
+        price = price_words(self.resource.hourly_usd)
         by_hand = f"; delete it by hand: {self.resource.delete_by_hand}" if self.resource.delete_by_hand else ""
         return f"{self.provider} {self.resource.kind} {self.resource.name} ({price}){by_hand}; {self.reason}"
 
 
-def _price(hourly_usd: float | None) -> str:
+def price_words(hourly_usd: float | None) -> str:
+    """Return an hourly price for people."""
     return "price unknown" if hourly_usd is None else f"${hourly_usd:.2f} an hour"
 
 
 def provider_context(bound: BoundProvider, variant: Variant | None = None) -> ProviderContext:
     """Return the context of hooks that belong to no trial."""
-    name = bound.provider.name
-    return ProviderContext(
-        variant=variant or Variant(name, bound.provider.description.default_variant),
-        settings=bound.settings,
-        secrets=bound.secrets,
-        cache_dir=bound.cache_dir,
-        progress=lambda done, total, unit: None,
-        log=lambda line: log.info("%s: %s", name, line),
-    )
+    return bound.context(variant)
 
 
 def tear_down(
@@ -72,19 +68,41 @@ def tear_down(
     """
     left = []
     touched: set[str] = set()
+    writes: list[Future[LedgerEntry]] = []
     for entry in sorted(entries, key=lambda line: line.entry_id, reverse=True):
         touched.add(entry.trial_id)
         try:
-            _delete_entry(store, _provider(providers, entry.provider), entry, insistence)
+            _delete_entry(store, _provider(providers, entry.provider), entry, insistence, writes)
+        except LeaseLost:
+            _settle(writes)
+            raise
         except Exception as error:
             log.warning(
                 "teardown of %s %s failed", entry.kind, entry.name, exc_info=not isinstance(error, ProviderError)
             )
             left.append(Leftover(entry.provider, resource_of(entry), first_sentence(error)))
+    _settle(writes)
     for trial_id in touched:
-        if not store.ledger(trial_id=trial_id, open_only=True):
-            store.mark_stages_undone(trial_id, BUILDING_STAGES)
+        with written_if_possible(f"stages of trial {trial_id}"):
+            if not store.ledger(trial_id=trial_id, open_only=True):
+                store.mark_stages_undone(trial_id, BUILDING_STAGES)
     return left
+
+
+def _settle(writes: Iterable[Future[LedgerEntry]]) -> None:
+    """Wait until what was deleted stands in the ledger; a line that stays open is found to be gone the next time."""
+    for write in writes:
+        with written_if_possible("a line of the ledger"):
+            write.result()
+
+
+@contextmanager
+def written_if_possible(what: str) -> Iterator[None]:
+    """Write something about a deletion; that it cannot be written must not stop the deletions that follow."""
+    try:
+        yield
+    except AutomlBenchError as error:
+        log.warning("%s: not written: %s", what, error)
 
 
 def _provider(providers: Mapping[str, BoundProvider], name: str) -> BoundProvider:
@@ -95,15 +113,24 @@ def _provider(providers: Mapping[str, BoundProvider], name: str) -> BoundProvide
     return providers[name]
 
 
-def _delete_entry(store: Store, bound: BoundProvider, entry: LedgerEntry, insistence: Insistence) -> None:
+def _delete_entry(
+    store: Store,
+    bound: BoundProvider,
+    entry: LedgerEntry,
+    insistence: Insistence,
+    writes: list[Future[LedgerEntry]],
+) -> None:
+    require_same_scope(bound, [entry])
     context = provider_context(bound, Variant(entry.provider, entry.variant))
     resource: Resource | None = resource_of(entry)
     if entry.state is LedgerState.INTENDED:
         resource = _look_up(bound, context, entry, insistence)
+    require_lease(store, entry.trial_id)
+    # The words are queued, not awaited: a full disk or a locked file must not keep a paid endpoint running.
     if resource is not None:
-        store.ledger_deleting(entry.entry_id)
+        writes.append(store.submit_deleting(entry.entry_id))
         delete(bound, context, resource, insistence)
-    store.ledger_deleted(entry.entry_id)
+    writes.append(store.submit_deleted(entry.entry_id))
 
 
 def _look_up(
@@ -148,27 +175,6 @@ def delete(
         delay = min(LONGEST_DELAY, delay * GROWTH)
 
 
-def orphans(bound: BoundProvider, known: Sequence[LedgerEntry]) -> list[Resource]:
-    """Return what exists at a provider under our name prefix and stands in no open line of the ledger given."""
-    context = provider_context(bound)
-    patience = UNTIL_ITS_BOUND.patience(f"listing {bound.provider.name}")
-    listed = patience.call(lambda: bound.provider.list_resources(context, NAME_PREFIX))
-    open_names = {(entry.kind, entry.name) for entry in known if entry.state is not LedgerState.DELETED}
-    return [resource for resource in listed if (resource.kind, resource.name) not in open_names]
-
-
-def delete_orphans(bound: BoundProvider, found: Sequence[Resource]) -> list[Leftover]:
-    """Delete resources that no ledger line speaks of, last listed first, and return those that remain."""
-    left = []
-    for resource in reversed(found):
-        try:
-            delete(bound, provider_context(bound), resource)
-        except Exception as error:
-            log.exception("deleting the orphan %s %s failed", resource.kind, resource.name)
-            left.append(Leftover(bound.provider.name, resource, first_sentence(error)))
-    return left
-
-
 def resource_of(entry: LedgerEntry) -> Resource:
     """Return a ledger line as the plugins know it."""
     return Resource(
@@ -182,16 +188,21 @@ def resource_of(entry: LedgerEntry) -> Resource:
     )
 
 
-def complain(left: Sequence[Leftover]) -> None:
+def complain(left: Sequence[Leftover], because: Exception | None = None) -> None:
     """Raise if anything remains.
+
+    Args:
+        left: What remains.
+        because: What ended the work, if something did; its sentence is told, too.
 
     Raises:
         ResourcesLeft: With one line a resource.
     """
     if left:
+        why = "" if because is None else f"{first_sentence(because)} "
         count = "one resource" if len(left) == 1 else f"{len(left)} resources"
         raise ResourcesLeft(
-            f"{count} may still exist and cost money.",
+            f"{why}{count} may still exist and cost money.",
             items=[str(item) for item in left],
             remedy="Try again: automl-bench teardown --all; or delete them by hand as listed.",
         )

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -18,18 +19,23 @@ from automl_bench.contract import (
     Json,
     Operation,
     OperationState,
+    Owner,
+    ProviderContext,
     RequestMaker,
     SendReport,
     Stage,
     TrialContext,
     Variant,
+    is_old_name,
 )
 from automl_bench.errors import (
     AutomlBenchError,
     DeploymentFailed,
     Infeasible,
     Interrupted,
+    LeaseLost,
     OperationUnfinished,
+    OtherScope,
     ProviderError,
     ResourceMissing,
     TrainingFailed,
@@ -39,6 +45,7 @@ from automl_bench.providers.host import Observers
 from automl_bench.store import Store
 from automl_bench.store.elapsed import Instant, clock_stamp, seconds_between
 from automl_bench.store.records import StageRecord, StageStatus, TrialRecord
+from automl_bench.trials.claims import require_lease
 from automl_bench.trials.error_meaning import Meaning, Moment, meaning_of
 from automl_bench.trials.extent import DEADLINES
 from automl_bench.trials.ledger import TrialLedger
@@ -51,6 +58,7 @@ from automl_bench.trials.waiting import (
     Insistence,
     Patience,
     first_sentence,
+    patiently,
     undisturbed,
     wait_for,
     work_left,
@@ -74,6 +82,7 @@ class BoundProvider:
         secrets: Gives a declared secret's value.
         cache_dir: Its own folder.
         budget: The most dollars that one trial may cost, by item of the price table, in the user's own judgement.
+        whose: Gives the owner of what is created, once the workspace has an id.
     """
 
     provider: Provider
@@ -81,6 +90,28 @@ class BoundProvider:
     secrets: Callable[[str], str] = field(repr=False)
     cache_dir: Path
     budget: Mapping[str, float] = field(default_factory=dict)
+    whose: Callable[[], Owner | None] = field(default=lambda: None, repr=False)
+
+    def context(self, variant: Variant | None = None) -> ProviderContext:
+        """Return the context of hooks that belong to no trial."""
+        name = self.provider.name
+        return ProviderContext(
+            variant=variant or Variant(name, self.provider.description.default_variant),
+            settings=self.settings,
+            secrets=self.secrets,
+            cache_dir=self.cache_dir,
+            progress=lambda done, total, unit: None,
+            log=lambda line: log.info("%s: %s", name, line),
+            owner=self.whose(),
+        )
+
+    @cached_property
+    def scope(self) -> Mapping[str, str]:
+        """Where the settings lead, asked once; empty if the provider does not say."""
+        found = patiently(
+            lambda: self.provider.resource_scope(self.context()), None, what=f"scope of {self.provider.name}"
+        )
+        return {} if found is None else found
 
 
 @dataclass(frozen=True)
@@ -170,6 +201,7 @@ class Trial:
             name_for=lambda kind: context.name_for(kind),
             settle_seconds=self.bound.provider.description.settle_seconds,
             stop=self.around.stop,
+            bound=self.bound,
         )
         context = TrialContext(
             variant=Variant(self.record.provider, self.record.variant, self.record.variant_settings),
@@ -188,8 +220,15 @@ class Trial:
             results=results,
             resources=ledger,
             send=self.send,
+            owner=self._owner(),
         )
         return context
+
+    def _owner(self) -> Owner | None:
+        """Return the owner for new names; None for a trial that has names of the old form, so that they are found."""
+        lines = self.around.store.ledger(trial_id=self.record.trial_id, open_only=True)
+        old = any(is_old_name(line.name) for line in lines)
+        return None if old else self.bound.whose()
 
     def send(
         self,
@@ -255,7 +294,7 @@ class Trial:
         try:
             with self.around.machine.use(Use.COMPUTE if self.here else None):
                 operation = self._operate(stage, context, running)
-        except (Interrupted, OperationUnfinished):
+        except (Interrupted, LeaseLost, OperationUnfinished, OtherScope):
             raise
         except Exception as error:
             begun_there = (now_known := self.around.store.stage(self.record.trial_id, stage)) and now_known.token
@@ -318,6 +357,7 @@ class Trial:
             return provider.poll(context, operation)
 
         def note(operation: Operation) -> None:
+            require_lease(self.around.store, self.record.trial_id)
             if operation.state is OperationState.RUNNING and operation.token not in noted:
                 self.around.store.save_operation(self.record.trial_id, stage, operation.token)
                 noted.add(operation.token)
