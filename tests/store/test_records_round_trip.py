@@ -79,6 +79,7 @@ def test_a_stage_comes_back_with_every_field(store: Store) -> None:
         3.5,
         4.5,
         "ok",
+        "boot:1.5",
     )
     assert every_field_differs_from_its_default(record)
     store.finish_stage(record)
@@ -100,6 +101,7 @@ def test_a_ledger_line_comes_back_with_every_field(store: Store) -> None:
         {"pid": 7},
         "kill 7",
     )
+    store.ledger_keep_until([entry.entry_id], "2026-01-03")
     deleted = store.ledger_deleted(entry.entry_id)
     assert every_field_differs_from_its_default(deleted)
     assert store.ledger() == [deleted]

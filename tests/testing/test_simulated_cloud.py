@@ -148,7 +148,7 @@ def test_a_run_over_three_services_leaves_nothing_and_the_same_again_costs_nothi
     assert cloud.bill() == bill
 
 
-def test_an_unlucky_service_fails_in_training_and_is_torn_down(tmp_path: Path) -> None:
+def test_an_unlucky_service_fails_in_training_and_keeps_its_upload_for_a_retry(tmp_path: Path) -> None:
     make_workspace(tmp_path)
     environment = {**command_environment(tmp_path), "AUTOML_BENCH_SIMULATED_SPEED": str(SPEED)}
     ended = command(
@@ -157,8 +157,10 @@ def test_an_unlucky_service_fails_in_training_and_is_torn_down(tmp_path: Path) -
     assert ended.returncode == ExitCode.PROVIDER
     assert "did not converge" in ended.stderr
     cloud = SimulatedCloud(tmp_path / ".automl-bench" / "simulated" / "cloud.sqlite", SPEED)
-    assert cloud.existing() == []
+    assert [thing.kind for thing in cloud.existing()] == ["dataset"]
     assert [line.item for line in cloud.bill()] == ["train_hour"], "the failed training is billed"
+    assert command("teardown", "--all", environment=environment, cwd=tmp_path).returncode == ExitCode.OK
+    assert cloud.existing() == []
 
 
 @pytest.mark.slow  # a whole experiment of 36 trials with its report: about 20 s on an idle machine

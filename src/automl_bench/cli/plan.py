@@ -66,6 +66,7 @@ def plan(
         "trials": rows,
         "providers": [provider_row(view, today) for view in views],
         "total": total_row(plans, len(unavailable) * len(draws)),
+        "keep_trained_hours": experiment.keep_trained_hours,
         "statistics": statistics_rows(plans),
         "warnings": warnings(views, today),
     }
@@ -185,11 +186,21 @@ def _print(document: dict[str, Any], plans: list[TrialPlan], views: list[Provide
             show_table(table)
     if total["ahead"]:
         out.print(f"{plan_tables.total_words(plans)}; {_hours_words(document)}\n", markup=False)
+        out.print(_retention_words(document["keep_trained_hours"]), markup=False)
     show_table(plan_tables.providers_table(views))
     if document["statistics"]:
         show_table(plan_tables.power_table(document["statistics"]))
     for line in document["warnings"]:
         out.print(f"warning: {line}", markup=False)
+
+
+def _retention_words(hours: float) -> str:
+    if not hours:
+        return "everything is deleted as soon as its trial ends, well or not\n"
+    return (
+        f"everything is deleted as soon as its trial ends; after a failure, uploads and trained models stay for {hours:g} h"
+        " (keep_trained_hours)\n"
+    )
 
 
 def _hours_words(document: dict[str, Any]) -> str:

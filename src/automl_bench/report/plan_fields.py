@@ -9,6 +9,8 @@ PLAN_FIELDS: Mapping[str, str] = {
     "trials": "Every trial, in the order a run takes them.",
     "providers": "Every provider named: whether it can be used here, its limits, its prices.",
     "total": "All trials that a run would do now, together.",
+    "keep_trained_hours": "How long uploads and trained models of a failed trial stay, so that a retry need not pay"
+    " again.",
     "statistics": "What the design can and cannot show, for each dataset.",
     "warnings": "What to look at before running, one sentence each.",
 }

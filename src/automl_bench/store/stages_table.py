@@ -107,13 +107,14 @@ class StagesTable(ResultsFile):
             moment = now()
             connection.execute(
                 f"INSERT INTO stages ({_STORED}) VALUES (?1, ?2, ?3, ?4, ?5, coalesce(nullif(?6, ''), ?13),"
-                " coalesce(nullif(?7, ''), ?13), ?8, ?9, ?10, ?11, ?12, '')"
+                " coalesce(nullif(?7, ''), ?13), ?8, ?9, ?10, ?11, ?12, ?14)"
                 " ON CONFLICT (trial_key, stage) DO UPDATE SET"
                 " status = excluded.status, token = coalesce(nullif(?4, ''), token), result = excluded.result,"
                 " started_at = coalesce(nullif(?6, ''), started_at), finished_at = excluded.finished_at,"
                 " wall_seconds = excluded.wall_seconds, queue_seconds = excluded.queue_seconds,"
                 " work_seconds = excluded.work_seconds, billable_seconds = excluded.billable_seconds,"
-                " message = excluded.message",
+                " message = excluded.message,"
+                " started_clock = coalesce(nullif(excluded.started_clock, ''), started_clock)",
                 (
                     key,
                     record.stage.value,
@@ -128,6 +129,7 @@ class StagesTable(ResultsFile):
                     record.billable_seconds,
                     record.message,
                     moment,
+                    record.started_clock,
                 ),
             )
 

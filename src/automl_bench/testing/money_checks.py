@@ -17,18 +17,18 @@ class MoneyChecks:
 
     @check("M01", Tier.EMULATED, Capability.TRAIN)
     def test_m01_a_training_that_fails_costs_nothing_afterwards(self, bench: Bench) -> None:
-        """A failed training is a failed trial with the provider's reason, torn down."""
+        """A failed training is a failed trial with the provider's reason; only what was paid once stays."""
         self._fails(bench, Fault.TRAINING_FAILS, Target.CONTROL)
 
     @check("M02", Tier.EMULATED, Capability.DEPLOY)
     def test_m02_a_deployment_that_fails_costs_nothing_afterwards(self, bench: Bench) -> None:
-        """A failed deployment is a failed trial with the provider's reason, torn down."""
+        """A failed deployment is a failed trial with the provider's reason; only what was paid once stays."""
         self._fails(bench, Fault.DEPLOYMENT_FAILS, Target.CONTROL)
 
     @check("M03", Tier.EMULATED, Capability.INVOKE)
     def test_m03_predictions_that_are_refused_cost_nothing_afterwards(self, bench: Bench) -> None:
-        """Credentials that expire between deployment and prediction end the trial, torn down."""
-        for fault in (Fault.UNAUTHENTICATED, Fault.BILLING, Fault.QUOTA):
+        """A used-up allowance or an unpaid plan at the first prediction ends the trial; nothing bills on."""
+        for fault in (Fault.QUOTA, Fault.BILLING):
             if fault in bench.service.faults(Target.PREDICTION):
                 self._fails(bench, fault, Target.PREDICTION)
                 return
@@ -86,6 +86,11 @@ class MoneyChecks:
         bench.service.heal()
         assert ended.returncode == ExitCode.PROVIDER, f"{fault}: ended with {ended.returncode}: {ended.stderr}"
         assert "Traceback" not in ended.stderr, ended.stderr
+        assert list(bench.service.billing()) == [], f"{fault}: goes on costing"
+        priced = [line.name for line in bench.open_lines() if line.hourly_usd != 0.0]
+        assert priced == [], f"{fault}: kept, though it may cost by the hour"
+        cleared = bench.command("teardown", "--all")
+        assert cleared.returncode == ExitCode.OK, cleared.stderr
         _assert_nothing_costs(bench, fault.value)
 
 

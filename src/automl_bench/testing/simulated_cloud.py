@@ -13,32 +13,31 @@ import secrets
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from automl_bench.errors import (
-    BillingRequired,
-    ConnectionLost,
-    PermissionDenied,
-    ProviderError,
-    QuotaExceeded,
-    RateLimited,
-    ResourceMissing,
-    ServiceUnavailable,
-    Unauthenticated,
-)
+from automl_bench.errors import ConnectionLost, PermissionDenied, ResourceMissing, Unauthenticated
 from automl_bench.testing.loopback_service import Fault, Target
+from automl_bench.testing.simulated_faults import (
+    FAULTS_TABLE,
+    RETRY_SECONDS,
+    SINGLE_FAULTS,
+    take_fault,
+    tell,
+    told,
+)
 from automl_bench.testing.simulated_services import SERVICES
+
+__all__ = ["SINGLE_FAULTS", "BillLine", "SimulatedCloud", "Thing"]
 
 HOME = "home"
 """The region where none is named."""
 LIST_LAG_SECONDS = 0.25
 """Real time until a new resource appears in lists."""
 LOCK_SECONDS = 30.0
-RETRY_SECONDS = 0.05
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS things (
@@ -49,22 +48,8 @@ CREATE TABLE IF NOT EXISTS samples (
 CREATE TABLE IF NOT EXISTS creations (place INTEGER PRIMARY KEY, kind TEXT, name TEXT);
 CREATE TABLE IF NOT EXISTS used (service TEXT, item TEXT, quantity REAL, PRIMARY KEY (service, item));
 CREATE TABLE IF NOT EXISTS tokens (token TEXT PRIMARY KEY, ends REAL);
-CREATE TABLE IF NOT EXISTS faults (fault TEXT, target TEXT, times INTEGER);
 CREATE TABLE IF NOT EXISTS predictions (asked INTEGER);
 """
-
-_ERRORS: Mapping[Fault, Callable[[], ProviderError]] = {
-    Fault.THROTTLED: lambda: RateLimited("the simulated cloud is told to throttle.", retry_after=RETRY_SECONDS),
-    Fault.SERVER_ERROR: lambda: ServiceUnavailable("the simulated cloud is told to fail."),
-    Fault.UNAVAILABLE: lambda: ServiceUnavailable("the simulated cloud is told to be unavailable."),
-    Fault.UNAUTHENTICATED: lambda: Unauthenticated("the simulated cloud is told to refuse the credentials."),
-    Fault.FORBIDDEN: lambda: PermissionDenied("the simulated cloud is told to forbid it."),
-    Fault.NOT_FOUND: lambda: ResourceMissing("the simulated cloud is told not to find it."),
-    Fault.BILLING: lambda: BillingRequired("the simulated cloud is told to want a paid plan."),
-    Fault.QUOTA: lambda: QuotaExceeded("the simulated cloud is told that the allowance is used up."),
-}
-SINGLE_FAULTS = frozenset(_ERRORS)
-"""Faults of one request that it can make."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,14 +116,18 @@ class SimulatedCloud:
             connection.execute("INSERT INTO tokens VALUES (?, ?)", (token, time.time() + seconds))
         return token, seconds
 
-    def check(self, token: str) -> None:
+    def check(self, token: str, at: str = "") -> None:
         """Let a request in, or not.
+
+        Args:
+            token: Its access token.
+            at: What the request is for, in the words of `tell`.
 
         Raises:
             Unauthenticated: If its token has expired.
             ProviderError: If the cloud was told to make a fault.
         """
-        self._obey(Target.CONTROL)
+        self._obey(Target.CONTROL, at)
         with self._open() as connection:
             row = connection.execute("SELECT ends FROM tokens WHERE token = ?", (token,)).fetchone()
         if row is None or row[0] < time.time():
@@ -238,6 +227,13 @@ class SimulatedCloud:
             connection.execute("UPDATE things SET details = ? WHERE id = ?", (json.dumps(details), thing_id))
         return True
 
+    def mark_failed(self, thing_id: str) -> None:
+        """Let a thing have failed for good, as a training that ended without a model."""
+        with self._open() as connection:
+            row = connection.execute("SELECT details FROM things WHERE id = ?", (thing_id,)).fetchone()
+            details = {**json.loads(row[0]), "failed": True}
+            connection.execute("UPDATE things SET details = ? WHERE id = ?", (json.dumps(details), thing_id))
+
     def use(self, service: str, item: str, quantity: float) -> None:
         """Note something used, for the bill."""
         with self._open() as connection:
@@ -272,11 +268,11 @@ class SimulatedCloud:
         self.get(endpoint)
         with self._open() as connection:
             connection.execute("UPDATE predictions SET asked = asked + 1")
-            fault = _take_fault(connection, Target.PREDICTION)
-            if fault is None:
+            error = take_fault(connection, Target.PREDICTION, "predict")
+            if error is None:
                 _use(connection, service, "call", 1.0)
-        if fault is not None:
-            raise _ERRORS[fault]()
+        if error is not None:
+            raise error
 
     def predictions(self) -> int:
         """Return how many predictions were asked for."""
@@ -297,31 +293,53 @@ class SimulatedCloud:
             rows = connection.execute(f"SELECT {_COLUMNS} FROM things ORDER BY created, rowid").fetchall()
         return [_thing(row) for row in rows if row[6] is None or row[6] > time.time()]
 
-    def tell(self, fault: Fault, target: Target, times: int | None) -> None:
-        """Tell the cloud to make a fault the next so many times, or until `heal`."""
+    def tell(
+        self,
+        fault: Fault,
+        target: Target,
+        times: int | None,
+        *,
+        at: str = "",
+        skip: int = 0,
+        spreads: bool = False,
+        retry_after: float = RETRY_SECONDS,
+    ) -> None:
+        """Tell the cloud to make a fault the next so many times, or until `heal`.
+
+        Args:
+            fault: What to do wrong.
+            target: Which requests it hits.
+            times: How often; None for until `heal`.
+            at: Only requests for this: the name of a hook, "poll model", "poll endpoint", "predict"; "" for any.
+            skip: Let so many of them pass first.
+            spreads: Whether every request is hit once one was: the network is away.
+            retry_after: Seconds to wait that a throttled request is told.
+        """
         with self._open() as connection:
-            connection.execute("INSERT INTO faults VALUES (?, ?, ?)", (fault.value, target.value, times))
+            tell(connection, fault, target, times, at=at, skip=skip, spreads=spreads, retry_after=retry_after)
 
     def heal(self) -> None:
         """Make no more faults."""
         with self._open() as connection:
             connection.execute("DELETE FROM faults")
 
-    def told(self, fault: Fault, *, once: bool = False) -> bool:
-        """Whether the cloud was told to make a lasting fault; `once` takes it back."""
+    def is_told(self) -> bool:
+        """Whether a fault is still to be made."""
         with self._open() as connection:
-            found = connection.execute("SELECT 1 FROM faults WHERE fault = ?", (fault.value,)).fetchone() is not None
-            if found and once:
-                connection.execute("DELETE FROM faults WHERE fault = ?", (fault.value,))
-        return found
+            return connection.execute("SELECT 1 FROM faults").fetchone() is not None
+
+    def told(self, fault: Fault, *, once: bool = False) -> bool:
+        """Whether the cloud was told to make a lasting fault; `once` takes it back, as does the last of its times."""
+        with self._open() as connection:
+            return told(connection, fault, once=once)
 
     # --- inside -------------------------------------------------------------------------------------------------
 
-    def _obey(self, target: Target) -> None:
+    def _obey(self, target: Target, at: str = "") -> None:
         with self._open() as connection:
-            fault = _take_fault(connection, target)
-        if fault is not None:
-            raise _ERRORS[fault]()
+            error = take_fault(connection, target, at)
+        if error is not None:
+            raise error
 
     def _virtual_hours(self, thing: Thing, until: float) -> float:
         return max(0.0, until - thing.created) * self.speed / 3600
@@ -358,7 +376,7 @@ def _connection(path: Path) -> sqlite3.Connection:
     connection.execute("PRAGMA synchronous = OFF")  # a toy: it must outlive processes, not power cuts
     connection.execute("BEGIN IMMEDIATE")
     if connection.execute("PRAGMA user_version").fetchone()[0] == 0:
-        for statement in _SCHEMA.split(";"):
+        for statement in (*_SCHEMA.split(";"), FAULTS_TABLE):
             connection.execute(statement)
         connection.execute("INSERT INTO predictions VALUES (0)")
         connection.execute("PRAGMA user_version = 1")
@@ -387,17 +405,3 @@ def _use(connection: sqlite3.Connection, service: str, item: str, quantity: floa
         " ON CONFLICT (service, item) DO UPDATE SET quantity = quantity + excluded.quantity",
         (service, item, quantity),
     )
-
-
-def _take_fault(connection: sqlite3.Connection, target: Target) -> Fault | None:
-    for row, fault, times in connection.execute(
-        "SELECT rowid, fault, times FROM faults WHERE target = ?", (target.value,)
-    ).fetchall():
-        if Fault(fault) not in SINGLE_FAULTS:
-            continue
-        if times is not None and times <= 1:
-            connection.execute("DELETE FROM faults WHERE rowid = ?", (row,))
-        elif times is not None:
-            connection.execute("UPDATE faults SET times = times - 1 WHERE rowid = ?", (row,))
-        return Fault(fault)
-    return None

@@ -113,7 +113,7 @@ def describe_provider() -> ProviderDescription:
 def check_access(context: ProviderContext) -> AccessReport:
     """Ask for a token."""
     cloud = _cloud(context)
-    _ask(context, lambda: None)
+    _ask(context, lambda: None, "check_access")
     return AccessReport(True, account=str(cloud.path), notes=(f"{cloud.speed:g} virtual seconds a second",))
 
 
@@ -129,12 +129,17 @@ def upload(context: TrialContext, training_set: TrainingSet) -> Operation:
     from automl_bench.testing.simulated_learning import view
 
     service, cloud = _service(context), _cloud(context)
-    stored = _ensure(context, DATASET, lambda name: cloud.create(DATASET, name, service.name, tags=_tags(context)))
+    stored = _ensure(
+        context,
+        "upload",
+        DATASET,
+        lambda name: cloud.create(DATASET, name, service.name, tags=_tags(context)),
+    )
     rows = [
         (item.sample.sample_id, item.label, view(item.sample.path, item.sample.sample_id, service).tobytes())
         for item in (*training_set.train, *training_set.validation)
     ]
-    _ask(context, lambda: cloud.put_samples(stored.resource_id, rows))
+    _ask(context, lambda: cloud.put_samples(stored.resource_id, rows), "upload")
     context.progress(len(rows), len(rows), "samples")
     return Operation(OperationState.SUCCEEDED, result={"dataset": stored.resource_id, "samples": len(rows)})
 
@@ -147,6 +152,7 @@ def train(context: TrialContext) -> Operation:
     work = service.train_seconds + service.train_seconds_per_sample * int(dataset["samples"])
     model = _ensure(
         context,
+        "train",
         MODEL,
         lambda name: cloud.create(
             MODEL,
@@ -167,6 +173,7 @@ def deploy(context: TrialContext) -> Operation:
     service, cloud = _service(context), _cloud(context)
     endpoint = _ensure(
         context,
+        "deploy",
         ENDPOINT,
         lambda name: cloud.create(
             ENDPOINT,
@@ -185,7 +192,7 @@ def poll(context: TrialContext, operation: Operation) -> Operation:
     """Look once at a training or a deployment."""
     kind, thing_id = json.loads(operation.token)
     cloud = _cloud(context)
-    thing = _ask(context, lambda: cloud.get(thing_id))
+    thing = _ask(context, lambda: cloud.get(thing_id), f"poll {kind}")
     left = thing.ready - time.time()
     if left > 0:
         return Operation(OperationState.RUNNING, token=operation.token, poll_after=min(left, 1.0))
@@ -198,12 +205,12 @@ def invoke(context: TrialContext, endpoint: Endpoint) -> SimulatedInvoker:
     from automl_bench.testing.simulated_learning import Learner
 
     cloud = _cloud(context)
-    thing = _ask(context, lambda: cloud.get(endpoint.endpoint_id))
+    thing = _ask(context, lambda: cloud.get(endpoint.endpoint_id), "invoke")
     if thing.kind != ENDPOINT:
         raise RequestRefused(f"{endpoint.endpoint_id!r} is no endpoint.", remedy="Give the id of an endpoint.")
     service = SERVICES[thing.service]
-    model = _ask(context, lambda: cloud.get(str(thing.details["model"])))
-    rows = _ask(context, lambda: cloud.samples(str(model.details["dataset"])))
+    model = _ask(context, lambda: cloud.get(str(thing.details["model"])), "invoke model")
+    rows = _ask(context, lambda: cloud.samples(str(model.details["dataset"])), "invoke model")
     if not rows:
         raise ResourceMissing("the simulated model's samples are gone.", remedy="Upload and train again.")
     return SimulatedInvoker(cloud, service, Learner(service, rows), thing.id)
@@ -227,17 +234,19 @@ def resource_scope(context: ProviderContext) -> Mapping[str, str]:
 def list_resources(context: ProviderContext, prefix: str) -> Sequence[Resource]:
     """List what exists under a prefix, oldest first."""
     cloud = _cloud(context)
-    return [_resource(cloud, thing) for thing in _ask(context, lambda: cloud.listed(prefix))]
+    return [_resource(cloud, thing) for thing in _ask(context, lambda: cloud.listed(prefix), "list_resources")]
 
 
 @hookimpl
 def delete_resource(context: ProviderContext, resource: Resource) -> Deletion:
-    """Delete one thing; some endpoints take a while to stop."""
+    """Delete one thing; some endpoints take a while to stop. "Not found" is believed once no list shows it either."""
     cloud = _cloud(context)
     try:
-        gone = _ask(context, lambda: cloud.delete(resource.resource_id))
+        gone = _ask(context, lambda: cloud.delete(resource.resource_id), "delete_resource")
     except ResourceMissing:
-        return Deletion.ALREADY_GONE
+        listed = _ask(context, lambda: cloud.listed(resource.name), "list_resources")
+        shown = any(thing.id == resource.resource_id for thing in listed)
+        return Deletion.PENDING if shown else Deletion.ALREADY_GONE
     return Deletion.DELETED if gone else Deletion.PENDING
 
 
@@ -307,17 +316,23 @@ def _service(context: ProviderContext) -> SimulatedService:
 _tokens: dict[tuple[str, str], str] = {}
 
 
-def _ask(context: ProviderContext, request: Callable[[], Answer]) -> Answer:
-    """Make one control request with a valid token; an expired one is renewed, as a client of a real service does."""
+def _ask(context: ProviderContext, request: Callable[[], Answer], at: str) -> Answer:
+    """Make one control request with a valid token; an expired one is renewed, as a client of a real service does.
+
+    Args:
+        context: Names the cloud.
+        request: The request.
+        at: What it is for, in the words of `SimulatedCloud.tell`.
+    """
     cloud = _cloud(context)
     # Teardown knows a variant by its name only; any service's token will do there.
     service = SERVICES.get(str(context.variant.settings.get("service", context.variant.name)), SERVICES["quick"])
     key = (str(cloud.path), service.name)
     try:
-        cloud.check(_tokens.get(key, ""))
+        cloud.check(_tokens.get(key, ""), at)
     except Unauthenticated:
         _tokens[key], _ = cloud.token(service.token_seconds)
-        cloud.check(_tokens[key])
+        cloud.check(_tokens[key], at)
     return request()
 
 
@@ -325,15 +340,21 @@ def _tags(context: ProviderContext) -> dict[str, str]:
     return {} if context.owner is None else owner_tags(context.owner)
 
 
-def _ensure(context: TrialContext, kind: str, make: Callable[[str], Thing]) -> Resource:
+def _ensure(context: TrialContext, at: str, kind: str, make: Callable[[str], Thing]) -> Resource:
     cloud, service = _cloud(context), _service(context)
 
     def find(name: str) -> Resource | None:
-        listed = _ask(context, lambda: cloud.listed(name))
-        return next((_resource(cloud, thing) for thing in listed if (thing.kind, thing.name) == (kind, name)), None)
+        """Return what is usable or may become so; a failed thing is deleted, to be made anew."""
+        for thing in _ask(context, lambda: cloud.listed(name), at):
+            if (thing.kind, thing.name) != (kind, name):
+                continue
+            if not thing.details.get("failed"):
+                return _resource(cloud, thing)
+            cloud.delete(thing.id)
+        return None
 
     def create(name: str) -> Resource:
-        return _resource(cloud, _ask(context, lambda: make(name)))
+        return _resource(cloud, _ask(context, lambda: make(name), at))
 
     hourly = service.endpoint_hour_usd * cloud.speed if kind == ENDPOINT else 0.0
     return context.resources.ensure(kind, find=find, create=create, hourly_usd=hourly)
@@ -361,7 +382,8 @@ def _trained(cloud: SimulatedCloud, model: Thing) -> Operation:
     service, work = SERVICES[model.service], float(model.details["work"])
     if cloud.claim_bill(model.id):
         cloud.use(service.name, "train_hour", work / 3600)
-    if service.fails or cloud.told(Fault.TRAINING_FAILS):
+    if service.fails or model.details.get("failed") or cloud.told(Fault.TRAINING_FAILS):
+        cloud.mark_failed(model.id)
         return Operation(
             OperationState.FAILED, message="the simulated training did not converge", billable_seconds=work
         )
@@ -377,6 +399,7 @@ def _trained(cloud: SimulatedCloud, model: Thing) -> Operation:
 def _deployed(cloud: SimulatedCloud, endpoint: Thing) -> Operation:
     from automl_bench.testing.loopback_service import Fault
 
-    if cloud.told(Fault.DEPLOYMENT_FAILS):
+    if endpoint.details.get("failed") or cloud.told(Fault.DEPLOYMENT_FAILS):
+        cloud.mark_failed(endpoint.id)
         return Operation(OperationState.FAILED, message="the simulated service has no machine left")
     return Operation(OperationState.SUCCEEDED, result={"endpoint_id": endpoint.id})

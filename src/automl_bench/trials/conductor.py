@@ -224,6 +224,7 @@ class Conductor:
                 self._endings.let_go(record)
                 self._endings.close(record, TrialStatus.PLANNED, first_sentence(refused[record.trial_id]))
             elif self._is_admitted(record):
+                trial.admitted = True
                 self._around.store.set_trial_status(record.trial_id, TrialStatus.RUNNING)
                 self._around.observers.tell("trial_started", trial=record)
                 trials.append(trial)

@@ -111,12 +111,14 @@ def _calls(table: Sequence[Price], calls: int) -> Cost:
     for price in table:
         if price.usd == 0 or part_of(price) not in (Part.CALLS, Part.OTHER):
             continue
-        counted = price.counted is Counted.CALLS or (price.counted is None and price.item == CALL)
-        if price.usd is None or not counted:
-            if price.per_trial != 0:
-                unknown.append(price.item)
+        counted = price.item == CALL or price.counted is Counted.CALLS
+        units = calls * price.units_each if counted else price.per_trial
+        if not counted and price.per_trial == 0:
+            continue
+        if price.usd is None or units is None:
+            unknown.append(price.item)
         else:
-            usd += price.usd * calls * price.units_each
+            usd += price.usd * units
     return Cost(usd, tuple(dict.fromkeys(unknown)))
 
 

@@ -49,6 +49,8 @@ def awake_invoker(
     latest = time.monotonic() + trial.around.longest(Stage.DEPLOY)
     patience = trial.patience(stage, Moment.SERVE, latest if moment is None else min(latest, moment))
     patience = replace(patience, what=f"waking the endpoint of {trial.record.label}")
+    if endpoint.adopted:
+        patience = replace(patience, lag=0.0)  # nobody made it a moment ago: an id that is not there is a wrong one
     operation = patience.call(lambda: provider.wake(context, endpoint))
     if operation is not None:
         ended = wait_for(
