@@ -57,9 +57,9 @@ CLASSES = {
     "ExpiredAuthenticationToken": Unauthenticated,
     "AuthenticationFailed": Unauthenticated,
     "ResourceNotFound": ResourceMissing,
-    "ParentResourceNotFound": RequestRefused,
-    "ResourceGroupNotFound": RequestRefused,
-    "SubscriptionNotFound": RequestRefused,
+    "ParentResourceNotFound": ProviderError,
+    "ResourceGroupNotFound": ProviderError,
+    "SubscriptionNotFound": ProviderError,
     "ContainerNotFound": RequestRefused,
     "AnotherOperationInProgress": ResourceConflict,
     "Conflict": ResourceConflict,
@@ -138,7 +138,7 @@ def test_a_missing_workspace_says_nothing_of_what_is_in_it() -> None:
     path = "/subscriptions/s/resourceGroups/g/providers/Microsoft.MachineLearningServices/workspaces/w"
     assert type(from_arm_answer(404, {}, body("ResourceNotFound", words), path)) is ResourceMissing
     inside = from_arm_answer(404, {}, body("ResourceNotFound", words), f"{path}/onlineEndpoints/e")
-    assert type(inside) is RequestRefused
+    assert type(inside) is ProviderError
     assert "AZUREML_WORKSPACE_NAME" in inside.remedy
 
 

@@ -259,7 +259,7 @@ def test_missing_is_said_of_the_very_resource_only() -> None:
     assert type(own) is ResourceMissing
     assert type(failure_for(404, not_found("The resource does not exist."), resource=asked)) is ResourceMissing
     other = failure_for(404, not_found(f"The Model {place}/models/another does not exist."), resource=asked)
-    assert type(other) is RequestRefused
+    assert type(other) is ProviderError
     assert type(failure_for(404, b"<html>not found</html>", resource=asked)) is ServiceUnavailable
 
 

@@ -117,10 +117,10 @@ _BY_CODE: dict[str, tuple[type[ProviderError], str]] = {
     code: (kind, remedy) for kind, (remedy, codes) in _KINDS.items() for code in codes
 }
 _BY_CODE |= {
-    # What lies in something that is not there may exist elsewhere: that is no word about the thing itself.
-    "ParentResourceNotFound": (RequestRefused, _WORKSPACE),
-    "ResourceGroupNotFound": (RequestRefused, _WORKSPACE),
-    "SubscriptionNotFound": (RequestRefused, _WORKSPACE),
+    # What lies in something that is not there may exist elsewhere, or be shown later: it is neither gone nor refused.
+    "ParentResourceNotFound": (ProviderError, _WORKSPACE),
+    "ResourceGroupNotFound": (ProviderError, _WORKSPACE),
+    "SubscriptionNotFound": (ProviderError, _WORKSPACE),
     "ContainerNotFound": (RequestRefused, "Check the setting datastore, and that its container exists."),
 }
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from automl_bench.contract import Json, Operation, OperationState, Stage, TrialContext
-from automl_bench.errors import ResourceConflict, ResourceMissing
+from automl_bench.errors import RequestRefused, ResourceConflict, ResourceMissing
 from automl_bench_azure import assets, computes, endpoints, jobs
 from automl_bench_azure.naming import DEPLOYMENT, JOB, MODEL, attempts, sibling
 from automl_bench_azure.options import Options
@@ -123,7 +123,7 @@ def ensure_one(
         ensure: Finds or creates under a name.
 
     Raises:
-        ResourceConflict: If every name is used up.
+        RequestRefused: If every name is used up.
     """
     known = {name: is_usable(name) for name in names}
     usable = next((name for name in names if known[name]), None)
@@ -135,7 +135,7 @@ def ensure_one(
             return ensure(name)
         except (ResourceConflict, ResourceMissing):
             continue  # the name is still reserved
-    raise ResourceConflict(
+    raise RequestRefused(
         f"Azure refuses {names[0]} and the {len(names) - 1} names after it: they are in use or reserved.",
         remedy="Tear the trial down, and run it again later.",
     )

@@ -119,7 +119,7 @@ def _missing(about: Mapping[str, Any], words: str, resource: str) -> tuple[type[
     named = {found["what"] for found in _NAMED.finditer(words)}
     asked = _NAMED.search(resource)
     if named and asked is not None and asked["what"] not in named:
-        return RequestRefused, ""
+        return ProviderError, ""
     return ResourceMissing, ""
 
 
