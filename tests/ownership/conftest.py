@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,6 +27,8 @@ def cloud(tmp_path: Path) -> Cloud:
 
 class Colleague:
     """One workspace and its commands."""
+
+    host_python = sys.executable
 
     def __init__(self, cloud: Cloud, host: Host, name: str) -> None:
         self.cloud = cloud

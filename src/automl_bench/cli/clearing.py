@@ -100,6 +100,7 @@ def _clear_ledger(session: Session, cleared: Cleared, stop: threading.Event) -> 
     if not session.workspace.store_path.exists():
         return
     with session.store() as store, Claims(store, say) as claims:
+        store.hurry_with(stop)
         entries = store.ledger(open_only=True)
         cleared.count += len(entries)
         by_trial: dict[str, list[LedgerEntry]] = {}

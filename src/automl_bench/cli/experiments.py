@@ -230,6 +230,7 @@ def _run(session: Session, experiment: Experiment, wishes: Wishes) -> tuple[Tall
                 environment_id=store.record_environment({**environment(), **self_measurement(session.workspace)}),
             )
         )
+        store.hurry_with(stop)
         around = Surroundings(
             store=store,
             machine=Machine(session.machine_lock(say)),

@@ -324,6 +324,7 @@ def _one_trial(
         stopping() as stop,
         progress_bar(f"{stage} {record.label}") as advance,
     ):
+        store.hurry_with(stop)
         around = Surroundings(
             store=store,
             machine=Machine(session.machine_lock(say)),

@@ -136,6 +136,14 @@ class ResultsFile:
             )
         return self._writer
 
+    def hurry_with(self, stop: threading.Event) -> None:
+        """Have writes wait only briefly for a locked file or a full disk once the event is set.
+
+        A row that was given up may still be written a little later.
+        """
+        if self._writer is not None:
+            self._writer.hurry = stop
+
     def flush(self) -> None:
         """Wait until everything submitted so far is durable or has failed."""
         if self._writer is not None:

@@ -17,7 +17,7 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, TypeVar
 
-from automl_bench.errors import RecordsError
+from automl_bench.errors import RecordsError, WorkspaceError
 from automl_bench.store.sql_errors import is_busy, translate
 
 Result = TypeVar("Result")
@@ -25,6 +25,10 @@ Job = Callable[[sqlite3.Connection], Result]
 
 GROUP_LIMIT = 1000
 """Most jobs in one transaction: bounds how long the first of them waits."""
+
+LOOK_SECONDS = 0.5
+HURRIED_SECONDS = 2.0
+"""How long a producer waits for its row once the command is to end: what costs money is to be deleted meanwhile."""
 
 BUSY_PATIENCE = 60.0
 """Seconds a group waits for a lock held by another process before its producers get an error."""
@@ -75,6 +79,7 @@ class GroupCommitWriter:
     ) -> None:
         self._connection = connection
         self._path = path
+        self.hurry = threading.Event()
         self._verify = verify
         self._forget = forget
         self._patience = patience
@@ -99,7 +104,14 @@ class GroupCommitWriter:
         """
         ticket = _Ticket(job, None)
         self._put(ticket)
-        ticket.answered.acquire()
+        waited = 0.0
+        while not ticket.answered.acquire(timeout=LOOK_SECONDS):
+            waited += LOOK_SECONDS
+            if self.hurry.is_set() and waited >= HURRIED_SECONDS:
+                raise WorkspaceError(
+                    f"{self._path} could not be written to within {waited:.0f} s, and the command is to end.",
+                    remedy="Find out what holds the file or fills the disk, then run the same command again.",
+                )
         if ticket.error is not None:
             raise ticket.error
         value: Result = ticket.value

@@ -13,9 +13,8 @@ import secrets
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +29,8 @@ from automl_bench.testing.simulated_faults import (
     told,
 )
 from automl_bench.testing.simulated_services import SERVICES
+from automl_bench.testing.simulated_things import BillLine as BillLine
+from automl_bench.testing.simulated_things import Thing as Thing
 
 __all__ = ["SINGLE_FAULTS", "BillLine", "SimulatedCloud", "Thing"]
 
@@ -46,50 +47,11 @@ CREATE INDEX IF NOT EXISTS things_name ON things (name);
 CREATE TABLE IF NOT EXISTS samples (
     dataset TEXT, sample TEXT, label TEXT, view BLOB, PRIMARY KEY (dataset, sample));
 CREATE TABLE IF NOT EXISTS creations (place INTEGER PRIMARY KEY, kind TEXT, name TEXT);
+CREATE TABLE IF NOT EXISTS deletions (place INTEGER PRIMARY KEY, name TEXT, by_whom TEXT);
 CREATE TABLE IF NOT EXISTS used (service TEXT, item TEXT, quantity REAL, PRIMARY KEY (service, item));
 CREATE TABLE IF NOT EXISTS tokens (token TEXT PRIMARY KEY, ends REAL);
 CREATE TABLE IF NOT EXISTS predictions (asked INTEGER);
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Thing:
-    """Something that exists in the cloud.
-
-    Attributes:
-        id: The cloud's own id.
-        kind: "dataset", "model" or "endpoint".
-        name: As it was asked for; two things may share one.
-        service: Which service made it.
-        created: Real time of creation, in seconds since the epoch.
-        ready: Real time at which it is ready.
-        details: What it was made with.
-    """
-
-    id: str
-    kind: str
-    name: str
-    service: str
-    created: float
-    ready: float
-    details: Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class BillLine:
-    """One line of the running bill.
-
-    Attributes:
-        service: Which service.
-        item: What was used, as in its price table.
-        quantity: How much, in the price's unit.
-        usd: What it costs, or None where the price is unknown.
-    """
-
-    service: str
-    item: str
-    quantity: float
-    usd: float | None
 
 
 class SimulatedCloud:
@@ -182,8 +144,12 @@ class SimulatedCloud:
             raise ResourceMissing(f"there is no {thing_id} in the simulated cloud.", resource=thing_id)
         return _thing(row)
 
-    def delete(self, thing_id: str) -> bool:
+    def delete(self, thing_id: str, by_whom: str = "") -> bool:
         """Delete something; False if it is only on its way out and is to be asked for again.
+
+        Args:
+            thing_id: Its id.
+            by_whom: The workspace that asks, for the record.
 
         Raises:
             ResourceMissing: If it does not exist (any more).
@@ -196,6 +162,8 @@ class SimulatedCloud:
         end = time.time() + stopping
         with self._open() as connection:
             begun = connection.execute("UPDATE things SET gone = ? WHERE id = ? AND gone IS NULL", (end, thing_id))
+            if begun.rowcount:
+                connection.execute("INSERT INTO deletions (name, by_whom) VALUES (?, ?)", (thing.name, by_whom))
             if begun.rowcount and thing.kind == "endpoint":
                 _use(connection, thing.service, "endpoint_hour", self._virtual_hours(thing, end))
             if thing.kind == "dataset":
@@ -286,6 +254,11 @@ class SimulatedCloud:
         with self._open() as connection:
             rows = connection.execute("SELECT kind, name FROM creations ORDER BY place").fetchall()
         return [f"{kind} {name}" for kind, name in rows]
+
+    def deletions(self) -> list[tuple[str, str]]:
+        """Return every deletion that ever happened: name, and the workspace that asked for it."""
+        with self._open() as connection:
+            return list(connection.execute("SELECT name, by_whom FROM deletions ORDER BY place"))
 
     def existing(self) -> list[Thing]:
         """Return what exists, without any lag: what the service itself knows."""

@@ -8,9 +8,7 @@ processes: the setting `cloud_file`, by default in the provider's cache folder.
 from __future__ import annotations
 
 import json
-import threading
 import time
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -24,13 +22,11 @@ from automl_bench.contract import (
     ManifestEntry,
     Operation,
     OperationState,
-    Prediction,
     Price,
     ProviderContext,
     ProviderDescription,
     ProviderManifest,
     Resource,
-    Sample,
     Setting,
     Stage,
     TrainingSet,
@@ -38,8 +34,9 @@ from automl_bench.contract import (
     owner_from_tags,
     owner_tags,
 )
-from automl_bench.errors import RateLimited, RequestRefused, ResourceMissing, Unauthenticated
+from automl_bench.errors import RequestRefused, ResourceMissing, Unauthenticated
 from automl_bench.hookspecs import hookimpl
+from automl_bench.testing.simulated_invoker import CALLS_PER_SECOND, SimulatedInvoker
 from automl_bench.testing.simulated_services import SERVICES, SimulatedService
 
 if TYPE_CHECKING:
@@ -48,7 +45,6 @@ if TYPE_CHECKING:
 Answer = TypeVar("Answer")
 
 DATASET, MODEL, ENDPOINT = "dataset", "model", "endpoint"
-CALLS_PER_SECOND = 200.0
 IN_FLIGHT = 32
 LAG_SECONDS = 0.3
 """Somewhat more than the cloud's lists really lag."""
@@ -242,45 +238,13 @@ def delete_resource(context: ProviderContext, resource: Resource) -> Deletion:
     """Delete one thing; some endpoints take a while to stop. "Not found" is believed once no list shows it either."""
     cloud = _cloud(context)
     try:
-        gone = _ask(context, lambda: cloud.delete(resource.resource_id), "delete_resource")
+        by_whom = "" if context.owner is None else context.owner.workspace
+        gone = _ask(context, lambda: cloud.delete(resource.resource_id, by_whom), "delete_resource")
     except ResourceMissing:
         listed = _ask(context, lambda: cloud.listed(resource.name), "list_resources")
         shown = any(thing.id == resource.resource_id for thing in listed)
         return Deletion.PENDING if shown else Deletion.ALREADY_GONE
     return Deletion.DELETED if gone else Deletion.PENDING
-
-
-class SimulatedInvoker:
-    """Calls an endpoint: sleeps for the service's time, and refuses more calls a second than it takes."""
-
-    def __init__(self, cloud: SimulatedCloud, service: SimulatedService, learner: object, endpoint: str) -> None:
-        from automl_bench.testing.simulated_learning import Learner
-
-        assert isinstance(learner, Learner)
-        self._cloud, self._service, self._learner, self._endpoint = cloud, service, learner, endpoint
-        self._recent: deque[float] = deque()
-        self._lock = threading.Lock()
-
-    def call(self, sample: Sample) -> Prediction:
-        """Classify one sample; takes the service's real few milliseconds."""
-        from automl_bench.testing.simulated_learning import call_seconds
-
-        begun = time.monotonic()
-        self._throttle(begun)
-        self._cloud.predicted(self._service.name, self._endpoint)
-        prediction = self._learner.predict(sample.path, sample.sample_id)
-        time.sleep(max(0.0, begun + call_seconds(sample.sample_id, self._service) - time.monotonic()))
-        return prediction
-
-    def _throttle(self, now: float) -> None:
-        with self._lock:
-            while self._recent and self._recent[0] <= now - 1.0:
-                self._recent.popleft()
-            if len(self._recent) < CALLS_PER_SECOND * 1.25:
-                self._recent.append(now)
-                return
-            wait = self._recent[0] + 1.0 - now
-        raise RateLimited(f"the simulated service takes {CALLS_PER_SECOND:g} calls a second.", retry_after=wait)
 
 
 def cloud_of(context: ProviderContext) -> SimulatedCloud:
@@ -350,7 +314,7 @@ def _ensure(context: TrialContext, at: str, kind: str, make: Callable[[str], Thi
                 continue
             if not thing.details.get("failed"):
                 return _resource(cloud, thing)
-            cloud.delete(thing.id)
+            cloud.delete(thing.id, "" if context.owner is None else context.owner.workspace)
         return None
 
     def create(name: str) -> Resource:

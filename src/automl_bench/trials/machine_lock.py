@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 
 FOLDER_VARIABLE = "AUTOML_BENCH_MACHINE_FOLDER"
 LOOK_SECONDS = 0.2
+LOCKS = ("turn.lock", "machine.lock")
 TELL_SECONDS = 1.0
 """Waits longer than this are told."""
 
@@ -81,9 +82,7 @@ class MachineLock:
         if self._locks is None:
             folder = self._folder or shared_folder()
             self._folder = folder
-            turn, machine = (
-                FileLock(folder / name, mode=0o666, thread_local=False) for name in ("turn.lock", "machine.lock")
-            )
+            turn, machine = (FileLock(folder / name, mode=0o666, thread_local=False) for name in LOCKS)
             self._locks = turn, machine
         return self._locks
 
@@ -156,13 +155,36 @@ def shared_folder() -> Path:
     folder = root / "automl-bench-machine"
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
-        found = folder.stat(follow_symlinks=False)
-        if found.st_uid == os.getuid() and found.st_mode & 0o7777 != 0o1777:
-            folder.chmod(0o1777)
-        if not folder.is_symlink() and os.access(folder, os.W_OK | os.X_OK):
+        if folder.stat(follow_symlinks=False).st_uid == os.getuid():
+            prepare(folder)
+        if not folder.is_symlink() and _is_usable(folder):
             return folder
     except OSError as error:
         log.info("%s cannot be used: %s", folder, error)
     own = Path(tempfile.gettempdir()) / f"automl-bench-machine-{os.getuid()}"
     own.mkdir(mode=0o700, exist_ok=True)
     return own
+
+
+def prepare(folder: Path) -> None:
+    """Make the locks in a folder of this user's, and let all users take them.
+
+    Their owner must be the folder's: in a folder where everybody may add files, a lock of anybody else could be
+    replaced while it is held, and is refused.
+    """
+    for name in LOCKS:
+        path = folder / name
+        path.touch(mode=0o666)
+        if path.stat().st_mode & 0o777 != 0o666:
+            path.chmod(0o666)
+    if folder.stat().st_mode & 0o7777 != 0o1777:
+        folder.chmod(0o1777)
+
+
+def _is_usable(folder: Path) -> bool:
+    owners = {folder.stat().st_uid, os.getuid()}
+    locks = [folder / name for name in LOCKS]
+    return os.access(folder, os.W_OK | os.X_OK) and all(
+        lock.is_file() and not lock.is_symlink() and lock.stat().st_uid in owners and os.access(lock, os.R_OK | os.W_OK)
+        for lock in locks
+    )
