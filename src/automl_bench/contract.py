@@ -186,6 +186,8 @@ class ProviderDescription:
         docs_url: Where the provider documents the service.
         policy: The least-privilege permissions that the plugin needs, in the provider's own words (for AWS an IAM
             policy document), as `providers show NAME --policy` prints them; empty if there are none to set.
+        contract_version: The `CONTRACT_VERSION` that the plugin was written for, where it relies on something newer
+            than version 1: an older automl-bench then says that it has to be updated.
     """
 
     name: str
@@ -202,6 +204,7 @@ class ProviderDescription:
     split_policy: str = "Trains on the training half and selects on the validation half."
     docs_url: str = ""
     policy: str = ""
+    contract_version: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -446,6 +449,10 @@ def _send_nothing(*_: Any, **__: Any) -> SendReport:
     raise NotImplementedError("this context was made without a sender")
 
 
+def _hide_nothing(secret: str) -> None:
+    """Stand in for `hide` where a test makes a context by hand."""
+
+
 # --- contexts --------------------------------------------------------------------------------------------
 
 
@@ -461,6 +468,8 @@ class ProviderContext:
         cache_dir: Folder of this provider in the workspace; survives trials, may be deleted at any time.
         progress: Call with (done, total, unit) as long work goes on; total may be None.
         log: Call with one line for the log; never a secret.
+        hide: Call with a secret that the host cannot know of, such as a session token that an SDK obtained: from then
+            on it is taken out of whatever is stored, printed, exported or logged.
     """
 
     variant: Variant
@@ -469,6 +478,7 @@ class ProviderContext:
     cache_dir: Path
     progress: Callable[[int, int | None, str], None] = field(repr=False)
     log: Callable[[str], None] = field(repr=False)
+    hide: Callable[[str], None] = field(default=_hide_nothing, repr=False, kw_only=True)
 
 
 @dataclass(frozen=True)

@@ -58,7 +58,7 @@ def ablate(
     session = Session()
     session.require_dataset(dataset)
     sizes = None if shots is None else parse_shots(shots)
-    manifest = read_manifest(session.workspace.data / dataset)
+    manifest = read_manifest(session.workspace.dataset(dataset))
     if verify:
         _verify(manifest, as_json=as_json)
         return

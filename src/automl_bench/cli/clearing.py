@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from automl_bench.cli.output import console, print_json
+from automl_bench.cli.output import console, print_json, say
 from automl_bench.contract import Capability
 from automl_bench.errors import AutomlBenchError, Interrupted, UsageError
-from automl_bench.settings.secrets import scrub
 
 if TYPE_CHECKING:
     from automl_bench.cli.session import Session
@@ -86,7 +85,7 @@ def _bind_all(session: Session, entries: Sequence[LedgerEntry]) -> dict[str, Bou
         try:
             bound[name] = session.bind(name)
         except AutomlBenchError as error:
-            print(f"{name}: {error}", file=sys.stderr)
+            say(f"{name}: {error}")
     return bound
 
 
@@ -99,7 +98,7 @@ def _clear_orphans(session: Session, only: str | None, *, yes: bool) -> tuple[in
     looked_at, count, left = _look_and_delete(_listing_providers(session, only), known, [], only=only, yes=yes)
     lag = max((bound.provider.description.settle_seconds for bound in looked_at), default=0.0)
     if lag > 0:
-        print(f"looking again in {lag:.0f} s, as what was made a moment ago may not show yet", file=sys.stderr)
+        say(f"looking again in {lag:.0f} s, as what was made a moment ago may not show yet")
         time.sleep(lag)
         _, late, remaining = _look_and_delete(looked_at, known, left, only=only, yes=yes)
         count, left = count + late, [*left, *remaining]
@@ -132,7 +131,7 @@ def _look_and_delete(
         except AutomlBenchError as error:
             if only:
                 raise
-            print(scrub(f"{name}: not looked at: {error}"), file=sys.stderr)
+            say(f"{name}: not looked at: {error}")
             continue
         answered.append(bound)
         if not found:
@@ -156,14 +155,14 @@ def _listing_providers(session: Session, only: str | None) -> list[BoundProvider
         except AutomlBenchError as error:
             if only:
                 raise
-            print(f"{name}: not looked at: {error}", file=sys.stderr)
+            say(f"{name}: not looked at: {error}")
     return bound
 
 
 def _show(provider: str, found: Sequence[Resource]) -> None:
     for resource in found:
         price = "price unknown" if resource.hourly_usd is None else f"${resource.hourly_usd:.2f} an hour"
-        print(f"{provider}: {resource.kind} {resource.name} ({price})", file=sys.stderr)
+        say(f"{provider}: {resource.kind} {resource.name} ({price})")
 
 
 def _confirm(count: int) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import threading
+import time
 import traceback
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,7 +15,10 @@ from typing import Annotated
 import typer
 
 from automl_bench import __version__
+from automl_bench.border.streams import plugins_print_to_the_log, release
+from automl_bench.border.texts import ScrubbingFilter, printable, remember_environment
 from automl_bench.cli import ablate, bench_self, data, experiments, plan, providers, report, resources, results, verbs
+from automl_bench.cli.output import say, say_plainly, say_trace
 from automl_bench.errors import AutomlBenchError, ExitCode, InvalidMeasurement, ResourcesLeft
 from automl_bench.settings.workspace import WORKSPACE_VARIABLE, Workspace
 
@@ -28,10 +33,16 @@ app = typer.Typer(
 
 _debug = False
 
+PLUGINS = "Plugins"
+"""Where `--help` shows the commands that plugins add."""
+
+GRACE_SECONDS = 3.0
+"""What a thread that a plugin left behind may take to end once the command is done."""
+
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"automl-bench {__version__}")
+        say_plainly(f"automl-bench {__version__}")
         raise typer.Exit
 
 
@@ -68,8 +79,6 @@ def root(
     )
     for noisy in ("matplotlib", "PIL", "urllib3", "asyncio"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
-    from automl_bench.settings.secrets import ScrubbingFilter
-
     for handler in logging.getLogger().handlers:
         handler.addFilter(ScrubbingFilter())
 
@@ -89,11 +98,24 @@ app.command("bench-self", rich_help_panel="Results")(bench_self.bench_self)
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; every way out goes through here and ends with an `ExitCode`."""
-    sys.exit(run(arguments))
+    code = run(arguments, own_process=True)
+    _leave_no_thread_waiting(code)
+    sys.exit(code)
 
 
-def run(arguments: list[str] | None = None) -> int:
-    """Run one command and return its exit code."""
+def run(arguments: list[str] | None = None, *, own_process: bool = False) -> int:
+    """Run one command and return its exit code.
+
+    Args:
+        arguments: What follows "automl-bench"; by default this process's own.
+        own_process: Whether descriptor 1 belongs to the command, so that it may be kept from plugins.
+    """
+    remember_environment()
+    with plugins_print_to_the_log(descriptor_too=own_process):
+        return _run(arguments)
+
+
+def _run(arguments: list[str] | None) -> int:
     try:
         _mount_plugin_commands(sys.argv[1:] if arguments is None else arguments)
         app(args=arguments, standalone_mode=False)
@@ -102,7 +124,7 @@ def run(arguments: list[str] | None = None) -> int:
     except typer.Exit as error:
         return error.exit_code
     except (typer.Abort, KeyboardInterrupt):
-        print("stopped.", file=sys.stderr)
+        say("stopped.")
         return ExitCode.INTERRUPTED
     except BrokenPipeError:
         # The reader of our output went away, as `| head` does; nothing is left to say to it.
@@ -116,34 +138,30 @@ def run(arguments: list[str] | None = None) -> int:
 
 
 def _explain(error: AutomlBenchError) -> int:
-    from automl_bench.settings.secrets import scrub
-
     if _debug:
-        print(scrub("".join(traceback.format_exception(error))), file=sys.stderr)
-    print(scrub(f"error: {error}"), file=sys.stderr)
+        say_trace(error)
+    say(f"error: {error}")
     details = error.items if isinstance(error, ResourcesLeft) else ()
     details = error.reasons if isinstance(error, InvalidMeasurement) else details
     for line in details:
-        print(scrub(f"  - {line}"), file=sys.stderr)
+        say(f"  - {line}")
     return int(error.exit_code)
 
 
 def _explain_unexpected(error: Exception) -> int:
     """Turn a usage error of the command line into one line, and a bug into a file with its traceback."""
-    from automl_bench.settings.secrets import scrub
-
     if hasattr(error, "format_message") and hasattr(error, "exit_code"):
         context = getattr(error, "ctx", None)
         hint = f" See: {context.command_path} --help" if context is not None else ""
         message = str(error.format_message()).rstrip(".")
-        print(scrub(f"error: {message}.{hint}"), file=sys.stderr)
+        say(f"error: {message}.{hint}")
         return ExitCode.USAGE
-    trace = scrub("".join(traceback.format_exception(error)))
+    trace = printable("".join(traceback.format_exception(error)))
     if _debug:
-        print(trace, file=sys.stderr)
+        say(trace)
     where = _keep_traceback(trace)
-    print(scrub(f"error: this is a bug in automl-bench: {type(error).__name__}: {error}."), file=sys.stderr)
-    print(f"The traceback is in {where}; please report it." if where else "Run it with --debug.", file=sys.stderr)
+    say(f"error: this is a bug in automl-bench: {type(error).__name__}: {error}.")
+    say(f"The traceback is in {where}; please report it." if where else "Run it with --debug.")
     return ExitCode.UNEXPECTED
 
 
@@ -159,16 +177,47 @@ def _keep_traceback(trace: str) -> Path | None:
 
 
 def _mount_plugin_commands(arguments: list[str]) -> None:
-    """Load the plugins' commands, but only when the command asked for is none of ours: `--help` stays fast."""
+    """Load the plugins' commands: for the list of all commands, and when the command asked for is none of ours.
+
+    Commands of ours never wait for plugins that they do not use.
+    """
     known = {command.name for command in app.registered_commands} | {group.name for group in app.registered_groups}
     words = [word for word in arguments if not word.startswith("-")]
-    if not words or known & set(words):
+    for_the_list = not arguments or bool({"-h", "--help"} & set(arguments))
+    if known & set(words) or not (words or for_the_list):
         return
     from automl_bench.providers.discovery import PluginRegistry
+    from automl_bench.providers.host import Observers
 
     registry = PluginRegistry()
-    registry.load_all()
-    registry.manager.hook.register_commands(app=app)
+    registry.load_all(mentioning="register_commands")
+    before = len(app.registered_commands), len(app.registered_groups)
+    Observers(registry).tell("register_commands", app=app)
+    for command in app.registered_commands[before[0] :]:
+        command.rich_help_panel = command.rich_help_panel if isinstance(command.rich_help_panel, str) else PLUGINS
+    for group in app.registered_groups[before[1] :]:
+        group.rich_help_panel = group.rich_help_panel if isinstance(group.rich_help_panel, str) else PLUGINS
+    # A plugin's own command prints what it likes.
+    release()
+
+
+def _leave_no_thread_waiting(code: int) -> None:
+    """End the process although a thread that a plugin left behind goes on: Python itself would wait for it."""
+    waited_for = [
+        thread
+        for thread in threading.enumerate()
+        if thread is not threading.current_thread() and not thread.daemon and thread.is_alive()
+    ]
+    if waited_for:
+        threading.Thread(target=_end_after_grace, args=(code, waited_for), name="last-word", daemon=True).start()
+
+
+def _end_after_grace(code: int, threads: list[threading.Thread]) -> None:
+    time.sleep(GRACE_SECONDS)
+    names = ", ".join(sorted(thread.name for thread in threads if thread.is_alive()))
+    say(f"warning: a plugin left a thread behind ({names or 'ended by now'}); automl-bench does not wait for it.")
+    sys.stdout.flush()
+    os._exit(code)
 
 
 if __name__ == "__main__":

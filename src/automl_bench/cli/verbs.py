@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from automl_bench.cli.output import console, print_json, progress_bar
+from automl_bench.cli.output import console, print_json, progress_bar, say
 from automl_bench.errors import InvalidMeasurement, UnsupportedCapability, UsageError
 
 if TYPE_CHECKING:
@@ -381,12 +380,9 @@ def _print_accuracy(trial: TrialRecord, row: dict[str, Any]) -> None:
 
 def say_stopping() -> None:
     """Tell that teardown begins."""
-    print("\nstopping: tearing down what costs money. Press Ctrl-C again to leave at once.", file=sys.stderr)
+    say("\nstopping: tearing down what costs money. Press Ctrl-C again to leave at once.")
 
 
 def say_left() -> None:
     """Tell how to see and delete what remains."""
-    print(
-        "\nleft at once. See what remains: automl-bench resources; delete it: automl-bench teardown --all",
-        file=sys.stderr,
-    )
+    say("\nleft at once. See what remains: automl-bench resources; delete it: automl-bench teardown --all")

@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Iterable
 from typing import Any
 
+from automl_bench.border.texts import clean
 from automl_bench.contract import Stage
 from automl_bench.store.records import StageRecord, StageStatus
 from automl_bench.store.results_file import ResultsFile, from_json, now, to_json
@@ -117,7 +118,7 @@ class StagesTable(ResultsFile):
                     record.queue_seconds,
                     record.work_seconds,
                     record.billable_seconds,
-                    record.message,
+                    clean(record.message),
                     moment,
                 ),
             )

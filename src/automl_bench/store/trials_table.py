@@ -6,6 +6,7 @@ import sqlite3
 import time
 from typing import Any
 
+from automl_bench.border.texts import clean
 from automl_bench.store.leases import LEASE_SECONDS
 from automl_bench.store.records import ExperimentRecord, TrialRecord, TrialStatus
 from automl_bench.store.results_file import ResultsFile, SqlValue, from_json, now, to_json
@@ -45,7 +46,7 @@ class TrialsTable(ResultsFile):
             to_json(trial.images),
             trial.test_limit,
             trial.status.value,
-            trial.reason,
+            clean(trial.reason),
             trial.created_at or now(),
         )
         marks = ",".join("?" * len(row))
@@ -110,7 +111,7 @@ class TrialsTable(ResultsFile):
         def job(connection: sqlite3.Connection) -> None:
             key = self._keys.trial(connection, trial_id)
             connection.execute(
-                "UPDATE trials SET status = ?, reason = ? WHERE trial_key = ?", (status.value, reason, key)
+                "UPDATE trials SET status = ?, reason = ? WHERE trial_key = ?", (status.value, clean(reason), key)
             )
 
         self._write(job)

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from automl_bench.border.texts import remember
 from automl_bench.contract import (
     NAME_PREFIX,
     Capability,
@@ -16,6 +17,7 @@ from automl_bench.contract import (
     Variant,
 )
 from automl_bench.errors import AutomlBenchError, ResourcesLeft
+from automl_bench.providers.discovery import requirement_of
 from automl_bench.store import Store
 from automl_bench.store.records import LedgerEntry, LedgerState
 from automl_bench.trials.extent import DELETION_SECONDS
@@ -54,6 +56,7 @@ def provider_context(bound: BoundProvider, variant: Variant | None = None) -> Pr
         cache_dir=bound.cache_dir,
         progress=lambda done, total, unit: None,
         log=lambda line: log.info("%s: %s", name, line),
+        hide=remember,
     )
 
 
@@ -80,8 +83,10 @@ def tear_down(store: Store, providers: Mapping[str, BoundProvider], entries: Ite
 
 def _provider(providers: Mapping[str, BoundProvider], name: str) -> BoundProvider:
     if name not in providers:
+        wanted = requirement_of(name)
         raise AutomlBenchError(
-            f"the provider {name} is not available here.", remedy=f"pip install 'automl-bench[{name}]'"
+            f"the provider {name} is not available here.",
+            remedy=f"pip install '{wanted}'" if wanted else "Install its plugin again.",
         )
     return providers[name]
 

@@ -11,6 +11,7 @@ from typing import TypeVar
 
 import tenacity
 
+from automl_bench.border.texts import clean
 from automl_bench.contract import Operation, OperationState
 from automl_bench.errors import Interrupted, OperationUnfinished, ProviderError, RateLimited, TransientProviderError
 
@@ -145,5 +146,5 @@ def wait_for(
 def first_sentence(error: BaseException) -> str:
     """Return what a row or a table says of an error."""
     if isinstance(error, ProviderError) and error.request_id:
-        return f"{error} (request {error.request_id})"
-    return str(error) or type(error).__name__
+        return clean(f"{error} (request {error.request_id})")
+    return clean(str(error)) or type(error).__name__
