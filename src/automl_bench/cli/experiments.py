@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from automl_bench.cli.output import console, print_json, print_table
-from automl_bench.errors import BudgetExceeded, Interrupted, OperationUnfinished, ProviderError, SettingsError
+from automl_bench.errors import (
+    BudgetExceeded,
+    ContractViolation,
+    Interrupted,
+    OperationUnfinished,
+    ProviderError,
+    SettingsError,
+)
 
 if TYPE_CHECKING:
     from automl_bench.cli.session import Session
@@ -277,9 +284,12 @@ def _end(tally: Tally) -> None:
         raise Interrupted("stopped on request.", remedy="Run the same command again to go on.")
     if tally.failed:
         count = len(tally.failed)
-        raise ProviderError(
-            f"{count} trial{'s' if count > 1 else ''} failed.", remedy="Mend the cause, then add --retry-failed."
-        )
+        words = f"{count} trial{'s' if count > 1 else ''} failed"
+        if all(trial.trial_id in tally.plugin_faults for trial, _ in tally.failed):
+            raise ContractViolation(
+                f"{words}: a plugin is at fault, as told above.", remedy="Report it to the plugin's authors."
+            )
+        raise ProviderError(f"{words}.", remedy="Fix the cause, then add --retry-failed.")
     if tally.over_budget:
         raise BudgetExceeded(
             f"{len(tally.over_budget)} trials were not begun: they could pass the budget.",

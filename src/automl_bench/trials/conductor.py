@@ -19,6 +19,7 @@ from automl_bench.errors import (
     Infeasible,
     Interrupted,
     OperationUnfinished,
+    PluginError,
 )
 from automl_bench.store.leases import LEASE_SECONDS, current_owner
 from automl_bench.store.records import TrialRecord, TrialStatus
@@ -58,7 +59,7 @@ class Wishes:
 
 @dataclass(slots=True)
 class Tally:
-    """How the trials of a run ended. `left` holds what could not be deleted."""
+    """How the trials of a run ended. `left` holds what could not be deleted, `plugin_faults` ids of failed trials."""
 
     done: int = 0
     skipped: int = 0
@@ -69,6 +70,7 @@ class Tally:
     busy: int = 0
     over_budget: list[tuple[TrialRecord, str]] = field(default_factory=list)
     left: list[Leftover] = field(default_factory=list)
+    plugin_faults: set[str] = field(default_factory=set)
 
 
 class Conductor:
@@ -313,6 +315,8 @@ class Conductor:
         if not isinstance(error, AutomlBenchError):
             log.exception("%s ended with an unexpected error", record.label)
             return f"unexpected {type(error).__name__}: {error} (see the log)"
+        if isinstance(error, PluginError):
+            self._tally.plugin_faults.add(record.trial_id)
         log.warning("%s: %s", record.label, error)
         return first_sentence(error)
 
