@@ -188,6 +188,9 @@ class ProviderDescription:
             policy document), as `providers show NAME --policy` prints them; empty if there are none to set.
         contract_version: The `CONTRACT_VERSION` that the plugin was written for, where it relies on something newer
             than version 1: an older automl-bench then says that it has to be updated.
+        imports: Modules that the hooks import and that are heavy: the host imports them once, before trials start in
+            threads, as two first imports at once can find a half-made module. What is not installed is left to the
+            hook that needs it.
     """
 
     name: str
@@ -205,6 +208,7 @@ class ProviderDescription:
     docs_url: str = ""
     policy: str = ""
     contract_version: int = 1
+    imports: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Whatever a plugin does, it is one sentence with its name; the others' trials finish, and the workspace stays readable."""
+"""Whatever a plugin does is one sentence with its name; the others' trials finish, the workspace stays readable."""
 
 from __future__ import annotations
 
@@ -86,11 +86,8 @@ def test_a_thread_left_behind_does_not_keep_the_command(ran: Ran) -> None:
 
 
 def test_observers_are_named_once_each(ran: Ran) -> None:
-    for what in (
-        "trial_started called sys.exit(0)",
-        "stage_finished raised KeyboardInterrupt",
-        "RuntimeError: observer",
-    ):
+    whats = ("trial_started called sys.exit(0)", "stage_finished raised KeyboardInterrupt", "RuntimeError: observer")
+    for what in whats:
         assert ran.ended.stderr.count(what) == 1
 
 

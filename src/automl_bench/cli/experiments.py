@@ -199,6 +199,8 @@ def _run(session: Session, experiment: Experiment, wishes: Wishes) -> tuple[Tall
 
     trials = session.trials(experiment)
     providers = {name: session.bind(name) for name in {trial.provider for trial in trials}}
+    for bound in providers.values():
+        bound.provider.import_heavy_modules()
     with (
         session.store() as store,
         listening(say_stopping, say_left) as stop,

@@ -123,11 +123,13 @@ def invoke(
     """
     from automl_bench.measurement.accuracy_pass import PassSettings
     from automl_bench.report.rows import result_rows
+    from automl_bench.trials.reaching import require_reachable
     from automl_bench.trials.single import invoke_stage, working_on
 
     settings = PassSettings(order_seed=seed, warm_up=warm_up, idle_cold_seconds=idle_cold)
     with _one_trial("invoke", provider, dataset, shots, fold, seed, test_limit, min_side, endpoint) as trial:
         with working_on(trial):
+            require_reachable(trial, say)
             invoke_stage(trial, settings)
         rows = [row for row in result_rows(trial.around.store) if row["trial_id"] == trial.record.trial_id]
     if as_json:
@@ -170,6 +172,7 @@ def parallel(
       automl-bench parallel local digits 10 --sweep 1..100
     """
     from automl_bench.cli.load_options import load_settings, print_load_run
+    from automl_bench.trials.reaching import require_reachable
     from automl_bench.trials.single import parallel_stage, working_on
 
     settings = load_settings(calls, concurrency, rate, duration, arrivals, sweep, seed, ignore_limits)
@@ -177,6 +180,7 @@ def parallel(
         _one_trial("parallel", provider, dataset, shots, fold, seed, test_limit, min_side, endpoint) as trial,
         working_on(trial),
     ):
+        require_reachable(trial, say)
         run = parallel_stage(trial, settings)
     if as_json:
         print_json({"load_run_id": run.load_run_id, "loop": run.loop, "valid": run.valid, "reasons": run.reasons,
@@ -373,6 +377,8 @@ def _print_accuracy(trial: TrialRecord, row: dict[str, Any]) -> None:
         f"{row['failed']} failed), macro F1 {row['macro_f1']:.3f}",
         markup=False,
     )
+    for why in row["unanswered"]:
+        out.print(f"  {why['samples']:,} without an answer: {why['reason']}", markup=False)
     if latency["p50"] is not None:
         p95 = f", p95 {latency['p95']:.1f}" if latency["p95"] is not None else ""
         out.print(f"latency p50 {latency['p50']:.1f}{p95} ms (n = {latency['n']})", markup=False)

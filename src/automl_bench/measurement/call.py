@@ -156,11 +156,8 @@ def read_exchange(invoker: HttpInvoker, exchange: Exchange) -> Reading:
     if response is not None and response.status:
         return read_answer(invoker, response)
     outcome = exchange.failure or Outcome.FAILED
-    return Reading(
-        outcome,
-        error=clean(exchange.error, longest=LONGEST_ERROR),
-        passing=outcome in {Outcome.TIMEOUT, Outcome.FAILED},
-    )
+    passing = outcome in {Outcome.TIMEOUT, Outcome.FAILED} and not exchange.hopeless
+    return Reading(outcome, error=clean(exchange.error, longest=LONGEST_ERROR), passing=passing)
 
 
 def prepare(invoker: HttpInvoker, sample: Sample) -> HttpRequest:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import errno
+import importlib
 import logging
 import re
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
 import pluggy
 
+from automl_bench.border.streams import divert
 from automl_bench.border.texts import clean, clean_all, printable
 from automl_bench.border.values import fault_of
 from automl_bench.contract import (
@@ -55,6 +58,11 @@ NAME = re.compile(r"^[a-z][a-z0-9-]*$")
 
 SLOW_SECONDS = 30.0
 """A hook that must neither wait nor sleep and takes longer is named in the log."""
+MEETINGS = 5
+"""How often a hook is called again that met a half-imported module."""
+
+_importing = threading.Lock()
+
 QUICK_HOOKS = frozenset({"describe_provider", "check_access", "price", "poll", "invoke", "parallel"})
 
 
@@ -74,6 +82,17 @@ class Provider:
         self.name = name
         self._manager = registry.manager
         self.description = self._describe()
+
+    def import_heavy_modules(self) -> None:
+        """Import what the description names, one module at a time over all threads; call it before threads start."""
+        divert()
+        for module in self.description.imports:
+            with _importing:
+                try:
+                    with no_way_out(lambda what, module=module: self._violation(f"importing {module}", what)):  # type: ignore[misc]  # bound now
+                        importlib.import_module(module)
+                except Exception as error:  # noqa: BLE001  # the hook that needs it says so, with a remedy
+                    log.info("%s: %s cannot be imported: %s", self.name, module, said(error))
 
     def check_access(self, context: ProviderContext) -> AccessReport:
         """Try the credentials."""
@@ -196,7 +215,7 @@ class Provider:
         begun = time.monotonic()
         try:
             with no_way_out(lambda what: self._violation(hook, what)):
-                answer = caller(**arguments)
+                answer = _called(caller, arguments)
         except ProviderError as error:
             error.provider = error.provider or self.name
             error.hook = error.hook or hook
@@ -239,6 +258,19 @@ class Provider:
 
     def _violation(self, hook: str, what: str) -> ContractViolation:
         return violation(self.name, hook, what)
+
+
+def _called(caller: Callable[..., Any], arguments: dict[str, Any]) -> Any:
+    """Call a hook, again where it met a module that another thread was still importing: hooks may be called again."""
+    for _ in range(MEETINGS):
+        try:
+            return caller(**arguments)
+        except ImportError as error:
+            if "partially initialized module" not in str(error):
+                raise
+            with _importing:
+                time.sleep(0.1)
+    return caller(**arguments)
 
 
 def _cleaned(error: ProviderError) -> ProviderError:

@@ -181,7 +181,7 @@ def _dtype(column: str) -> Literal["Int64", "Float64", "boolean", "string"]:
 
 def _write_csv(path: Path, frames: Iterable[pd.DataFrame]) -> None:
     for number, frame in enumerate(frames):
-        texts = frame.select_dtypes("string").columns
+        texts: list[str] = list(frame.select_dtypes("string").columns)
         frame[texts] = frame[texts].map(inert)
         frame.to_csv(path, mode="a" if number else "w", header=not number, index=False, lineterminator="\n")
 

@@ -64,6 +64,7 @@ _TIMED_OUT = 28
 _WRITE_FAILED = 23
 _ABORTED = 42
 _TOO_LARGE = 63
+_HOPELESS = frozenset({_UNSUPPORTED, 3, 61})  # what no repetition changes: the address, the compression
 
 
 class Lane:
@@ -226,7 +227,8 @@ class Lane:
             response = HttpResponse(self.handle.getinfo(pycurl.RESPONSE_CODE), headers, body)
         dropped = error_number == _ABORTED
         self.clear()
-        return Exchange(response, timing, failure, error, self.number, unseen_ns, dropped)
+        hopeless = error_number in _HOPELESS
+        return Exchange(response, timing, failure, error, self.number, unseen_ns, dropped, hopeless)
 
     def clear(self) -> None:
         """Drop what was received."""
