@@ -60,6 +60,16 @@ class Odd:
 def invoke(context, endpoint):
     return Odd(toy_cloud.invoke(context, endpoint).label)
 """
+ENSURE = """
+@hookimpl
+def upload(context, training_set):
+    context.resources.ensure({kind}, find=lambda name: None, create=lambda name: {create}, name="automl-bench-" + context.trial_id)
+    return toy_cloud.upload(context, training_set)
+
+@hookimpl
+def list_resources(context, prefix):
+    return []
+"""
 SENDER = """
 class Odd:
     def prepare(self, sample):
@@ -150,6 +160,24 @@ OF_A_TRIAL: list[Broken] = [
     hook("train", SUCCEEDED + "message=b'done')", "whose message is a value of type bytes, not str"),
     hook("train", "return Operation(OperationState.RUNNING)", "returned an Operation that is running and has no token"),
     hook("poll", "return Operation(OperationState.RUNNING, token='t', poll_after='1')", "whose poll_after is '1'"),
+    Broken(
+        "ensure: create gives a dict",
+        ENSURE.format(kind="'x'", create="{'name': name}"),
+        "returned a value of type dict",
+        "find or create of a resource",
+    ),
+    Broken(
+        "ensure: a price in words",
+        ENSURE.format(kind="'x'", create="Resource('x', name, hourly_usd='1.5')"),
+        "whose hourly_usd is '1.5'",
+        "find or create of a resource",
+    ),
+    Broken(
+        "ensure: a kind of None",
+        ENSURE.format(kind="None", create="Resource('x', name)"),
+        "whose kind is None",
+        "ensure of a resource",
+    ),
     hook("invoke", "return 'https://somewhere'", "returned neither an HttpInvoker nor a CallInvoker"),
     hook("invoke", "return lambda sample: None", "returned neither an HttpInvoker nor a CallInvoker"),
     call("return Prediction(self.label, 'high')", "returned a Prediction whose confidence is 'high'"),
