@@ -68,7 +68,7 @@ class ProviderHooks:
     def check_access(self, context: ProviderContext) -> AccessReport | None:
         """Try the credentials with one cheap request that creates nothing.
 
-        Raises Unauthenticated or PermissionDenied with the setting to mend. Called by `providers check` and before
+        Raises Unauthenticated or PermissionDenied with the setting to correct. Called by `providers check` and before
         the first trial of an experiment.
         """
 

@@ -16,7 +16,6 @@ import os
 import re
 import threading
 from collections.abc import Iterable, Mapping
-from typing import Any
 from urllib.parse import quote, quote_plus
 
 HIDDEN = "•••"
@@ -126,19 +125,6 @@ def holds_secret(text: str) -> bool:
     return any(form in text for form in _written if len(form) >= SHORTEST_ENCODED)
 
 
-def scrub_value(value: Any) -> Any:
-    """Return a JSON-like value with every text in it scrubbed, keys too."""
-    if isinstance(value, str):
-        # An enum is a str, too; one without a secret stays what it is.
-        scrubbed = scrub(value)
-        return value if scrubbed == value else scrubbed
-    if isinstance(value, Mapping):
-        return {scrub_value(key): scrub_value(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [scrub_value(item) for item in value]
-    return value
-
-
 def printable(text: str) -> str:
     """Return the text without secrets and without anything that a terminal would obey; line breaks stay."""
     return CONTROLS.sub("", ESCAPES.sub("", scrub(text)))
@@ -158,6 +144,12 @@ def clean(text: str, *, longest: int = LONGEST_TEXT) -> str:
     return text if len(text) <= longest else f"{text[: longest - 1]}…"
 
 
+def loggable(text: str) -> str:
+    """Return lines from outside as a log or a traceback may hold them: without credentials and escapes, bounded."""
+    text = CREDENTIALS.sub(lambda found: f"{found['kept'] or ''}{HIDDEN}", printable(text))
+    return text if len(text) <= 10 * LONGEST_TEXT else f"{text[: 10 * LONGEST_TEXT]}…"
+
+
 def clean_all(texts: Iterable[str]) -> tuple[str, ...]:
     """Return several words from outside, each cleaned."""
     return tuple(clean(text) for text in texts)
@@ -168,16 +160,11 @@ class ScrubbingFilter(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Scrub the record in place and let it pass."""
-        record.msg = _logged(record.getMessage())
+        record.msg = loggable(record.getMessage())
         record.args = None
         if record.exc_info and record.exc_info[1] is not None:
-            record.exc_text = _logged(logging.Formatter().formatException(record.exc_info))
+            record.exc_text = loggable(logging.Formatter().formatException(record.exc_info))
             record.exc_info = None
         elif record.exc_text:
-            record.exc_text = _logged(record.exc_text)
+            record.exc_text = loggable(record.exc_text)
         return True
-
-
-def _logged(text: str) -> str:
-    text = CREDENTIALS.sub(lambda found: f"{found['kept'] or ''}{HIDDEN}", printable(text))
-    return text if len(text) <= 10 * LONGEST_TEXT else f"{text[: 10 * LONGEST_TEXT]}…"

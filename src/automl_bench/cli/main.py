@@ -7,7 +7,6 @@ import os
 import sys
 import threading
 import time
-import traceback
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -16,9 +15,9 @@ import typer
 
 from automl_bench import __version__
 from automl_bench.border.streams import plugins_print_to_the_log, release
-from automl_bench.border.texts import ScrubbingFilter, printable, remember_environment
+from automl_bench.border.texts import ScrubbingFilter, clean, remember_environment
 from automl_bench.cli import ablate, bench_self, data, experiments, plan, providers, report, resources, results, verbs
-from automl_bench.cli.output import say, say_plainly, say_trace
+from automl_bench.cli.output import say, say_plainly, trace_of
 from automl_bench.errors import AutomlBenchError, ExitCode, InvalidMeasurement, ResourcesLeft
 from automl_bench.settings.workspace import WORKSPACE_VARIABLE, Workspace
 
@@ -139,7 +138,7 @@ def _run(arguments: list[str] | None) -> int:
 
 def _explain(error: AutomlBenchError) -> int:
     if _debug:
-        say_trace(error)
+        say(trace_of(error))
     say(f"error: {error}")
     details = error.items if isinstance(error, ResourcesLeft) else ()
     details = error.reasons if isinstance(error, InvalidMeasurement) else details
@@ -156,11 +155,11 @@ def _explain_unexpected(error: Exception) -> int:
         message = str(error.format_message()).rstrip(".")
         say(f"error: {message}.{hint}")
         return ExitCode.USAGE
-    trace = printable("".join(traceback.format_exception(error)))
+    trace = trace_of(error)
     if _debug:
         say(trace)
     where = _keep_traceback(trace)
-    say(f"error: this is a bug in automl-bench: {type(error).__name__}: {error}.")
+    say(f"error: this is a bug in automl-bench: {type(error).__name__}: {clean(str(error))}.")
     say(f"The traceback is in {where}; please report it." if where else "Run it with --debug.")
     return ExitCode.UNEXPECTED
 

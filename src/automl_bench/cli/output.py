@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
 from automl_bench.border import streams
-from automl_bench.border.texts import printable, scrub, scrub_value
+from automl_bench.border.texts import loggable, printable, scrub
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -58,16 +58,14 @@ def say_plainly(text: str) -> None:
     print(scrub(text), file=streams.output())
 
 
-def say_trace(error: BaseException) -> str:
-    """Print where an error comes from on stderr, and return what was printed."""
-    trace = printable("".join(traceback.format_exception(error)))
-    print(trace, file=sys.stderr)
-    return trace
+def trace_of(error: BaseException) -> str:
+    """Return where an error comes from, as it may be printed and kept."""
+    return loggable("".join(traceback.format_exception(error)))
 
 
 def print_json(value: Any) -> None:
     """Print a value as JSON on stdout, NaN as null, one document a command."""
-    text = json.dumps(scrub_value(_finite(value)), indent=2, ensure_ascii=False, default=str)
+    text = json.dumps(_finite(value), indent=2, ensure_ascii=False, default=str)
     streams.output().write(f"{scrub(text)}\n")
 
 

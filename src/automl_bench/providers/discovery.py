@@ -60,7 +60,7 @@ class Installed:
 
 @dataclass(frozen=True, slots=True)
 class LoadFailure:
-    """A plugin that did not load, why, and what mends it."""
+    """A plugin that did not load, why, and the remedy."""
 
     name: str
     package: str
