@@ -194,6 +194,11 @@ class ProviderDescription:
         docs_url: Where the provider documents the service.
         policy: The least-privilege permissions that the plugin needs, in the provider's own words (for AWS an IAM
             policy document), as `providers show NAME --policy` prints them; empty if there are none to set.
+        contract_version: The `CONTRACT_VERSION` that the plugin was written for, where it relies on something newer
+            than version 1: an older automl-bench then says that it has to be updated.
+        imports: Modules that the hooks import and that are heavy: the host imports them once, before trials start in
+            threads, as two first imports at once can find a half-made module. What is not installed is left to the
+            hook that needs it.
     """
 
     name: str
@@ -211,6 +216,8 @@ class ProviderDescription:
     split_policy: str = "Trains on the training half and selects on the validation half."
     docs_url: str = ""
     policy: str = ""
+    contract_version: int = 1
+    imports: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -468,6 +475,10 @@ def _send_nothing(*_: Any, **__: Any) -> SendReport:
     raise NotImplementedError("this context was made without a sender")
 
 
+def _hide_nothing(secret: str) -> None:
+    """Stand in for `hide` where a test makes a context by hand."""
+
+
 # --- contexts --------------------------------------------------------------------------------------------
 
 
@@ -485,6 +496,8 @@ class ProviderContext:
         log: Call with one line for the log; never a secret.
         owner: Who asks: what is created carries it, in its name and as tags (`owner_tags`). None where a trial was
             begun before workspaces had ids: its names keep the old form.
+        hide: Call with a secret that the host cannot know of, such as a session token that an SDK obtained: from then
+            on it is taken out of whatever is stored, printed, exported or logged.
     """
 
     variant: Variant
@@ -494,6 +507,7 @@ class ProviderContext:
     progress: Callable[[int, int | None, str], None] = field(repr=False)
     log: Callable[[str], None] = field(repr=False)
     owner: Owner | None = field(default=None, kw_only=True)
+    hide: Callable[[str], None] = field(default=_hide_nothing, repr=False, kw_only=True)
 
 
 @dataclass(frozen=True)

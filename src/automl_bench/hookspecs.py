@@ -10,6 +10,9 @@
 An implementation may leave out arguments it does not need. Arguments are only ever added. `None` means "not
 implemented" and is never an answer. No argument has a default and none is keyword-only: pluggy versions differ there.
 
+What a hook returns is held against the types of the [nouns](nouns.md) and ends its trial if it does not fit. A hook
+that calls `sys.exit` has failed, no more; what it prints goes to the log (`--debug`).
+
 SDKs are imported inside the hooks, never at the top of a plugin's module. A plugin raises only children of
 `automl_bench.errors.ProviderError`; it neither sleeps nor retries: the host waits and decides.
 """
@@ -65,7 +68,7 @@ class ProviderHooks:
     def check_access(self, context: ProviderContext) -> AccessReport | None:
         """Try the credentials with one cheap request that creates nothing.
 
-        Raises Unauthenticated or PermissionDenied with the setting to mend. Called by `providers check` and before
+        Raises Unauthenticated or PermissionDenied with the setting to correct. Called by `providers check` and before
         the first trial of an experiment.
         """
 

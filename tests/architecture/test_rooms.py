@@ -11,6 +11,7 @@ import pytest
 SOURCE = Path(__file__).resolve().parents[2] / "src" / "automl_bench"
 ROOMS = [
     "toolkit",
+    "border",
     "datasets",
     "ablations",
     "providers",
@@ -103,3 +104,16 @@ def test_the_core_names_no_provider_outside_its_docstrings(path: Path) -> None:
 def test_modules_have_telling_names_and_a_readable_size(path: Path) -> None:
     assert not re.fullmatch(r"(utils?|helpers?|common|misc|manager|base|core)", path.stem)
     assert len(path.read_text(encoding="utf-8").splitlines()) <= LARGEST or path.name in {"contract.py"}
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(SOURCE)))
+def test_what_is_printed_goes_through_the_border(path: Path) -> None:
+    relative = str(path.relative_to(SOURCE))
+    if relative in {"cli/output.py", "border/streams.py"} or path.relative_to(SOURCE).parts[0] == "testing":
+        return
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call):
+            called = ast.unparse(node.func)
+            assert called not in {"print", "typer.echo", "click.echo", "sys.stdout.write", "sys.stderr.write"}, (
+                f"{relative}:{node.lineno}: print through automl_bench.cli.output"
+            )

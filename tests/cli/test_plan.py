@@ -235,7 +235,7 @@ def test_what_keeps_a_provider_from_being_used_is_said_and_the_others_are_planne
     assert "needs the setting 'bucket'" in problems["rekognition"]
     assert "cannot be imported" in problems["broken"]
     assert "there is no provider named 'absent'" in problems["absent"]
-    assert problems["toy"] == "it needs surely-not-installed, which is not installed: pip install 'automl-bench[toy]'"
+    assert problems["toy"] == "it needs surely-not-installed, which is not installed: pip install 'automl-bench-toy'"
     by_name: dict[str, set[bool]] = {}
     for row in answer["trials"]:
         by_name.setdefault(row["provider"], set()).add(row["feasible"])

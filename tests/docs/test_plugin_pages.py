@@ -7,7 +7,9 @@ import inspect
 import re
 from pathlib import Path
 
-from automl_bench import hookspecs
+import pytest
+
+from automl_bench import contract, hookspecs
 
 ROOT = Path(__file__).resolve().parents[2]
 MAJORITY = ROOT / "tests" / "third_party" / "automl-bench-majority"
@@ -22,14 +24,24 @@ def test_every_hook_stands_in_the_page_with_its_exact_arguments() -> None:
                 assert f"### {name}({', '.join(arguments)})" in page
 
 
-def test_the_hooks_page_is_what_its_script_writes() -> None:
-    path = ROOT / "docs" / "tools" / "hooks_page.py"
-    spec = importlib.util.spec_from_file_location("hooks_page", path)
+@pytest.mark.parametrize("name", ["hooks_page", "nouns_page"])
+def test_a_generated_page_is_what_its_script_writes(name: str) -> None:
+    path = ROOT / "docs" / "tools" / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None
     assert spec.loader is not None
     script = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(script)
-    assert script.PAGE.read_text(encoding="utf-8") == script.page(), "run: python docs/tools/hooks_page.py"
+    assert script.PAGE.read_text(encoding="utf-8") == script.page(), f"run: python docs/tools/{name}.py"
+
+
+def test_every_noun_and_field_of_the_contract_stands_in_the_page() -> None:
+    page = (ROOT / "docs" / "plugins" / "nouns.md").read_text(encoding="utf-8")
+    for name, kind in vars(contract).items():
+        if inspect.isclass(kind) and kind.__module__ == contract.__name__ and not name.startswith("_"):
+            assert f"## {name}\n" in page
+            for field in getattr(kind, "__dataclass_fields__", {}):
+                assert f"| `{field}` |" in page
 
 
 def test_no_hook_has_a_default_or_a_keyword_only_argument() -> None:

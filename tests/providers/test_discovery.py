@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
 
-from automl_bench.contract import Capability, ProviderDescription
+from automl_bench.contract import Capability, DatasetSource, ProviderDescription
 from automl_bench.errors import (
     ContractViolation,
     MissingDependency,
@@ -139,7 +140,11 @@ def test_what_is_not_declared_is_refused_before_any_call() -> None:
 
 @pytest.mark.parametrize(
     ("answer", "words"),
-    [(None, "declared but not implemented"), ("yes", "returned str"), (KeyError("x"), "raised KeyError")],
+    [
+        (None, "declared but not implemented"),
+        ("yes", "returned 'yes', not an Operation"),
+        (KeyError("x"), "raised KeyError"),
+    ],
 )
 def test_a_broken_answer_is_the_plugins_fault(answer: Any, words: str) -> None:
     def train(context: Any) -> Any:
@@ -155,7 +160,7 @@ def test_a_missing_sdk_gives_a_pip_line_and_hurts_nobody_else() -> None:
     def train(context: Any) -> Any:
         raise ModuleNotFoundError("No module named 'boto3'", name="boto3")
 
-    with pytest.raises(MissingDependency, match=r"some needs boto3.*pip install 'automl-bench\[some\]'"):
+    with pytest.raises(MissingDependency, match=r"some needs boto3.*pip install 'boto3'"):
         Provider(registry_of(some=plugin("some", train=train)), "some").train(SimpleNamespace())  # type: ignore[arg-type]
 
 
@@ -173,13 +178,18 @@ def test_a_failing_observer_never_hurts() -> None:
     assert Observers(registry).tell("trial_started", trial=None) == []
 
 
-def test_datasets_of_all_plugins_are_collected() -> None:
+def test_datasets_of_all_plugins_are_collected(caplog: pytest.LogCaptureFixture) -> None:
+    def source(name: str) -> DatasetSource:
+        return DatasetSource(name, name, "CC0-1.0", "invented", path=Path(name))
+
     registry = registry_of(
-        a=plugin("a", register_datasets=lambda: ["one"]),
-        b=plugin("b", register_datasets=lambda: ["two"]),
+        a=plugin("a", register_datasets=lambda: [source("one")]),
+        b=plugin("b", register_datasets=lambda: [source("two")]),
         c=RuntimeError("boom"),
+        d=plugin("d", register_datasets=lambda: ["three"]),
     )
-    assert sorted(dataset_sources(registry)) == ["one", "two"]  # type: ignore[type-var]
+    assert sorted(found.name for found in dataset_sources(registry)) == ["one", "two"]
+    assert "the plugin of d: register_datasets returned 'three', not a DatasetSource" in caplog.text
 
 
 def test_the_scope_is_optional_and_must_be_texts() -> None:

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from automl_bench.border.texts import HIDDEN, ScrubbingFilter, scrub
 from automl_bench.contract import Capability, ProviderDescription, Setting
 from automl_bench.errors import InvalidSetting, MissingSecret, SettingsError, UnknownSetting, UsageError
 from automl_bench.settings.provider_files import read_provider_file, resolve_settings, resolve_variant
-from automl_bench.settings.secrets import HIDDEN, ScrubbingFilter, Secrets, scrub
+from automl_bench.settings.secrets import Secrets
 
 DESCRIPTION = ProviderDescription(
     name="cloud",

@@ -186,10 +186,30 @@ MUTANTS: dict[str, tuple[str, str, str]] = {
         '        hint = next(row["label"] for row in rows if row["sample_id"] == sample.sample_id)\n'
         '        return HttpRequest(self.url, headers=(*self._headers, ("X-Hint", hint)), body',
     ),
-    "keeps the key in a token": (
+    "keeps the key in a file": (
         "R06",
-        'result={"project": project.resource_id})',
-        'result={"project": project.resource_id, "key": context.secrets("key")})',
+        "    project = ensure(context, PROJECT, {})\n",
+        "    project = ensure(context, PROJECT, {})\n"
+        '    (context.cache_dir / "login").write_text(context.secrets("key"))\n',
+    ),
+    "answers in a spelling of its own": ("A01", 'Prediction(answer["label"],', 'Prediction(answer["label"].upper(),'),
+    "answers at random": ("A01", 'Prediction(answer["label"],', 'Prediction("zz-amber",'),
+    "abstains in silence": ("A01", 'Prediction(answer["label"],', "Prediction(None,"),
+    "opens one lane too few": (
+        "A02",
+        "                Capability.INVOKE,\n",
+        "                Capability.INVOKE,\n                Capability.PARALLEL,\n",
+    ),
+    "leaves a thread behind": (
+        "A03",
+        TRAIN_TOKEN,
+        TRAIN_TOKEN + '    __import__("threading").Thread(target=time.sleep, args=(6,)).start()\n',
+    ),
+    "names a price that nobody counts": (
+        "S12",
+        '        Price("call", None,',
+        '        Price("image", 0.01, "1 image", "2026-11-01", "https://acme.invalid/prices"),\n'
+        '        Price("call", None,',
     ),
     "phones home": (
         "R07",
@@ -202,6 +222,42 @@ MUTANTS: dict[str, tuple[str, str, str]] = {
 """What is wrong, the check that names it, and how the file that does everything right is changed."""
 
 MORE_CHANGES: dict[str, list[tuple[str, str]]] = {
+    "A02": [
+        (
+            "@hookimpl\ndef export_manifest",
+            """class OwnLanes:
+    def __init__(self, url, key):
+        self.url, self.key = url, key
+
+    def open(self, count):
+        return [Lane(self.url, self.key) for _ in range(count - 1)]
+
+    def close(self):
+        pass
+
+
+class Lane:
+    def __init__(self, url, key):
+        self.url, self.key = url, key
+
+    def call(self, sample):
+        import urllib.request
+
+        request = urllib.request.Request(self.url, sample.path.read_bytes(), {"X-Key": self.key})
+        with urllib.request.urlopen(request) as answer:
+            found = json.load(answer)
+        return Prediction(found["label"], found["score"])
+
+
+@hookimpl
+def parallel(context, endpoint, lanes):
+    return OwnLanes(f"{context.settings['url']}/endpoint/{endpoint.endpoint_id}/predict", context.secrets("key"))
+
+
+@hookimpl
+def export_manifest""",
+        )
+    ],
     "E03": [
         (
             "    kind, key = json.loads(operation.token)\n",
@@ -321,7 +377,11 @@ def test_an_override_in_silence_is_refused_and_one_with_a_reason_is_told(pyteste
     def test_s09_limits_are_sane(self):
         pass
 
-    @pytest.mark.xfail(reason="prices are negotiated")
+    @pytest.mark.xfail(reason="we do not like it")
+    def test_s11_settings_are_well_formed(self):
+        super().test_s11_settings_are_well_formed()
+
+    @pytest.mark.xfail(reason="prices are negotiated", strict=True)
     def test_s08_prices_carry_their_date_and_source(self):
         super().test_s08_prices_carry_their_date_and_source()
         assert False
@@ -329,8 +389,40 @@ def test_an_override_in_silence_is_refused_and_one_with_a_reason_is_told(pyteste
     _lay_out(pytester, plugin=(HERE / "acme_plugin.py").read_text(), most_writes=1, more=more)
     failed, _, said = _failing(pytester, "-k", "test_s0 or test_c0")
     assert failed == {"C00"}, said
-    assert "overridden without xfail(reason=…): S09" in said
+    assert "overridden without xfail(reason=…, strict=True): " in said
+    assert "S09 test_s09" in said
+    assert "S11 test_s11" in said
     assert re.search(r"S08 .*expected failure: prices are negotiated", said)
+
+
+def test_a_confidence_in_words_fails_with_the_sentence_that_names_it(pytester: pytest.Pytester) -> None:
+    plugin = (HERE / "acme_plugin.py").read_text().replace('answer["score"])', '"high")')
+    _lay_out(pytester, plugin=plugin, most_writes=1)
+    failed, _, said = _failing(pytester, "-k", "test_a01 or test_e02")
+    assert failed == {"A01", "E02"}, said
+    assert "the plugin of acme: parse of its invoker returned a Prediction whose confidence is 'high'" in said
+
+
+def test_open_lanes_that_are_right_pass(pytester: pytest.Pytester) -> None:
+    _lay_out(pytester, plugin=_mutated("opens one lane too few").replace("count - 1", "count"), most_writes=1)
+    failed, passed, said = _failing(pytester, "-k", "test_a0")
+    assert not failed, said
+    assert "A02" in passed
+
+
+def test_a_stand_in_that_makes_no_fault_fails_and_nothing_it_could_not_show_is_called_passed(
+    pytester: pytest.Pytester,
+) -> None:
+    _lay_out(pytester, plugin=(HERE / "acme_plugin.py").read_text(), most_writes=1)
+    path = pytester.path / "acme_service.py"
+    right = "return set(Fault) if target is Target.CONTROL else SINGLE"
+    assert right in path.read_text()
+    path.write_text(path.read_text().replace(right, "return set()"))
+    failed, passed, said = _failing(pytester, "-k", "test_c01 or test_m01 or test_m05 or test_k04 or test_r01")
+    assert failed == {"C01"}, said
+    assert not passed
+    for check in ("M01", "M05", "K04", "R01"):
+        assert re.search(rf"{check} .*left out: the stand-in cannot make", said), said
 
 
 def test_the_check_against_overriding_cannot_be_overridden(pytester: pytest.Pytester) -> None:

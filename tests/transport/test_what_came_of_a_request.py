@@ -8,8 +8,9 @@ import socket
 import pytest
 from servers.scripted_server import HangUp, Received, ScriptedServer, reset, whole_answer
 
-from automl_bench.contract import HttpRequest
+from automl_bench.contract import HttpRequest, HttpResponse, Prediction, Sample
 from automl_bench.errors import ContractViolation
+from automl_bench.measurement.call import read_exchange
 from automl_bench.store.records import Outcome
 from automl_bench.transport import Exchange, Transport, TransportOptions, classify_status
 
@@ -143,6 +144,25 @@ def test_garbled_compression_is_a_failure() -> None:
         exchange = send(server.url)
     assert exchange.failure is Outcome.FAILED
     assert "compression" in exchange.error
+    assert not exchange.hopeless
+
+
+def test_an_encoding_that_was_never_offered_is_not_asked_for_again() -> None:
+    with answering(whole_answer(b"something", headers="Content-Encoding: x-own\r\n")) as server:
+        exchange = send(server.url)
+    assert exchange.failure is Outcome.FAILED
+    assert exchange.hopeless
+    assert not read_exchange(NoAnswer(), exchange).passing
+
+
+class NoAnswer:
+    """An invoker that is never asked."""
+
+    def prepare(self, sample: Sample) -> HttpRequest:
+        raise NotImplementedError
+
+    def parse(self, response: HttpResponse) -> Prediction:
+        raise NotImplementedError
 
 
 def test_interim_answers_and_repeated_headers_are_read() -> None:

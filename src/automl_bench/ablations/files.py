@@ -19,6 +19,7 @@ from automl_bench.ablations.file_names import COLUMNS, INDEX_NAME, ablations_fol
 from automl_bench.ablations.plan import Plan, default_shots, plan_subsets
 from automl_bench.ablations.provider_files import ManifestExporter, ProviderFailure, write_provider_files
 from automl_bench.ablations.shots import VALIDATION_EVERY, parse_shots, spell
+from automl_bench.border.cells import inert, restored
 from automl_bench.datasets.placing import cannot, scratch_folder
 from automl_bench.errors import DatasetError, DatasetNotFound, UsageError
 
@@ -148,7 +149,7 @@ def _write_rows(manifest: Manifest, rows: npt.NDArray[np.int64], path: Path) -> 
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(COLUMNS)
-        writer.writerows(zip(*columns.values(), strict=True))
+        writer.writerows(map(inert, cells) for cells in zip(*columns.values(), strict=True))
 
 
 def _write_index(manifest: Manifest, written: Written, folder: Path) -> None:
@@ -252,7 +253,8 @@ def read_rows(path: Path) -> list[tuple[str, str, str]]:
             for row in rows:
                 if len(row) != len(COLUMNS):
                     raise DatasetError(f"line {rows.line_num} of {path} has {len(row)} columns, not 3.", remedy=remedy)
-                found.append((row[0], row[1], row[2]))
+                path_cell, label, sample_id = map(restored, row)
+                found.append((path_cell, label, sample_id))
     except FileNotFoundError as error:
         raise DatasetError(f"{path} does not exist.", remedy=remedy) from error
     except OSError as error:

@@ -142,6 +142,9 @@ def _spelled(provider: str, described: ProviderManifest, labels: Sequence[str]) 
     A provider may work it out when asked, so each label is asked for once, in order: which sample has it does not show.
     """
     names = {label: described.label_names.get(label, label) for label in sorted(set(labels))}
+    odd = next((label for label, name in names.items() if not isinstance(name, str)), None)
+    if odd is not None:
+        raise _violation(provider, f"spells the label {odd!r} as {type(names[odd]).__name__}, not text")
     if len(set(names.values())) != len(names):
         raise _violation(provider, "spells two labels alike in label_names")
     return names

@@ -58,7 +58,7 @@ def ablate(
     session = Session()
     session.require_dataset(dataset)
     sizes = None if shots is None else parse_shots(shots)
-    manifest = read_manifest(session.workspace.data / dataset)
+    manifest = read_manifest(session.workspace.dataset(dataset))
     if verify:
         _verify(manifest, as_json=as_json)
         return
@@ -93,10 +93,13 @@ def _write(
     json: bool,
 ) -> None:
     from automl_bench.ablations.files import write
+    from automl_bench.ablations.selection import samples_of
     from automl_bench.ablations.upload_folders import copy_folders
+    from automl_bench.datasets.unchanged import require_unchanged
 
     with progress_bar(f"subsets of {manifest.name}") as advance:
         advance(0, None)
+        require_unchanged(manifest.folder, samples_of(manifest, range(manifest.table.num_rows)))
         written = write(manifest, shots=sizes, folds=folds, seed=seed, exporters=exporters)
         folders = copy_folders(manifest, shots=written.shots, folds=folds, seed=seed) if copy else {}
     failures = {failure.provider: failure.reason for failure in written.failures}

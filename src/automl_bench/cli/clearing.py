@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from automl_bench.cli.output import console, print_json
-from automl_bench.cli.parting import forget_list, say, stopping
+from automl_bench.cli.output import console, print_json, say
+from automl_bench.cli.parting import forget_list, stopping
 from automl_bench.contract import Capability
 from automl_bench.errors import AutomlBenchError, Interrupted, LeaseLost, UsageError
-from automl_bench.settings.secrets import scrub
 
 if TYPE_CHECKING:
     from automl_bench.cli.session import Session
@@ -199,7 +198,7 @@ def _look_and_delete(
         except AutomlBenchError as error:
             if only:
                 raise
-            say(scrub(f"{name}: not looked at: {error}"))
+            say(f"{name}: not looked at: {error}")
             continue
         answered.append(bound)
         cleared.others[name] = summed_up(name, [(each, found.owner(bound, each)) for each in others])

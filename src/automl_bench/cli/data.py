@@ -123,7 +123,7 @@ def show(name: Name, as_json: AsJson = False) -> None:
 
     workspace = Workspace.current()
     entries = _catalogue(workspace)
-    folder = workspace.data / name
+    folder = workspace.dataset(name)
     manifest = read_manifest(folder) if (folder / "manifest.csv").is_file() else None
     entry = entries.get(name) if manifest else find(entries, name)
     values = _summary(name, entry, manifest.card if manifest else None)
@@ -356,7 +356,7 @@ def check(
     from automl_bench.datasets.manifest import read_manifest
 
     numbers = _shot_counts(shots)
-    manifest = read_manifest(Workspace.current().data / name)
+    manifest = read_manifest(Workspace.current().dataset(name))
     with progress_bar("checking") as advance:
         report = check_dataset(manifest, shots=numbers, processes=os.cpu_count() or 1, progress=advance)
     if as_json:

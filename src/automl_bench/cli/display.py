@@ -8,6 +8,7 @@ import time
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from automl_bench.border.texts import clean
 from automl_bench.cli.output import console
 from automl_bench.contract import Stage
 from automl_bench.store.records import TrialRecord, TrialStatus
@@ -23,6 +24,9 @@ SIGNS = {
     TrialStatus.RUNNING: "[yellow]still running[/]",
     TrialStatus.PLANNED: "[yellow]not begun[/]",
 }
+
+LONGEST_NOTE = 160
+"""Characters of a note beside a bar."""
 
 
 class RunDisplay:
@@ -63,7 +67,7 @@ class RunDisplay:
         """Show how far a trial is."""
         with self._lock:
             self._begun.setdefault(trial.trial_id, time.monotonic())
-            fields: dict[str, Any] = {"description": f"{trial.label}: {stage}", "note": note}
+            fields: dict[str, Any] = {"description": _plain(f"{trial.label}: {stage}"), "note": _plain(note)}
             if trial.trial_id not in self._tasks:
                 self._tasks[trial.trial_id] = self._progress.add_task(total=total, **fields)
             self._progress.update(self._tasks[trial.trial_id], completed=done, total=total, **fields)
@@ -82,10 +86,17 @@ class RunDisplay:
                 return
             begun = self._begun.get(trial.trial_id)
             took = f" in {time.monotonic() - begun:.1f} s" if begun is not None else ""
-            why = f": {escape(reason)}" if reason else ""
+            why = f": {escape(clean(reason))}" if reason else ""
             line = f"[{self._ended}/{self._total}] "
             self._progress.console.print(escape(line) + f"{SIGNS.get(status, status)} {escape(trial.label)}{took}{why}")
 
     def say(self, text: str) -> None:
         """Print one line."""
         self._progress.console.print(text, markup=False)
+
+
+def _plain(text: str) -> str:
+    """Return words from outside as a bar shows them: short, and never read as markup."""
+    from rich.markup import escape
+
+    return escape(clean(text, longest=LONGEST_NOTE))

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from automl_bench.cli.output import console, print_json, print_table
+from automl_bench.cli.output import console, print_json, print_table, say
 from automl_bench.errors import (
     BudgetExceeded,
+    ContractViolation,
     Interrupted,
     OperationUnfinished,
     ProviderError,
@@ -205,7 +206,7 @@ def find_experiment(session: Session, file: Path) -> Path:
 
 def _run(session: Session, experiment: Experiment, wishes: Wishes) -> tuple[Tally, list[dict[str, Any]]]:
     from automl_bench.cli.display import RunDisplay
-    from automl_bench.cli.parting import say, stopping
+    from automl_bench.cli.parting import stopping
     from automl_bench.cli.session import canonical, environment, self_measurement
     from automl_bench.report.rows import result_rows
     from automl_bench.store.records import ExperimentRecord
@@ -215,6 +216,8 @@ def _run(session: Session, experiment: Experiment, wishes: Wishes) -> tuple[Tall
 
     trials = session.trials(experiment)
     providers = {name: session.bind(name) for name in {trial.provider for trial in trials}}
+    for bound in providers.values():
+        bound.provider.import_heavy_modules()
     with (
         session.store() as store,
         stopping() as stop,
@@ -324,10 +327,12 @@ def _end(tally: Tally) -> None:
         raise Interrupted("stopped on request.", remedy="Run the same command again to go on.")
     if tally.failed:
         count = len(tally.failed)
-        raise ProviderError(
-            f"{count} trial{'s' if count > 1 else ''} failed.",
-            remedy="Fix the cause and run again with --retry-failed.",
-        )
+        words = f"{count} trial{'s' if count > 1 else ''} failed"
+        if all(trial.trial_id in tally.plugin_faults for trial, _ in tally.failed):
+            raise ContractViolation(
+                f"{words}: a plugin is at fault, as told above.", remedy="Report it to the plugin's authors."
+            )
+        raise ProviderError(f"{words}.", remedy="Fix the cause and run again with --retry-failed.")
     if tally.over_budget:
         raise BudgetExceeded(
             f"{len(tally.over_budget)} trials were not begun: they could pass the budget.",

@@ -5,17 +5,22 @@ from __future__ import annotations
 import logging
 import os
 import sys
-import traceback
+import threading
+import time
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, Any, overload
+from typing import Annotated, Any, TextIO, overload
 
 import typer
 
 from automl_bench import __version__
+from automl_bench.border.streams import plugins_print_to_the_log, release
+from automl_bench.border.texts import ScrubbingFilter, clean, remember_environment
 from automl_bench.cli import ablate, bench_self, data, experiments, plan, providers, report, resources, results, verbs
+from automl_bench.cli.output import say, say_plainly, trace_of
 from automl_bench.cli.streams import steady_streams
 from automl_bench.errors import (
     AutomlBenchError,
@@ -41,10 +46,16 @@ app = typer.Typer(
 
 _debug = False
 
+PLUGINS = "Plugins"
+"""Where `--help` shows the commands that plugins add."""
+
+GRACE_SECONDS = 3.0
+"""What a thread that a plugin left behind may take to end once the command is done."""
+
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"automl-bench {__version__}")
+        say_plainly(f"automl-bench {__version__}")
         raise typer.Exit
 
 
@@ -86,8 +97,6 @@ def root(
             handler.setFormatter(_OneLine("%(levelname)s %(name)s: %(message)s"))
     for noisy in ("matplotlib", "PIL", "urllib3", "asyncio"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
-    from automl_bench.settings.secrets import ScrubbingFilter
-
     for handler in logging.getLogger().handlers:
         handler.addFilter(ScrubbingFilter())
 
@@ -135,15 +144,33 @@ def main(arguments: list[str] | None = None) -> None:
     """Run the command line; every way out goes through here and ends with an `ExitCode`."""
     code: int = ExitCode.OK
     try:
-        with steady_streams():
-            code = run(arguments)
+        with steady_streams() as steady:
+            code = run(arguments, own_process=True, steady=steady)
     except WorkspaceError as error:
         code = code or _explain(error)
+    _leave_no_thread_waiting(code)
     sys.exit(code)
 
 
-def run(arguments: list[str] | None = None) -> int:
-    """Run one command and return its exit code."""
+def run(
+    arguments: list[str] | None = None,
+    *,
+    own_process: bool = False,
+    steady: Callable[[TextIO], TextIO] = lambda stream: stream,
+) -> int:
+    """Run one command and return its exit code.
+
+    Args:
+        arguments: What follows "automl-bench"; by default this process's own.
+        own_process: Whether descriptor 1 belongs to the command, so that it may be kept from plugins.
+        steady: Makes a stream outlive its reader.
+    """
+    remember_environment()
+    with plugins_print_to_the_log(descriptor_too=own_process, steady=steady):
+        return _run(arguments)
+
+
+def _run(arguments: list[str] | None) -> int:
     try:
         with handling(_interrupt):
             _mount_plugin_commands(sys.argv[1:] if arguments is None else arguments)
@@ -194,39 +221,35 @@ def _with_what_remains(error: AutomlBenchError | None) -> AutomlBenchError | Non
 
 
 def _explain(error: AutomlBenchError) -> int:
-    from automl_bench.settings.secrets import scrub
-
     if _debug:
-        print(scrub("".join(traceback.format_exception(error))), file=sys.stderr)
-    print(scrub(f"error: {error}"), file=sys.stderr)
+        say(trace_of(error))
+    say(f"error: {error}")
     details = error.items if isinstance(error, ResourcesLeft) else ()
     details = error.reasons if isinstance(error, InvalidMeasurement) else details
     for line in details:
-        print(scrub(f"  - {line}"), file=sys.stderr)
+        say(f"  - {line}")
     if isinstance(error, ResourcesLeft) and details:
         from automl_bench.cli.parting import keep_list
 
         where = keep_list(details)
-        print(f"This list is in {where}." if where else "This list could be written nowhere.", file=sys.stderr)
+        say(f"This list is in {where}." if where else "This list could be written nowhere.")
     return int(error.exit_code)
 
 
 def _explain_unexpected(error: Exception) -> int:
     """Turn a usage error of the command line into one line, and a bug into a file with its traceback."""
-    from automl_bench.settings.secrets import scrub
-
     if hasattr(error, "format_message") and hasattr(error, "exit_code"):
         context = getattr(error, "ctx", None)
         hint = f" See: {context.command_path} --help" if context is not None else ""
         message = str(error.format_message()).rstrip(".")
-        print(scrub(f"error: {message}.{hint}"), file=sys.stderr)
+        say(f"error: {message}.{hint}")
         return ExitCode.USAGE
-    trace = scrub("".join(traceback.format_exception(error)))
+    trace = trace_of(error)
     if _debug:
-        print(trace, file=sys.stderr)
+        say(trace)
     where = _keep_traceback(trace)
-    print(scrub(f"error: this is a bug in automl-bench: {type(error).__name__}: {error}."), file=sys.stderr)
-    print(f"The traceback is in {where}; please report it." if where else "Run it with --debug.", file=sys.stderr)
+    say(f"error: this is a bug in automl-bench: {type(error).__name__}: {clean(str(error))}.")
+    say(f"The traceback is in {where}; please report it." if where else "Run it with --debug.")
     return ExitCode.UNEXPECTED
 
 
@@ -242,16 +265,47 @@ def _keep_traceback(trace: str) -> Path | None:
 
 
 def _mount_plugin_commands(arguments: list[str]) -> None:
-    """Load the plugins' commands, but only when the command asked for is none of ours: `--help` stays fast."""
+    """Load the plugins' commands: for the list of all commands, and when the command asked for is none of ours.
+
+    Commands of ours never wait for plugins that they do not use.
+    """
     known = {command.name for command in app.registered_commands} | {group.name for group in app.registered_groups}
     words = [word for word in arguments if not word.startswith("-")]
-    if not words or known & set(words):
+    for_the_list = not arguments or bool({"-h", "--help"} & set(arguments))
+    if known & set(words) or not (words or for_the_list):
         return
     from automl_bench.providers.discovery import PluginRegistry
+    from automl_bench.providers.host import Observers
 
     registry = PluginRegistry()
-    registry.load_all()
-    registry.manager.hook.register_commands(app=app)
+    registry.load_all(mentioning="register_commands")
+    before = len(app.registered_commands), len(app.registered_groups)
+    Observers(registry).tell("register_commands", app=app)
+    for command in app.registered_commands[before[0] :]:
+        command.rich_help_panel = command.rich_help_panel if isinstance(command.rich_help_panel, str) else PLUGINS
+    for group in app.registered_groups[before[1] :]:
+        group.rich_help_panel = group.rich_help_panel if isinstance(group.rich_help_panel, str) else PLUGINS
+    # A plugin's own command prints what it likes.
+    release()
+
+
+def _leave_no_thread_waiting(code: int) -> None:
+    """End the process although a thread that a plugin left behind goes on: Python itself would wait for it."""
+    waited_for = [
+        thread
+        for thread in threading.enumerate()
+        if thread is not threading.current_thread() and not thread.daemon and thread.is_alive()
+    ]
+    if waited_for:
+        threading.Thread(target=_end_after_grace, args=(code, waited_for), name="last-word", daemon=True).start()
+
+
+def _end_after_grace(code: int, threads: list[threading.Thread]) -> None:
+    time.sleep(GRACE_SECONDS)
+    names = ", ".join(sorted(thread.name for thread in threads if thread.is_alive()))
+    say(f"warning: a plugin left a thread behind ({names or 'ended by now'}); automl-bench does not wait for it.")
+    sys.stdout.flush()
+    os._exit(code)
 
 
 if __name__ == "__main__":

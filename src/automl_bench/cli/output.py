@@ -5,9 +5,13 @@ from __future__ import annotations
 import json
 import os
 import sys
+import traceback
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Protocol
+
+from automl_bench.border import streams
+from automl_bench.border.texts import loggable, printable, scrub
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -26,19 +30,44 @@ class Advance(Protocol):
 
 
 def console(*, stderr: bool = False) -> Console:
-    """Return a console for people; progress and messages go to stderr so that stdout can be piped."""
+    """Return a console for people; progress and messages go to stderr so that stdout can be piped.
+
+    Whatever text it is given is printed without secrets and without anything that a terminal would obey.
+    """
     from rich.console import Console
 
-    stream = sys.stderr if stderr else sys.stdout
+    class CleanConsole(Console):
+        def print(self, *objects: Any, **options: Any) -> None:
+            super().print(*(printable(item) if isinstance(item, str) else item for item in objects), **options)
+
+    stream = sys.stderr if stderr else streams.output()
     # Into a file or a pipe, tables are as wide as they need rather than folded to a terminal's 80 columns.
     width = None if stream.isatty() or "COLUMNS" in os.environ else PIPE_WIDTH
-    return Console(stderr=stderr, highlight=False, width=width, soft_wrap=not stream.isatty())
+    # On stderr the stream is looked up at each print, as a progress bar puts another one in its place.
+    place: dict[str, Any] = {"stderr": True} if stderr else {"file": stream}
+    return CleanConsole(highlight=False, width=width, soft_wrap=not stream.isatty(), **place)
+
+
+def say(text: str) -> None:
+    """Print a line for people on stderr, if there is still somebody to read it."""
+    with suppress(OSError, ValueError):
+        print(printable(text), file=sys.stderr, flush=True)
+
+
+def say_plainly(text: str) -> None:
+    """Print text on stdout as it is, so that it can go into a file; only secrets are taken out."""
+    print(scrub(text), file=streams.output())
+
+
+def trace_of(error: BaseException) -> str:
+    """Return where an error comes from, as it may be printed and kept."""
+    return loggable("".join(traceback.format_exception(error)))
 
 
 def print_json(value: Any) -> None:
     """Print a value as JSON on stdout, NaN as null, one document a command."""
-    json.dump(_finite(value), sys.stdout, indent=2, ensure_ascii=False, default=str)
-    sys.stdout.write("\n")
+    text = json.dumps(_finite(value), indent=2, ensure_ascii=False, default=str)
+    streams.output().write(f"{scrub(text)}\n")
 
 
 def _finite(value: Any) -> Any:
@@ -56,12 +85,12 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], *, title:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=title or None, title_justify="left", header_style="bold")
+    table = Table(title=printable(title) or None, title_justify="left", header_style="bold")
     for index, name in enumerate(columns):
         numeric = bool(rows) and all(isinstance(row[index], (int, float)) or row[index] == "" for row in rows)
-        table.add_column(name, justify="right" if numeric else "left", overflow="fold")
+        table.add_column(Text(printable(name)), justify="right" if numeric else "left", overflow="fold")
     for row in rows:
-        table.add_row(*(Text("" if cell is None else str(cell)) for cell in row))
+        table.add_row(*(Text("" if cell is None else printable(str(cell))) for cell in row))
     console().print(table)
 
 
@@ -81,6 +110,6 @@ def progress_bar(description: str) -> Iterator[Advance]:
         task = progress.add_task(description, total=None, note="")
 
         def advance(done: int, total: int | None, note: str = "") -> None:
-            progress.update(task, completed=done, total=total, note=note)
+            progress.update(task, completed=done, total=total, note=printable(note))
 
         yield advance

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import tempfile
 import threading
 import weakref
@@ -13,8 +12,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from automl_bench.border.texts import scrub
+from automl_bench.cli.output import say
 from automl_bench.errors import ExitCode
-from automl_bench.settings.secrets import scrub
 from automl_bench.settings.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -55,12 +55,6 @@ def leave_at_once() -> None:
     else:
         say("\nleft at once. Nothing that this command made costs money by the hour.")
     os._exit(ExitCode.RESOURCES_LEFT if left else ExitCode.INTERRUPTED)
-
-
-def say(line: str) -> None:
-    """Print a line on stderr, if there is still somebody to read it."""
-    with suppress(OSError, ValueError):
-        print(scrub(line), file=sys.stderr, flush=True)
 
 
 def keep_list(items: Sequence[str]) -> Path | None:

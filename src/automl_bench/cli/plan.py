@@ -96,7 +96,7 @@ def _plan(
                 providers[name], problems[name] = _bind(session, name)
         except AutomlBenchError as error:
             # One provider that cannot be loaded does not hide what the others would do.
-            problems.setdefault(name, [f"{error} `run` stops at this until it is mended."])
+            problems.setdefault(name, [f"{error} `run` stops at this until it is corrected."])
             unavailable.append(Unavailable(name, wanted or None, str(error)))
             continue
         variants.append(session.variant(text))
@@ -107,29 +107,30 @@ def _plan(
 
 
 def _bind(session: Session, name: str) -> tuple[BoundProvider, list[str]]:
-    """Return a provider, with defaults where its settings cannot be used, and what keeps it from being used here."""
+    """Return a provider with every setting that can be used, and what keeps it from being used here."""
+    from automl_bench.providers.discovery import requirement_of
+    from automl_bench.settings.provider_files import resolve_settings
     from automl_bench.settings.secrets import Secrets
     from automl_bench.trials.trial import BoundProvider
 
     description = session.provider(name).description
+    wanted = description.requires or requirement_of(name)
     problems = [
-        f"it needs {package}, which is not installed: pip install '{description.requires or f'automl-bench[{name}]'}'"
+        f"it needs {package}, which is not installed: pip install '{wanted or package}'"
         for package in session.missing_packages(name)
     ]
     secrets = Secrets(name, description.settings)
     problems += [f"{variable} is not set." for variable in secrets.missing()]
-    try:
-        return session.bind(name), problems
-    except SettingsError as error:
-        defaults = {one.name: one.default for one in description.settings if one.default is not None and not one.secret}
-        bound = BoundProvider(
-            session.provider(name),
-            defaults,
-            secrets,
-            session.workspace.cache / name,
-            budget=session.provider_file(name).budget,
-        )
-        return bound, [*problems, f"{error} `run` stops at this until it is mended."]
+    file = session.provider_file(name)
+    faults: list[SettingsError] = []
+    bound = BoundProvider(
+        session.provider(name),
+        resolve_settings(description, file, on_fault=faults.append),
+        secrets,
+        session.workspace.cache / name,
+        budget=file.budget,
+    )
+    return bound, [*problems, *(f"{fault} `run` stops at this until it is corrected." for fault in faults)]
 
 
 def _past(session: Session) -> Past:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from automl_bench.cli.output import console, print_json, print_table
+from automl_bench.cli.output import console, print_json, print_table, say_plainly
 from automl_bench.errors import AutomlBenchError, UsageError
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def print_policy(description: ProviderDescription) -> None:
     """
     if not description.policy:
         raise UsageError(f"{description.name} needs no permissions that could be set.")
-    typer.echo(description.policy.rstrip("\n"))
+    say_plainly(description.policy.rstrip("\n"))
 
 
 def _description(session: Session, description: ProviderDescription) -> dict[str, Any]:

@@ -44,6 +44,7 @@ def results(
     from automl_bench.report.costs import cost_table
     from automl_bench.report.rows import result_rows
     from automl_bench.report.summary import accuracy_table, load_table, times_table, trials_table, unscored_table
+    from automl_bench.report.unanswered import unanswered_table
     from automl_bench.store import open_store
 
     with open_store(Workspace.current().store_path, read_only=True) as store:
@@ -59,7 +60,7 @@ def results(
     elif trials:
         show_table(trials_table(rows))
     else:
-        makers = (accuracy_table, times_table, load_table, cost_table, unscored_table)
+        makers = (accuracy_table, times_table, load_table, cost_table, unscored_table, unanswered_table)
         for table in (make(rows) for make in makers):
             if table.rows:
                 show_table(table)

@@ -174,7 +174,7 @@ class Session:
         Raises:
             DatasetNotFound: With the command that brings it, if it is in the catalogue.
         """
-        if (self.workspace.data / name / "manifest.csv").is_file():
+        if (self.workspace.dataset(name) / "manifest.csv").is_file():
             return
         import difflib
 

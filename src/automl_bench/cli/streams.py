@@ -61,23 +61,33 @@ class SteadyStream:
 
 
 @contextmanager
-def steady_streams() -> Iterator[None]:
+def steady_streams() -> Iterator[Callable[[TextIO], TextIO]]:
     """Replace stdout and stderr by steady ones while a command runs.
+
+    Yields:
+        What makes another stream of the command's output steady.
 
     Raises:
         WorkspaceError: At the end, if output was lost for another reason than that its reader went away.
     """
     kept = sys.stdout, sys.stderr
     out, err = SteadyStream(sys.stdout), SteadyStream(sys.stderr)
+    made = [out]
+
+    def steady(stream: TextIO) -> TextIO:
+        made.append(SteadyStream(stream))
+        return cast(TextIO, made[-1])
+
     sys.stdout, sys.stderr = cast(TextIO, out), cast(TextIO, err)
     try:
-        yield
+        yield steady
         out.flush()
     finally:
         sys.stdout, sys.stderr = kept
-    if out.failure is not None and not _reader_left(out.failure):
+    failure = next((one.failure for one in made if one.failure is not None), None)
+    if failure is not None and not _reader_left(failure):
         raise WorkspaceError(
-            f"the output could not be written: {out.failure.strerror}.",
+            f"the output could not be written: {failure.strerror}.",
             remedy="Make room where it goes, then run the same command again: what is done is not done again.",
         )
 

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
-from automl_bench.settings.secrets import scrub
+from automl_bench.cli.output import say
 
 if TYPE_CHECKING:
     from automl_bench.cli.session import Session
     from automl_bench.store import Store
-
-
-def tell(text: str) -> None:
-    """Tell the user one line, beside the command's result."""
-    print(scrub(text), file=sys.stderr, flush=True)
 
 
 def sweep_first(
@@ -36,6 +30,6 @@ def sweep_first(
     lines = due(store, but=but)
     if not lines:
         return
-    tell(f"deleting {'one resource' if len(lines) == 1 else f'{len(lines)} resources'} that should be gone")
-    for item in sweep(store, session.bind, insistence=Insistence(stop, tell), but=but):
-        tell(f"still there: {item}")
+    say(f"deleting {'one resource' if len(lines) == 1 else f'{len(lines)} resources'} that should be gone")
+    for item in sweep(store, session.bind, insistence=Insistence(stop, say), but=but):
+        say(f"still there: {item}")

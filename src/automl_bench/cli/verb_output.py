@@ -43,6 +43,8 @@ def print_accuracy(trial: TrialRecord, row: dict[str, Any]) -> None:
         f"{row['failed']} failed), macro F1 {row['macro_f1']:.3f}",
         markup=False,
     )
+    for why in row["unanswered"]:
+        out.print(f"  {why['samples']:,} without an answer: {why['reason']}", markup=False)
     if latency["p50"] is not None:
         p95 = f", p95 {latency['p95']:.1f}" if latency["p95"] is not None else ""
         out.print(f"latency p50 {latency['p50']:.1f}{p95} ms (n = {latency['n']})", markup=False)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from automl_bench.cli.output import console, print_json, progress_bar
+from automl_bench.cli.output import console, print_json, progress_bar, say
 from automl_bench.cli.verb_output import print_accuracy, stage_json, times_words
 from automl_bench.errors import InvalidMeasurement, UnsupportedCapability, UsageError
 
@@ -124,11 +124,13 @@ def invoke(
     """
     from automl_bench.measurement.accuracy_pass import PassSettings
     from automl_bench.report.rows import result_rows
+    from automl_bench.trials.reaching import require_reachable
     from automl_bench.trials.single import invoke_stage, working_on
 
     settings = PassSettings(order_seed=seed, warm_up=warm_up, idle_cold_seconds=idle_cold)
     with _one_trial("invoke", provider, dataset, shots, fold, seed, test_limit, min_side, endpoint) as trial:
         with working_on(trial):
+            require_reachable(trial, say)
             invoke_stage(trial, settings)
         rows = [row for row in result_rows(trial.around.store) if row["trial_id"] == trial.record.trial_id]
     if as_json:
@@ -171,6 +173,7 @@ def parallel(
       automl-bench parallel local digits 10 --sweep 1..100
     """
     from automl_bench.cli.load_options import load_settings, print_load_run
+    from automl_bench.trials.reaching import require_reachable
     from automl_bench.trials.single import parallel_stage, working_on
 
     settings = load_settings(calls, concurrency, rate, duration, arrivals, sweep, seed, ignore_limits)
@@ -178,6 +181,7 @@ def parallel(
         _one_trial("parallel", provider, dataset, shots, fold, seed, test_limit, min_side, endpoint) as trial,
         working_on(trial),
     ):
+        require_reachable(trial, say)
         run = parallel_stage(trial, settings)
     if as_json:
         print_json({"load_run_id": run.load_run_id, "loop": run.loop, "valid": run.valid, "reasons": run.reasons,
@@ -188,7 +192,7 @@ def parallel(
         raise InvalidMeasurement(
             "this load run is not VALID and may not be compared.",
             reasons=run.reasons,
-            remedy="Mend what the reasons say, then run it again.",
+            remedy="Fix what the reasons say, then run it again.",
         )
 
 
@@ -304,7 +308,7 @@ def _one_trial(
     endpoint: str,
 ) -> Iterator[Trial]:
     """Set up the trial that a verb's arguments name, with a progress bar and Ctrl-C handled."""
-    from automl_bench.cli.parting import say, stopping
+    from automl_bench.cli.parting import stopping
     from automl_bench.cli.session import Session, parse_shots
     from automl_bench.cli.sweeping import sweep_first
     from automl_bench.contract import Capability

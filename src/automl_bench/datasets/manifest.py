@@ -208,15 +208,16 @@ def _read_table(path: Path, columns: Sequence[str] = COLUMNS) -> pa.Table:
     )
     try:
         table = csv.read_csv(path, convert_options=options)
-    except (pa.ArrowInvalid, pa.ArrowKeyError) as error:
+        names = tuple(table.column_names)
+    except (pa.ArrowInvalid, pa.ArrowKeyError, UnicodeDecodeError) as error:
         raise DatasetError(
             f"{path} cannot be read as a manifest: {error}.", remedy="Import the dataset again."
         ) from error
     except OSError as error:
         raise cannot("read", path, error) from error
-    if tuple(table.column_names) != tuple(columns):
+    if names != tuple(columns):
         raise DatasetError(
-            f"{path} has the columns {', '.join(table.column_names)}, where a manifest has {', '.join(COLUMNS)}.",
+            f"{path} has the columns {', '.join(names)}, where a manifest has {', '.join(COLUMNS)}.",
             remedy="Import the dataset again.",
         )
     if table.num_rows == 0:

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, NamedTuple, Self
 
+from automl_bench.border.texts import clean
 from automl_bench.contract import CallInvoker, HttpInvoker, HttpRequest, HttpResponse, Invoker, Prediction, Sample
 from automl_bench.errors import (
     AutomlBenchError,
     BillingRequired,
+    ContractViolation,
     Infeasible,
     PermissionDenied,
     ProviderError,
@@ -31,7 +33,7 @@ from automl_bench.transport import Exchange, Transport, TransportOptions, classi
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-TERMINAL_ERRORS = (QuotaExceeded, BillingRequired, Unauthenticated)
+TERMINAL_ERRORS = (QuotaExceeded, BillingRequired, Unauthenticated, ContractViolation)
 """Repeating the call cannot help and every further one would fail alike: they end a pass or a load run."""
 
 REFUSALS = (
@@ -72,7 +74,7 @@ class CallResult:
     error: str = ""
     retry_after: float | None = None
     passing: bool = False
-    terminal: ProviderError | None = None
+    terminal: AutomlBenchError | None = None
 
 
 class Reading(NamedTuple):
@@ -84,7 +86,7 @@ class Reading(NamedTuple):
     error: str = ""
     retry_after: float | None = None
     passing: bool = False
-    terminal: ProviderError | None = None
+    terminal: AutomlBenchError | None = None
 
     def timed(self, timing: CallTiming) -> CallResult:
         """Join it with its clock."""
@@ -121,7 +123,7 @@ def read_error(error: Exception, status: int | None = None, headers: Mapping[str
     return Reading(
         outcome=outcome_of(error),
         status=status,
-        error=" ".join(words.split())[:LONGEST_ERROR],
+        error=clean(words, longest=LONGEST_ERROR),
         retry_after=asked if asked is not None else _retry_after(headers),
         passing=isinstance(error, (RateLimited, TransientProviderError)),
         terminal=error if isinstance(error, TERMINAL_ERRORS) else None,
@@ -154,7 +156,8 @@ def read_exchange(invoker: HttpInvoker, exchange: Exchange) -> Reading:
     if response is not None and response.status:
         return read_answer(invoker, response)
     outcome = exchange.failure or Outcome.FAILED
-    return Reading(outcome, error=exchange.error[:LONGEST_ERROR], passing=outcome in {Outcome.TIMEOUT, Outcome.FAILED})
+    passing = outcome in {Outcome.TIMEOUT, Outcome.FAILED} and not exchange.hopeless
+    return Reading(outcome, error=clean(exchange.error, longest=LONGEST_ERROR), passing=passing)
 
 
 def prepare(invoker: HttpInvoker, sample: Sample) -> HttpRequest:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from automl_bench.contract import Sample
-from automl_bench.errors import ProviderError
+from automl_bench.errors import AutomlBenchError
 from automl_bench.measurement.call import CallResult, Reading
 from automl_bench.store.records import CallPhase, CallTiming, LoadCall, Outcome
 
@@ -138,7 +138,7 @@ class CallLog:
         """Places of the samples that warm-up calls have used."""
         self.errors: dict[str, str] = {}
         """The first error's words for each outcome that is not OK."""
-        self.terminal: ProviderError | None = None
+        self.terminal: AutomlBenchError | None = None
         """An error after which every further call would fail alike."""
 
     def __len__(self) -> int:

@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import difflib
+import importlib.util
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 import pluggy
 
+from automl_bench.border.streams import divert
 from automl_bench.errors import AutomlBenchError, PluginLoadFailed, UsageError
 from automl_bench.hookspecs import PROJECT_NAME, ObserverHooks, ProviderHooks
+from automl_bench.providers.faults import no_way_out, said
+
+UPDATE = "Update automl-bench: pip install --upgrade automl-bench"
+"""The remedy where a plugin was written for a newer contract than ours."""
+
+OUR_PACKAGE = "automl-bench"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,16 +32,35 @@ class Installed:
         name: Entry-point name, which is the provider's name.
         package: Distribution that brings it, with its version.
         load: Imports and returns the plugin's module or object.
+        module: Name of the module it is in, or "" where that is unknown.
     """
 
     name: str
     package: str
     load: Callable[[], Any]
+    module: str = ""
+
+    def mentions(self, word: str) -> bool:
+        """Whether the plugin's module has a word in its text, without importing it; True where that is unknown."""
+        top, *inner = self.module.split(".")
+        try:
+            spec = importlib.util.find_spec(top) if top else None
+            if spec is None:
+                return True
+            if inner:
+                (folder,) = spec.submodule_search_locations or [""]
+                place = Path(folder, *inner)
+                path = place / "__init__.py" if place.is_dir() else place.with_suffix(".py")
+            else:
+                path = Path(spec.origin or "")
+            return word in path.read_text(encoding="utf-8")
+        except (ImportError, OSError, ValueError):
+            return True
 
 
 @dataclass(frozen=True, slots=True)
 class LoadFailure:
-    """A plugin that did not load, why, and what mends it."""
+    """A plugin that did not load, why, and the remedy."""
 
     name: str
     package: str
@@ -39,12 +68,49 @@ class LoadFailure:
     remedy: str
 
 
+class _WayOut(AutomlBenchError):
+    """A plugin tried to end the process while it was imported."""
+
+
+def extras() -> list[str]:
+    """Return the names of the extras that automl-bench has, as its package says."""
+    try:
+        return sorted(metadata.metadata(OUR_PACKAGE).get_all("Provides-Extra") or [])
+    except metadata.PackageNotFoundError:
+        return []
+
+
+def requirement_of(name: str) -> str:
+    """Return what brings the provider of a name: the package that declares it, an extra of ours, or ""."""
+    for entry in metadata.entry_points(group=PROJECT_NAME, name=name):
+        if entry.dist is not None and entry.dist.name != OUR_PACKAGE:
+            return str(entry.dist.name)
+    return f"{OUR_PACKAGE}[{name}]" if name in extras() else ""
+
+
+def needs_newer(error: BaseException) -> bool:
+    """Whether a plugin failed since it asks for something of the contract that this automl-bench has not."""
+    from automl_bench import contract
+
+    words = str(error)
+    if isinstance(error, ImportError):
+        return (error.name or "").partition(".")[0] == "automl_bench"
+    if isinstance(error, TypeError):
+        found = re.match(r"(\w+)\.__init__\(\) got an unexpected keyword argument", words)
+        return found is not None and hasattr(contract, found[1])
+    if isinstance(error, AttributeError):
+        return bool(re.match(r"(?:module 'automl_bench\.|type object 'Capability')", words)) or (
+            isinstance(error.obj, type) and error.obj.__module__ == contract.__name__
+        )
+    return False
+
+
 def installed_plugins() -> list[Installed]:
     """Return what the environment holds, sorted by name, without importing any of it."""
     found = []
     for entry in metadata.entry_points(group=PROJECT_NAME):
         package = f"{entry.dist.name} {entry.dist.version}" if entry.dist else "unknown package"
-        found.append(Installed(entry.name, package, entry.load))
+        found.append(Installed(entry.name, package, entry.load, entry.module))
     return sorted(found, key=lambda plugin: (plugin.name, plugin.package))
 
 
@@ -88,18 +154,34 @@ class PluginRegistry:
             )
         return self._register(candidates[0])
 
-    def load_all(self) -> None:
-        """Load every plugin that loads; the others are kept in `failures`."""
+    def load_all(self, *, mentioning: str = "") -> None:
+        """Load every plugin that loads; the others are kept in `failures`.
+
+        Args:
+            mentioning: Only those whose module has this word in its text, so that looking for one hook stays quick.
+        """
         for name in self.names():
+            if mentioning and not any(one.mentions(mentioning) for one in self.plugins if one.name == name):
+                continue
             try:
                 self.load(name)
             except AutomlBenchError:
                 continue
 
     def _register(self, plugin: Installed) -> Any:
+        divert()
         try:
-            module = plugin.load()
+            with no_way_out(_WayOut):
+                module = plugin.load()
+        except _WayOut as error:
+            raise self._failed(
+                plugin,
+                f"the plugin {plugin.name!r} ({plugin.package}) fails on import: it {error}.",
+                f"Report it to the plugin's authors, or: pip uninstall {plugin.package.split()[0]}",
+            ) from error
         except ImportError as error:
+            if needs_newer(error):
+                raise self._too_new(plugin, error) from error
             missing = error.name or str(error)
             raise self._failed(
                 plugin,
@@ -107,9 +189,11 @@ class PluginRegistry:
                 f"Install what it needs ({missing}): pip install --force-reinstall {plugin.package.split()[0]}",
             ) from error
         except Exception as error:
+            if needs_newer(error):
+                raise self._too_new(plugin, error) from error
             raise self._failed(
                 plugin,
-                f"the plugin {plugin.name!r} ({plugin.package}) fails on import: {type(error).__name__}: {error}.",
+                f"the plugin {plugin.name!r} ({plugin.package}) fails on import: {said(error)}.",
                 f"Report it to the plugin's authors, or: pip uninstall {plugin.package.split()[0]}",
             ) from error
         try:
@@ -122,9 +206,17 @@ class PluginRegistry:
             raise self._failed(
                 plugin,
                 f"the plugin {plugin.name!r} ({plugin.package}) breaks the hook contract: {reason}.",
-                "Compare its hooks with docs/plugins/hooks.md: a name or an argument is misspelt.",
+                "Compare its hooks with docs/plugins/hooks.md: a name or an argument is misspelt, or from a newer"
+                " automl-bench than this one.",
             ) from error
         return module
+
+    def _too_new(self, plugin: Installed, error: BaseException) -> PluginLoadFailed:
+        return self._failed(
+            plugin,
+            f"the plugin {plugin.name!r} ({plugin.package}) was written for a newer automl-bench: {error}.",
+            UPDATE,
+        )
 
     def _failed(self, plugin: Installed, reason: str, remedy: str) -> PluginLoadFailed:
         self.failures[plugin.name] = LoadFailure(plugin.name, plugin.package, reason, remedy)
@@ -135,5 +227,15 @@ class PluginRegistry:
         close = difflib.get_close_matches(name, names, n=1)
         if close:
             return f"Did you mean {close[0]!r}?"
+        if name in extras():
+            return f"Install it: pip install '{OUR_PACKAGE}[{name}]'"
         known = ", ".join(names) or "none"
-        return f"Installed are: {known}. Others come with: pip install 'automl-bench[{name}]'"
+        more = [extra for extra in extras() if extra not in names and _brings_a_provider(extra)]
+        others = f" Others that can be installed: {', '.join(more)}." if more else ""
+        return f"Installed are: {known}.{others}"
+
+
+def _brings_a_provider(extra: str) -> bool:
+    """Whether an extra stands for one plugin, as its name says."""
+    wanted = re.compile(rf"{OUR_PACKAGE}-{re.escape(extra)}\b.*extra == ['\"]{re.escape(extra)}['\"]")
+    return any(wanted.match(line) for line in metadata.requires(OUR_PACKAGE) or [])

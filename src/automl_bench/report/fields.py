@@ -22,6 +22,7 @@ RESULT_FIELDS: Mapping[str, str] = {
     "test_samples": "Test samples sent, failed ones included.",
     "correct": "Right answers.",
     "failed": "Test samples without an answer after the last attempt; they count as wrong.",
+    "unanswered": "Why samples had no answer: `reason` and `samples` each, the most frequent first.",
     "abstained": "Test samples answered without a label; they count as wrong.",
     "accuracy": "correct / test_samples, 0 to 1.",
     "accuracy_low": "Lower end of the 95 % Wilson interval over test samples.",

@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from automl_bench.border.cells import restored
 from automl_bench.errors import UsageError
 from automl_bench.store.records import ImportedResult
 
@@ -70,14 +71,18 @@ def _lines(path: Path) -> Iterator[tuple[int, dict[str, str], bool]]:
             header = [name.strip() for name in next(reader, [])]
             ancestor = _known_header(path, header)
             for row in reader:
-                if not any(cell.strip() for cell in row):
+                if not any(restored(cell.strip()) for cell in row):
                     continue
                 if len(row) != len(header):
                     raise UsageError(
                         f"{path} line {reader.line_num}: has {len(row)} cells where the header has {len(header)}.",
                         remedy="Quote cells that hold a comma.",
                     )
-                yield reader.line_num, dict(zip(header, (cell.strip() for cell in row), strict=True)), ancestor
+                yield (
+                    reader.line_num,
+                    dict(zip(header, (restored(cell.strip()) for cell in row), strict=True)),
+                    ancestor,
+                )
     except FileNotFoundError as error:
         raise UsageError(f"{path} does not exist.", remedy="Check the path.") from error
     except OSError as error:

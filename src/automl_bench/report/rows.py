@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from automl_bench.contract import Stage
 from automl_bench.errors import UsageError
 from automl_bench.report.fields import RESULT_FIELDS
+from automl_bench.report.unanswered import reasons_of
 from automl_bench.statistics.quantiles import describe, name_of
 from automl_bench.statistics.scores import Score, score
 from automl_bench.store.records import (
@@ -125,7 +126,7 @@ def trial_row(
         "deviations": [str(text) for record in stages for text in record.result.get("deviations", ())],
         "created_at": trial.created_at,
     }
-    row.update(_score_fields(result))
+    row.update(_score_fields(result), unanswered=reasons_of(calls))
     return _in_order(row)
 
 
@@ -159,6 +160,7 @@ def imported_row(result: ImportedResult) -> Row:
         fingerprint="",
         variant_settings={},
         images={},
+        unanswered=[],
         deviations=[],
         created_at="",
     )

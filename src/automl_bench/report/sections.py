@@ -24,6 +24,7 @@ from automl_bench.report.summary import (
 )
 from automl_bench.report.support import Comparison, comparisons, support_table
 from automl_bench.report.tables import Table, plus_minus
+from automl_bench.report.unanswered import unanswered_table
 
 if TYPE_CHECKING:
     from automl_bench.store import Store
@@ -62,6 +63,7 @@ class Findings:
     support: Table
     cost: Table
     unscored: Table
+    unanswered: Table
     trials: Table
 
 
@@ -98,6 +100,7 @@ def find(store: Store, named: Sequence[Labelled], rows: Sequence[Row]) -> Findin
         support=support_table(compared),
         cost=cost_table(rows),
         unscored=unscored_table(rows),
+        unanswered=unanswered_table(rows),
         trials=trials_table(rows),
     )
 
@@ -145,7 +148,7 @@ def page_sections(
         ),
         Section("load", "Load runs", (), blocks(findings.loads, "latency_against_rate", "load_timeline")),
         Section("cost", "Cost", (), blocks(findings.cost)),
-        Section("failures", "Failures", _failures(findings), blocks(findings.unscored)),
+        Section("failures", "Failures", _failures(findings), blocks(findings.unscored, findings.unanswered)),
         Section("trials", "Every trial", *_every_trial(findings.trials)),
         Section("deviations", "Deviations", _deviations(findings, settings)),
         Section("settings", "Settings", (), blocks(_key_values("Settings as resolved", settings))),

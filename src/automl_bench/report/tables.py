@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from automl_bench.border.cells import inert
+
 UNKNOWN = "—"
 """Shown where there is no number; never 0."""
 
@@ -53,7 +55,7 @@ def records_csv(records: Sequence[Mapping[str, Any]]) -> str:
         columns.update(dict.fromkeys(record))
     out = io.StringIO()
     writer = csv.DictWriter(out, list(columns), restval="", lineterminator="\n")
-    writer.writeheader()
+    writer.writerow({name: inert(name) for name in columns})
     writer.writerows(flat)
     return out.getvalue()
 
@@ -67,15 +69,10 @@ def flatten(record: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
             flat.update(flatten(value, f"{name}_"))
         elif isinstance(value, (list, tuple)):
             inner = [flatten(item) if isinstance(item, Mapping) else item for item in value]
-            flat[name] = _inert("; ".join(str(item) for item in inner))
+            flat[name] = inert("; ".join(str(item) for item in inner))
         else:
-            flat[name] = "" if value is None or value == {} else _inert(value)
+            flat[name] = "" if value is None or value == {} else inert(value)
     return flat
-
-
-def _inert(value: Any) -> Any:
-    """Put an apostrophe before text that a spreadsheet would take for a formula."""
-    return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@") else value
 
 
 def markdown_text(text: str) -> str:

@@ -5,21 +5,35 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
 
 from automl_bench.ablations.images import ImageSetting
+from automl_bench.border.names import is_name
 from automl_bench.contract import Stage
 from automl_bench.measurement.accuracy_pass import PassSettings
 from automl_bench.measurement.load import LoadSettings
 from automl_bench.settings.toml_files import parse_model, read_toml
 from automl_bench.trials.experiment import KEEP_TRAINED_HOURS, Experiment, ParallelPlan
 
-Shots = Annotated[int, Field(ge=1, strict=True)] | Literal["all"]
-Count = Annotated[int, Field(ge=1, strict=True)]
-Whole = Annotated[int, Field(ge=0, strict=True)]
-Positive = Annotated[float, Field(gt=0)]
-Hours = Annotated[float, Field(ge=0, le=8760)]
+MOST = 10**9
+"""Largest count: far above every use, and a number that every part of the program can hold."""
+Shots = Annotated[int, Field(ge=1, le=MOST, strict=True)] | Literal["all"]
+Count = Annotated[int, Field(ge=1, le=MOST, strict=True)]
+Whole = Annotated[int, Field(ge=0, le=MOST, strict=True)]
+Seed = Annotated[int, Field(ge=0, le=2**63 - 1, strict=True)]
+Positive = Annotated[float, Field(gt=0, le=MOST, allow_inf_nan=False)]
+Hours = Annotated[float, Field(ge=0, le=8760, allow_inf_nan=False)]
 """At most a year."""
+DatasetName = Annotated[str, AfterValidator(lambda text: _named(text, "a dataset"))]
+ProviderName = Annotated[str, AfterValidator(lambda text: _named(text, "a provider", parts=2))]
+
+
+def _named(text: str, what: str, *, parts: int = 1) -> str:
+    """Refuse what could lead elsewhere as part of a path."""
+    pieces = text.split(":")
+    if len(pieces) > parts or not all(map(is_name, pieces)):
+        raise ValueError(f"this cannot be the name of {what}")
+    return text
 
 
 class _Section(BaseModel):
@@ -78,12 +92,12 @@ class ExperimentFile(_Section):
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
     title: str = ""
-    datasets: Annotated[list[str], Field(min_length=1)]
-    providers: Annotated[list[str], Field(min_length=1)]
+    datasets: Annotated[list[DatasetName], Field(min_length=1)]
+    providers: Annotated[list[ProviderName], Field(min_length=1)]
     shots: Annotated[list[Shots], Field(min_length=1)]
     folds: Count = 1
     repeats: Count = 1
-    seed: Whole = 0
+    seed: Seed = 0
     test_limit: Count | None = None
     keep_trained_hours: Hours = KEEP_TRAINED_HOURS
     images: ImagesSection = Field(default_factory=ImagesSection)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from automl_bench.border.names import is_name
+from automl_bench.border.texts import remember
 from automl_bench.contract import Json, ProviderDescription, Variant
 from automl_bench.errors import InvalidSetting, SettingsError, UnknownSetting, UsageError
 from automl_bench.settings.toml_files import read_toml
@@ -51,6 +53,11 @@ def read_provider_file(path: Path | None) -> ProviderFile:
     settings = _table(content.get("settings", {}), path, "settings")
     variants = _table(content.get("variants", {}), path, "variants")
     for name, variant in variants.items():
+        if not is_name(name):
+            raise InvalidSetting(
+                f"{path}: {name!r} cannot be the name of a variant.",
+                remedy="Use letters, digits, dots, dashes and underscores.",
+            )
         _table(variant, path, f"variants.{name}")
     return ProviderFile(settings, variants, _dollars(_table(content.get("budget", {}), path, "budget"), path), path)
 
@@ -72,15 +79,26 @@ def _table(value: Any, path: Path, name: str) -> dict[str, Any]:
 
 
 def resolve_settings(
-    description: ProviderDescription, file: ProviderFile, environment: Mapping[str, str] | None = None
+    description: ProviderDescription,
+    file: ProviderFile,
+    environment: Mapping[str, str] | None = None,
+    *,
+    on_fault: Callable[[SettingsError], None] | None = None,
 ) -> dict[str, str]:
     """Resolve the declared settings: environment variable, else file, else default. Secrets are left out.
+
+    Args:
+        description: The provider.
+        file: What its file says.
+        environment: By default this process's.
+        on_fault: Hears of each fault, and the other settings are resolved all the same; by default the first is raised.
 
     Raises:
         UnknownSetting: If the file sets something the provider does not declare.
         SettingsError: If the file holds a secret, or a required setting has no value.
     """
     environment = os.environ if environment is None else environment
+    report = on_fault or _raise
     declared = {setting.name: setting for setting in description.settings}
     for key in file.settings:
         if key not in declared:
@@ -88,10 +106,14 @@ def resolve_settings(
             remedy = (
                 f"Did you mean {close[0]!r}?" if close else f"Known settings: {', '.join(sorted(declared)) or 'none'}."
             )
-            raise UnknownSetting(f"{file.path}: {description.name} has no setting {key!r}.", remedy=remedy)
-        if declared[key].secret:
-            raise SettingsError(
-                f"{file.path}: {key!r} is a secret and may not stand in a file.", remedy=f"export {declared[key].env}=…"
+            report(UnknownSetting(f"{file.path}: {description.name} has no setting {key!r}.", remedy=remedy))
+        elif declared[key].secret:
+            remember(str(file.settings[key]))
+            report(
+                SettingsError(
+                    f"{file.path}: {key!r} is a secret and may not stand in a file.",
+                    remedy=f"export {declared[key].env}=…",
+                )
             )
     resolved: dict[str, str] = {}
     for setting in description.settings:
@@ -106,11 +128,17 @@ def resolve_settings(
             resolved[setting.name] = value
         elif setting.required:
             where = f"export {setting.env}=… or set {setting.name}" if setting.env else f"Set {setting.name}"
-            raise SettingsError(
-                f"{description.name} needs the setting {setting.name!r} ({setting.description.rstrip('.')}).",
-                remedy=f"{where} in configs/providers/{description.name}.toml.",
+            report(
+                SettingsError(
+                    f"{description.name} needs the setting {setting.name!r} ({setting.description.rstrip('.')}).",
+                    remedy=f"{where} in configs/providers/{description.name}.toml.",
+                )
             )
     return resolved
+
+
+def _raise(error: SettingsError) -> None:
+    raise error
 
 
 def resolve_variant(description: ProviderDescription, file: ProviderFile, name: str | None) -> Variant:

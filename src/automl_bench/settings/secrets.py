@@ -1,19 +1,13 @@
-"""Secrets come from the environment only, are handed out one by one, and are scrubbed from all that is written."""
+"""Secrets come from the environment only and are handed out one by one; the border for texts knows each of them."""
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Iterable, Mapping
 
+from automl_bench.border.texts import remember
 from automl_bench.contract import Setting
 from automl_bench.errors import MissingSecret, UsageError
-
-HIDDEN = "•••"
-SHORTEST_SCRUBBED = 4
-"""Shorter values are not scrubbed: they would blot out ordinary words."""
-
-_known_values: set[str] = set()
 
 
 class Secrets:
@@ -57,30 +51,3 @@ class Secrets:
             for setting in self._declared.values()
             if setting.required and not self._environment.get(setting.env)
         ]
-
-
-def remember(value: str) -> None:
-    """Note a value so that `scrub` removes it from everything written from now on."""
-    if len(value) >= SHORTEST_SCRUBBED:
-        _known_values.add(value)
-
-
-def scrub(text: str) -> str:
-    """Return the text without any secret seen so far."""
-    for value in sorted(_known_values, key=len, reverse=True):
-        text = text.replace(value, HIDDEN)
-    return text
-
-
-class ScrubbingFilter(logging.Filter):
-    """Keeps secrets out of log records, arguments and tracebacks included."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Scrub the record in place and let it pass."""
-        record.msg = scrub(record.getMessage())
-        record.args = None
-        if record.exc_info and record.exc_info[1] is not None:
-            formatter = logging.Formatter()
-            record.exc_text = scrub(formatter.formatException(record.exc_info))
-            record.exc_info = None
-        return True

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import difflib
+import re
 import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from automl_bench.border.texts import clean
 from automl_bench.errors import InvalidSetting, SettingsError, UnknownSetting
 
 if TYPE_CHECKING:
@@ -31,7 +33,18 @@ def read_toml(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise InvalidSetting(f"{path} is not valid TOML: {error}.", remedy="Mend that line.") from error
+        raise InvalidSetting(f"{path} is not valid TOML: {error}.", remedy="Correct that line.") from error
+    except RecursionError as error:
+        raise InvalidSetting(f"{path} is nested too deeply.", remedy="Correct the brackets in it.") from error
+    except ValueError as error:
+        # Python itself refuses to read whole numbers of thousands of digits.
+        raise InvalidSetting(
+            f"{path} holds a number that is too long ({_longest_digits(text):,} digits).", remedy="Correct that number."
+        ) from error
+
+
+def _longest_digits(text: str) -> int:
+    return max(map(len, re.findall(r"[0-9_]+", text)), default=0)
 
 
 def parse_model(model: type[M], content: dict[str, Any], path: Path) -> M:
@@ -60,9 +73,10 @@ def _explain(error: ValidationError, model: type[BaseModel], path: Path) -> Sett
     if first["type"] == "missing":
         return InvalidSetting(f"{path}: {key!r} is missing.", remedy="Add it.")
     given = first.get("input")
-    shown = f", not {given!r}" if isinstance(given, (str, int, float, bool)) else ""
+    shown = f", not {clean(repr(given), longest=80)}" if isinstance(given, (str, int, float, bool)) else ""
     message = str(first["msg"]).removeprefix("Value error, ").rstrip(".")
-    return InvalidSetting(f"{path}: {key!r}: {message[:1].lower() + message[1:]}{shown}.", remedy="Mend that setting.")
+    what = f"{message[:1].lower() + message[1:]}{shown}"
+    return InvalidSetting(f"{path}: {key!r}: {what}.", remedy="Correct that setting.")
 
 
 def _known_keys(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:

@@ -6,6 +6,9 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from automl_bench.border.names import is_name
+from automl_bench.errors import UsageError
+
 WORKSPACE_VARIABLE = "AUTOML_BENCH_WORKSPACE"
 
 
@@ -35,6 +38,19 @@ class Workspace:
     def data(self) -> Path:
         """Datasets: `data/<dataset>/{train,test}/<class>/<file>`."""
         return self.root / "data"
+
+    def dataset(self, name: str) -> Path:
+        """Return the folder of a dataset.
+
+        Raises:
+            UsageError: If the name could lead out of `data/`.
+        """
+        if not is_name(name):
+            raise UsageError(
+                f"{name!r} cannot be the name of a dataset.",
+                remedy="Names have letters, digits, dots, dashes and underscores: see `automl-bench data list`.",
+            )
+        return self.data / name
 
     @property
     def results(self) -> Path:

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from automl_bench.border.cells import inert
 from automl_bench.store.records import CallPhase, LoadRun, Outcome, TrialRecord
 from automl_bench.store.replaced_file import replaced_file
 from automl_bench.store.store import Store
@@ -169,5 +170,5 @@ def _write(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> 
     with replaced_file(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(header)
-        writer.writerows(rows)
+        writer.writerows([inert(cell) for cell in row] for row in rows)
     return path

@@ -9,6 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from automl_bench.border.cells import inert
 from automl_bench.errors import UsageError
 from automl_bench.store.replaced_file import replaced_file
 from automl_bench.store.store import Store
@@ -180,6 +181,8 @@ def _dtype(column: str) -> Literal["Int64", "Float64", "boolean", "string"]:
 
 def _write_csv(path: Path, frames: Iterable[pd.DataFrame]) -> None:
     for number, frame in enumerate(frames):
+        texts: list[str] = list(frame.select_dtypes("string").columns)
+        frame[texts] = frame[texts].map(inert)
         frame.to_csv(path, mode="a" if number else "w", header=not number, index=False, lineterminator="\n")
 
 

@@ -7,7 +7,7 @@ import json
 import os
 import sqlite3
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from automl_bench.border.texts import scrub
 from automl_bench.contract import Json
 from automl_bench.errors import CorruptRecord, LeaseLost, RecordsError, WorkspaceError
 from automl_bench.store import schema
@@ -262,6 +263,32 @@ def _identity(path: Path) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
+class CleanConnection(sqlite3.Connection):
+    """A connection that lets no known secret in, and none out of a file that an older automl-bench wrote."""
+
+    def execute(self, sql: str, parameters: Any = (), /) -> sqlite3.Cursor:
+        """Execute a statement, with texts among its parameters scrubbed."""
+        return super().execute(sql, _scrubbed(parameters) if parameters else parameters)
+
+    def executemany(self, sql: str, parameters: Iterable[Any], /) -> sqlite3.Cursor:
+        """Execute a statement for many rows, with their texts scrubbed."""
+        return super().executemany(sql, map(_scrubbed, parameters))
+
+
+def _scrubbed(values: Any) -> Any:
+    if isinstance(values, Mapping):
+        return {key: scrub(value) if type(value) is str else value for key, value in values.items()}
+    return [scrub(value) if type(value) is str else value for value in values]
+
+
+def _text(data: bytes) -> str:
+    try:
+        return scrub(data.decode())
+    except UnicodeDecodeError as error:
+        # Told as SQLite's own reading tells it, so that it is known for damage.
+        raise sqlite3.OperationalError(f"Could not decode to UTF-8: {error}") from error
+
+
 def _connect(path: Path, query: str) -> sqlite3.Connection:
     connection = sqlite3.connect(
         f"file:{quote(str(path.absolute()))}?{query}",
@@ -269,7 +296,9 @@ def _connect(path: Path, query: str) -> sqlite3.Connection:
         isolation_level=None,
         check_same_thread=False,
         timeout=BUSY_TIMEOUT_MS / 1000,
+        factory=CleanConnection,
     )
+    connection.text_factory = _text
     try:
         connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
         connection.execute("PRAGMA foreign_keys = ON")

@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Iterable
 from typing import Any
 
+from automl_bench.border.texts import clean
 from automl_bench.contract import Stage
 from automl_bench.store.elapsed import clock_stamp
 from automl_bench.store.records import StageRecord, StageStatus
@@ -127,7 +128,7 @@ class StagesTable(ResultsFile):
                     record.queue_seconds,
                     record.work_seconds,
                     record.billable_seconds,
-                    record.message,
+                    clean(record.message),
                     moment,
                     record.started_clock,
                 ),

@@ -6,6 +6,7 @@ import sqlite3
 from concurrent.futures import Future
 from typing import Any
 
+from automl_bench.border.texts import clean
 from automl_bench.store.records import ExperimentRecord, TrialRecord, TrialStatus
 from automl_bench.store.results_file import ResultsFile, SqlValue, from_json, now, to_json
 
@@ -44,7 +45,7 @@ class TrialsTable(ResultsFile):
             to_json(trial.images),
             trial.test_limit,
             trial.status.value,
-            trial.reason,
+            clean(trial.reason),
             trial.created_at or now(),
         )
         marks = ",".join("?" * len(row))
@@ -114,7 +115,7 @@ class TrialsTable(ResultsFile):
         def job(connection: sqlite3.Connection) -> None:
             key = self._leased_key(connection, trial_id)
             connection.execute(
-                "UPDATE trials SET status = ?, reason = ? WHERE trial_key = ?", (status.value, reason, key)
+                "UPDATE trials SET status = ?, reason = ? WHERE trial_key = ?", (status.value, clean(reason), key)
             )
 
         return self._submit(job)

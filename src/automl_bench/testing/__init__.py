@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from automl_bench.testing.fault_proxy import FaultProxy
     from automl_bench.testing.loopback_service import Fault, LoopbackService, SeenRequest, Target
     from automl_bench.testing.network_guard import only_loopback
+    from automl_bench.testing.stand_in import Refusal, Request, StandIn, route
 
 _HOMES = {
     "ProviderConformance": "conformance",
@@ -35,7 +36,11 @@ _HOMES = {
     "LoopbackService": "loopback_service",
     "SeenRequest": "loopback_service",
     "Target": "loopback_service",
+    "Refusal": "stand_in",
+    "Request": "stand_in",
+    "StandIn": "stand_in",
     "only_loopback": "network_guard",
+    "route": "stand_in",
 }
 
 __all__ = [
@@ -45,9 +50,13 @@ __all__ = [
     "ForkServer",
     "LoopbackService",
     "ProviderConformance",
+    "Refusal",
+    "Request",
     "SeenRequest",
+    "StandIn",
     "Target",
     "only_loopback",
+    "route",
 ]
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from automl_bench.contract import ProviderContext, ProviderDescription
 from automl_bench.testing.crash import CrashAt, Ended, ForkServer
-from automl_bench.testing.loopback_service import LoopbackService
+from automl_bench.testing.loopback_service import Fault, LoopbackService, Target
 
 if TYPE_CHECKING:
     from automl_bench.cli.session import Session
@@ -62,6 +62,10 @@ class Bench:
         self._write_settings()
         self.outputs: list[str] = []
         """All that commands printed so far."""
+        self.made: list[str] = []
+        """Faults that the stand-in was asked for and can make."""
+        self.cannot: list[str] = []
+        """Faults that it cannot make: what they would show was left out."""
 
     # --- what there is ------------------------------------------------------------------------------------------
 
@@ -112,6 +116,12 @@ class Bench:
             for name, value in self.service.environment().items()
             if len(value) >= 8 and (name in declared or any(word in name.upper() for word in telling))
         ]
+
+    def can(self, fault: Fault, target: Target = Target.CONTROL) -> bool:
+        """Whether the stand-in can make a fault; the table of results tells of those it cannot."""
+        possible = fault in self.service.faults(target)
+        (self.made if possible else self.cannot).append(fault.value)
+        return possible
 
     # --- commands -----------------------------------------------------------------------------------------------
 

@@ -15,27 +15,28 @@ A plugin's whole file:
                 yield fake
 
 Which checks apply is read from the plugin's own `describe_provider()`. A check may only be overridden with
-`@pytest.mark.xfail(reason=…)`; C00 fails otherwise. docs/plugins/testing.md explains every check.
+`@pytest.mark.xfail(reason=…, strict=True)`; C00 fails otherwise. docs/plugins/testing.md explains every check.
 """
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
 
-from automl_bench.contract import CONTRACT_VERSION, ProviderDescription
+from automl_bench.contract import CONTRACT_VERSION, Capability, ProviderDescription
 from automl_bench.errors import AutomlBenchError
+from automl_bench.testing.answer_checks import AnswerChecks
 from automl_bench.testing.bench import Bench, Wishes
 from automl_bench.testing.checks import Check, Tier, check, checks_of, silent_overrides
 from automl_bench.testing.crash import shared_fork_server
 from automl_bench.testing.crash_checks import CrashChecks
 from automl_bench.testing.cycle_checks import CycleChecks
 from automl_bench.testing.live_checks import LiveChecks
-from automl_bench.testing.loopback_service import LoopbackService
+from automl_bench.testing.loopback_service import Fault, LoopbackService, Target
 from automl_bench.testing.money_checks import MoneyChecks
 from automl_bench.testing.request_checks import RequestChecks
 from automl_bench.testing.static_checks import StaticChecks
@@ -43,7 +44,7 @@ from automl_bench.testing.static_checks import StaticChecks
 SEAL = "test_c00_no_check_is_overridden_in_silence"
 
 
-class ProviderConformance(StaticChecks, CycleChecks, CrashChecks, MoneyChecks, RequestChecks, LiveChecks):
+class ProviderConformance(StaticChecks, CycleChecks, CrashChecks, MoneyChecks, RequestChecks, AnswerChecks, LiveChecks):
     """Inherit this in a class whose name begins with `Test`, and name the provider.
 
     Attributes:
@@ -105,9 +106,15 @@ class ProviderConformance(StaticChecks, CycleChecks, CrashChecks, MoneyChecks, R
 
     @check("C00", Tier.STATIC)
     def test_c00_no_check_is_overridden_in_silence(self) -> None:
-        """Override a check only with `@pytest.mark.xfail(reason="…")`, so that the table tells everybody."""
+        """Override a check only with `@pytest.mark.xfail(reason="…", strict=True)`, so that the table tells all."""
         silent = silent_overrides(type(self))
-        assert not silent, f"overridden without xfail(reason=…): {', '.join(silent)}"
+        assert not silent, f"overridden without xfail(reason=…, strict=True): {', '.join(silent)}"
+
+    @check("C01", Tier.EMULATED)
+    def test_c01_the_stand_in_can_make_the_faults_that_cost_money(self, bench: Bench) -> None:
+        """A lost answer, failed work and deletions, a throttle, a server error, wrong credentials: it can make each."""
+        lacking = lacking_faults(bench.description.capabilities, bench.service)
+        assert not lacking, f"the stand-in cannot make: {', '.join(lacking)}; checks that need them prove nothing"
 
     @classmethod
     def left_out(cls, found: Check, *, live: bool) -> str | None:
@@ -150,6 +157,18 @@ class ProviderConformance(StaticChecks, CycleChecks, CrashChecks, MoneyChecks, R
     def all_checks(cls) -> dict[str, Check]:
         """Return all checks by the name of their method."""
         return checks_of(cls)
+
+
+def lacking_faults(capabilities: Collection[Capability], service: LoopbackService) -> list[str]:
+    """Return the faults that a stand-in owes and does not offer, as "target fault"."""
+    owed = {(Target.CONTROL, fault) for fault in (Fault.THROTTLED, Fault.SERVER_ERROR, Fault.UNAUTHENTICATED)}
+    if Capability.UPLOAD in capabilities:
+        owed |= {(Target.CONTROL, Fault.LOST_ANSWER), (Target.CONTROL, Fault.DELETION_FAILS)}
+    if Capability.DEPLOY in capabilities:
+        owed |= {(Target.CONTROL, Fault.TRAINING_FAILS), (Target.CONTROL, Fault.DEPLOYMENT_FAILS)}
+    if Capability.INVOKE in capabilities:
+        owed |= {(Target.PREDICTION, Fault.THROTTLED), (Target.PREDICTION, Fault.SERVER_ERROR)}
+    return sorted(f"{target.value} {fault.value}" for target, fault in owed if fault not in service.faults(target))
 
 
 def described(name: str) -> ProviderDescription | None:

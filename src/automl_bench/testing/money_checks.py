@@ -29,7 +29,7 @@ class MoneyChecks:
     def test_m03_predictions_that_are_refused_cost_nothing_afterwards(self, bench: Bench) -> None:
         """A used-up allowance or an unpaid plan at the first prediction ends the trial; nothing bills on."""
         for fault in (Fault.QUOTA, Fault.BILLING):
-            if fault in bench.service.faults(Target.PREDICTION):
+            if bench.can(fault, Target.PREDICTION):
                 self._fails(bench, fault, Target.PREDICTION)
                 return
 
@@ -47,7 +47,7 @@ class MoneyChecks:
     @check("M05", Tier.EMULATED, Capability.UPLOAD)
     def test_m05_a_deletion_that_fails_is_shouted(self, bench: Bench) -> None:
         """Exit code RESOURCES_LEFT, each resource with its price and how to delete it by hand; later it goes."""
-        if Fault.DELETION_FAILS not in bench.service.faults(Target.CONTROL):
+        if not bench.can(Fault.DELETION_FAILS):
             return
         bench.service.inject(Fault.DELETION_FAILS, times=None)
         ended = bench.run()
@@ -79,7 +79,7 @@ class MoneyChecks:
 
     @staticmethod
     def _fails(bench: Bench, fault: Fault, target: Target) -> None:
-        if fault not in bench.service.faults(target):
+        if not bench.can(fault, target):
             return
         bench.service.inject(fault, target=target, times=None)
         ended = bench.run()

@@ -21,6 +21,7 @@ pytest.register_assert_rewrite(
     "automl_bench.testing.crash_checks",
     "automl_bench.testing.money_checks",
     "automl_bench.testing.request_checks",
+    "automl_bench.testing.answer_checks",
     "automl_bench.testing.live_checks",
 )
 
@@ -104,6 +105,10 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         report.user_properties.append(
             ("automl_bench_check", (item.cls.provider_name, f"{found.id} {item.name.removeprefix('test_')}"))  # type: ignore[attr-defined]
         )
+        bench = getattr(item, "funcargs", {}).get("bench")
+        if bench is not None and bench.cannot:
+            words = f"the stand-in cannot make {', '.join(dict.fromkeys(bench.cannot))}"
+            report.user_properties.append(("automl_bench_cannot", (words, bool(bench.made))))
     return report
 
 
@@ -142,6 +147,10 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
 
 def _status(outcome: str, report: pytest.TestReport) -> tuple[str, str]:
     if outcome == "passed":
+        for name, value in getattr(report, "user_properties", ()):
+            if name == "automl_bench_cannot":
+                words, some_made = value
+                return (PASSED, f"but {words}") if some_made else (LEFT_OUT, words)
         return PASSED, ""
     if outcome == "xfailed":
         return EXPECTED, str(getattr(report, "wasxfail", "")).removeprefix("reason: ")

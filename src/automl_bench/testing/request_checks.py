@@ -37,7 +37,7 @@ class RequestChecks:
             Capability.LIST_RESOURCES: lambda: bench.bound.provider.list_resources(bench.provider_context, NAME_PREFIX),
         }
         declared = [call for capability, call in calls.items() if capability in bench.description.capabilities]
-        faults = [fault for fault in bench.service.faults(Target.CONTROL) if fault in EXPECTED_ERRORS]
+        faults = [fault for fault in EXPECTED_ERRORS if bench.can(fault, Target.CONTROL)]
         for fault in faults if declared else ():
             bench.service.inject(fault, target=Target.CONTROL, times=None)
             error = _error_of(declared[0])
@@ -47,7 +47,7 @@ class RequestChecks:
     @check("R02", Tier.EMULATED, Capability.UPLOAD, Capability.INVOKE)
     def test_r02_failures_of_predictions_have_the_right_class(self, bench: Bench) -> None:
         """What an invoker raises for each failure is the error that fits; the host's outcome follows from it."""
-        faults = [fault for fault in bench.service.faults(Target.PREDICTION) if fault in EXPECTED_ERRORS]
+        faults = [fault for fault in EXPECTED_ERRORS if bench.can(fault, Target.PREDICTION)]
         with bench.trial() as trial:
             trial.bring_up()
             sample = trial.material.test[0][0]
@@ -75,7 +75,7 @@ class RequestChecks:
                 assert bench.service.predictions() - before == 1, (
                     f"one call sent {bench.service.predictions() - before} requests"
                 )
-                if Fault.THROTTLED in bench.service.faults(Target.PREDICTION):
+                if bench.can(Fault.THROTTLED, Target.PREDICTION):
                     bench.service.inject(Fault.THROTTLED, target=Target.PREDICTION)
                     before = bench.service.predictions()
                     result = caller.call(trial.material.test[0][0])
@@ -133,7 +133,7 @@ class RequestChecks:
         secrets = bench.secrets
         bench.run()
         for fault in (Fault.UNAUTHENTICATED, Fault.FORBIDDEN):
-            if fault in bench.service.faults(Target.CONTROL):
+            if bench.can(fault):
                 bench.service.inject(fault, times=None)
                 root = bench.twin(fault.value)
                 bench.run(root=root)

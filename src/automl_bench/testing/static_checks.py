@@ -149,6 +149,19 @@ class StaticChecks:
         faults.extend(f"{item} stands twice" for item in sorted({item for item in items if items.count(item) > 1}))
         assert not faults, "; ".join(faults)
 
+    @check("S12", Tier.STATIC, Capability.PRICE)
+    def test_s12_no_price_is_ignored(self) -> None:
+        """Each price is of an item that the host knows, such as train_hour or call, or says per_trial or counted."""
+        from automl_bench.trials.pricing import PART_OF_ITEM
+
+        ignored = [
+            line["item"]
+            for line in _probe("prices", self.provider_name)["prices"]
+            if line["usd"] != 0 and line["per_trial"] is None and line["counted"] is None
+            if line["item"] not in PART_OF_ITEM
+        ]
+        assert not ignored, f"neither reserved nor counted: {', '.join(ignored)}"
+
     @check("S09", Tier.STATIC)
     def test_s09_limits_are_sane(self) -> None:
         """Limits are positive, and the least is not above the most."""

@@ -23,6 +23,7 @@ class Exchange:
             a part of `timing.receive_ns` or `wait_ns` that is the client's. 0 where the process was waiting for it.
         connection_dropped: The server closed a kept-alive connection before it answered. The request may or may not
             have been read; it was not sent again.
+        hopeless: Sending it again would end alike, as with a compression that the client did not offer.
     """
 
     response: HttpResponse | None
@@ -32,6 +33,7 @@ class Exchange:
     lane: int = 0
     unseen_ns: int = 0
     connection_dropped: bool = False
+    hopeless: bool = False
 
     @property
     def outcome(self) -> Outcome:

@@ -64,6 +64,9 @@ _TIMED_OUT = 28
 _WRITE_FAILED = 23
 _ABORTED = 42
 _TOO_LARGE = 63
+_HOPELESS = frozenset({_UNSUPPORTED, 3})  # an address that cannot be called stays one
+_UNREADABLE_ENCODING = 61
+_OFFERED = frozenset({"gzip", "x-gzip", "deflate", "identity"})
 
 
 class Lane:
@@ -225,8 +228,14 @@ class Lane:
             headers = ResponseHeaders(self._lines[:])
             response = HttpResponse(self.handle.getinfo(pycurl.RESPONSE_CODE), headers, body)
         dropped = error_number == _ABORTED
+        hopeless = error_number in _HOPELESS or (error_number == _UNREADABLE_ENCODING and self._encoded_otherwise())
         self.clear()
-        return Exchange(response, timing, failure, error, self.number, unseen_ns, dropped)
+        return Exchange(response, timing, failure, error, self.number, unseen_ns, dropped, hopeless)
+
+    def _encoded_otherwise(self) -> bool:
+        """Whether the answer came in an encoding that was not offered: it would come so again."""
+        named = ResponseHeaders(self._lines).get("content-encoding", "").lower().replace(" ", "")
+        return not set(named.split(",")) <= _OFFERED
 
     def clear(self) -> None:
         """Drop what was received."""

@@ -20,6 +20,7 @@ from automl_bench.errors import (
     LeaseLost,
     OperationUnfinished,
     OtherScope,
+    PluginError,
     WorkLeft,
 )
 from automl_bench.store.leases import LEASE_SECONDS
@@ -362,6 +363,8 @@ class Conductor:
         if not isinstance(error, AutomlBenchError):
             log.exception("%s ended with an unexpected error", record.label)
             return f"unexpected {type(error).__name__}: {error} (see the log)"
+        if isinstance(error, PluginError):
+            self._endings.tally.plugin_faults.add(record.trial_id)
         log.warning("%s: %s", record.label, error)
         return first_sentence(error)
 

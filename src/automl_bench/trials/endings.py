@@ -29,7 +29,9 @@ ENDED = frozenset({TrialStatus.DONE, TrialStatus.FAILED, TrialStatus.INFEASIBLE}
 
 @dataclass(slots=True)
 class Tally:
-    """How the trials of a run ended. `left` holds what could not be deleted, `unwritten` what could not be recorded."""
+    """How the trials of a run ended. `left` holds what could not be deleted, `unwritten` what could not be recorded,
+    `plugin_faults` the ids of trials that failed by a plugin's fault.
+    """
 
     done: int = 0
     skipped: int = 0
@@ -41,6 +43,7 @@ class Tally:
     over_budget: list[tuple[TrialRecord, str]] = field(default_factory=list)
     left: list[Leftover] = field(default_factory=list)
     unwritten: list[str] = field(default_factory=list)
+    plugin_faults: set[str] = field(default_factory=set)
 
 
 class Endings:

@@ -9,7 +9,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from automl_bench.border.values import fault_of
 from automl_bench.contract import Resource, Stage
+from automl_bench.providers.faults import violation
 from automl_bench.store import Store
 from automl_bench.store.records import LedgerEntry, TrialRecord
 from automl_bench.trials.claims import require_lease
@@ -70,6 +72,7 @@ class TrialLedger:
         if self._stop.is_set():
             raise interrupted()
         name = name or self._name_for(kind)
+        self._checked("ensure", Resource(kind, name, hourly_usd=hourly_usd))
         # Created or not, a resource made a moment ago may not show in the provider's lists yet.
         lines = self._store.ledger(trial_id=self._trial.trial_id, open_only=True)
         made_before = [entry for entry in lines if entry.kind == kind and entry.name == name]
@@ -88,11 +91,21 @@ class TrialLedger:
         )
         found = self._find(find, name, self._settle_seconds if made_before else 0.0)
         require_lease(self._store, self._trial.trial_id)
-        resource = found if found is not None else create(name)
+        resource = self._checked("find or create", found if found is not None else create(name))
         if resource.hourly_usd is None and hourly_usd is not None:
             resource = replace(resource, hourly_usd=hourly_usd)
         self._store.ledger_created(entry.entry_id, resource)
         log.info("%s %s: %s", "found" if found else "created", kind, name)
+        return resource
+
+    def _checked(self, what: str, resource: Resource) -> Resource:
+        """Refuse what is no proper resource; the line that was intended stays, and teardown looks it up.
+
+        Raises:
+            ContractViolation: Naming the plugin.
+        """
+        if fault := fault_of(resource, Resource):
+            raise violation(self._trial.provider, f"{what} of a resource", fault)
         return resource
 
     def _find(self, find: Callable[[str], Resource | None], name: str, settle_seconds: float) -> Resource | None:

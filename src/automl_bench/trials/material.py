@@ -14,6 +14,7 @@ from automl_bench.ablations.images import ImageSetting, foreseen, prepare
 from automl_bench.ablations.selection import test_samples, training_set
 from automl_bench.contract import Json, LabelledSample, Modality, ProviderDescription, Sample, TrainingSet
 from automl_bench.datasets.manifest import Manifest, read_manifest
+from automl_bench.datasets.unchanged import require_unchanged
 from automl_bench.providers.feasibility import test_obstacles, training_obstacles
 from automl_bench.store.records import TrialRecord
 
@@ -96,6 +97,7 @@ class MaterialSource:
         self, dataset: str, shots: int | None, fold: int, seed: int, images: tuple[tuple[str, Json], ...]
     ) -> TrainingSet:
         drawn = training_set(self._manifest(dataset), shots=shots, fold=fold, seed=seed)
+        self._require_unchanged(dataset, [item.sample for item in (*drawn.train, *drawn.validation)])
         setting = ImageSetting(**dict(images))
         return TrainingSet(
             dataset=drawn.dataset,
@@ -112,6 +114,7 @@ class MaterialSource:
         self, dataset: str, limit: int | None, seed: int, images: tuple[tuple[str, Json], ...]
     ) -> tuple[tuple[Sample, str], ...]:
         pairs = test_samples(self._manifest(dataset), limit=limit, seed=seed)
+        self._require_unchanged(dataset, [sample for sample, _ in pairs])
         setting = ImageSetting(**dict(images))
         prepared = self._encoded([sample for sample, _ in pairs], setting)
         if self._writes:
@@ -119,6 +122,11 @@ class MaterialSource:
         else:
             prepared = [replace(sample, path=blind_path(sample, self._blind_dir(setting))) for sample in prepared]
         return tuple((sample, label) for sample, (_, label) in zip(prepared, pairs, strict=True))
+
+    def _require_unchanged(self, dataset: str, samples: Sequence[Sample]) -> None:
+        """Refuse files that are not those of the fingerprint any more; a plan, which uses none, leaves them alone."""
+        if self._writes:
+            require_unchanged(self._data_dir / dataset, samples)
 
     def _encoded(self, samples: Sequence[Sample], setting: ImageSetting) -> list[Sample]:
         folder = self._cache_dir / "images"

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+from automl_bench.border.texts import remember
 from automl_bench.contract import Owner, ProviderContext, Stage, Variant
 from automl_bench.providers.dispatch import Provider
 from automl_bench.providers.host import Observers
@@ -51,6 +52,7 @@ class BoundProvider:
             cache_dir=self.cache_dir,
             progress=lambda done, total, unit: None,
             log=lambda line: log.info("%s: %s", name, line),
+            hide=remember,
             owner=self.whose(),
         )
 

@@ -17,6 +17,7 @@ from automl_bench.contract import (
     Variant,
 )
 from automl_bench.errors import AutomlBenchError, LeaseLost, ProviderError, ResourcesLeft
+from automl_bench.providers.discovery import requirement_of
 from automl_bench.store import Store
 from automl_bench.store.records import LedgerEntry, LedgerState
 from automl_bench.trials.claims import require_lease
@@ -107,8 +108,10 @@ def written_if_possible(what: str) -> Iterator[None]:
 
 def _provider(providers: Mapping[str, BoundProvider], name: str) -> BoundProvider:
     if name not in providers:
+        wanted = requirement_of(name)
         raise AutomlBenchError(
-            f"the provider {name} is not available here.", remedy=f"pip install 'automl-bench[{name}]'"
+            f"the provider {name} is not available here.",
+            remedy=f"pip install '{wanted}'" if wanted else "Install its plugin again.",
         )
     return providers[name]
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+from automl_bench.border.texts import remember
 from automl_bench.contract import (
     Capability,
     Endpoint,
@@ -124,6 +125,7 @@ class Trial:
             cache_dir=self.bound.cache_dir,
             progress=lambda done, total, unit: self.around.report(self.record, stage, done, total, unit),
             log=lambda line: log.info("%s %s: %s", self.record.label, stage, line),
+            hide=remember,
             trial_id=self.record.trial_id,
             dataset=self.record.dataset,
             labels=self.material.training_set.labels,

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
+from automl_bench.border.texts import clean
 from automl_bench.contract import Operation, OperationState
 from automl_bench.errors import (
     AutomlBenchError,
@@ -323,8 +324,8 @@ def undisturbed(tell: Callable[..., None]) -> Callable[..., None]:
 def first_sentence(error: BaseException) -> str:
     """Return what a row or a table says of an error."""
     if isinstance(error, ProviderError) and error.request_id:
-        return f"{error} (request {error.request_id})"
-    return str(error) or type(error).__name__
+        return clean(f"{error} (request {error.request_id})")
+    return clean(str(error)) or type(error).__name__
 
 
 def duration(seconds: float) -> str:

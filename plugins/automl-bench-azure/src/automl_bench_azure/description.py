@@ -85,4 +85,5 @@ DESCRIPTION = ProviderDescription(
     ),
     docs_url="https://learn.microsoft.com/azure/machine-learning/how-to-auto-train-image-models",
     policy=POLICY,
+    imports=("azure.storage.blob",),
 )

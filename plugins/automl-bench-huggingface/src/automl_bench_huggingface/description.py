@@ -42,4 +42,5 @@ DESCRIPTION = ProviderDescription(
     ),
     docs_url="https://huggingface.co/docs/inference-endpoints",
     policy=POLICY,
+    imports=("huggingface_hub",),
 )

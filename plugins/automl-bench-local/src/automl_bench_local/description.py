@@ -33,6 +33,7 @@ DESCRIPTION = ProviderDescription(
     requires="automl-bench[local]",
     split_policy="Trains on both halves and selects by stratified cross-validation over them.",
     docs_url="https://scikit-learn.org/stable/",
+    imports=("PIL.Image", "sklearn.pipeline", "sklearn.linear_model"),
 )
 
 PRICES = tuple(

@@ -111,6 +111,13 @@ class Account:
             number = self._sts.get_caller_identity()["Account"]
         return {"account": number, "region": self.region, "host": urlsplit(self.rekognition_url).netloc}
 
+    def known_secrets(self) -> list[str]:
+        """Return what was signed with last, without asking for anything new."""
+        # The public names of credentials that are renewed would renew them.
+        lead = "_" if hasattr(self._credentials, "_token") else ""
+        found = (getattr(self._credentials, f"{lead}{name}", None) for name in ("secret_key", "token"))
+        return [value for value in found if isinstance(value, str) and value]
+
     def credentials(self) -> ReadOnlyCredentials:
         """Return credentials that hold now; those of a role or profile are renewed when they are about to expire."""
         with aws_errors():
@@ -162,7 +169,11 @@ def account_of(context: ProviderContext) -> Account:
     with _lock:
         if reach not in _accounts:
             _accounts[reach] = Account(reach)
-        return _accounts[reach]
+        account = _accounts[reach]
+    # Some answers quote what was signed, the token of a role among it.
+    for secret in account.known_secrets():
+        context.hide(secret)
+    return account
 
 
 def _require_json(response_dict: Mapping[str, Any], **_: object) -> None:

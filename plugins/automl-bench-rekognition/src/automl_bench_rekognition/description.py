@@ -95,6 +95,7 @@ DESCRIPTION = ProviderDescription(
     ),
     docs_url="https://docs.aws.amazon.com/rekognition/latest/customlabels-dg/what-is.html",
     policy=POLICY,
+    imports=("boto3",),
 )
 
 

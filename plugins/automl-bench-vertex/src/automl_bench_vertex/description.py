@@ -88,6 +88,7 @@ DESCRIPTION = ProviderDescription(
     ),
     docs_url="https://cloud.google.com/vertex-ai/docs/image-data/classification/prepare-data",
     policy=POLICY,
+    imports=("google.cloud.aiplatform_v1", "google.cloud.storage"),
 )
 
 
