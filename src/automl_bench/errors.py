@@ -84,7 +84,7 @@ class ExitCode(IntEnum):
     RESOURCES_LEFT = 10
     """Something that costs money may remain at a provider. Outranks every other failure."""
     INTERRUPTED = 130
-    """Ctrl-C or SIGTERM, after teardown."""
+    """Ctrl-C, SIGTERM or a closed terminal, after teardown."""
 
 
 class AutomlBenchError(Exception):
@@ -371,6 +371,6 @@ class OtherScope(ResourcesLeft):
 
 
 class Interrupted(AutomlBenchError):
-    """Ctrl-C or SIGTERM; teardown has run."""
+    """Ctrl-C, SIGTERM or a closed terminal; teardown has run."""
 
     exit_code = ExitCode.INTERRUPTED

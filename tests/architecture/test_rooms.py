@@ -10,6 +10,7 @@ import pytest
 
 SOURCE = Path(__file__).resolve().parents[2] / "src" / "automl_bench"
 ROOMS = [
+    "toolkit",
     "datasets",
     "ablations",
     "providers",

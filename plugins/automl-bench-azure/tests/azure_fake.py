@@ -29,6 +29,7 @@ DATASTORE_URI = (
     f"/datastores/{DATASTORE}/paths/"
 )
 LOCATION = "westeurope"
+PLACE = f"/subscriptions/{SUBSCRIPTION}/providers/Microsoft.MachineLearningServices/locations/{LOCATION}"
 MANAGEMENT = "https://management.azure.com"
 SCORE = "POST score"
 CREATING = frozenset(
@@ -151,6 +152,12 @@ class AzureFake:
 
     @staticmethod
     def _operation(request: Request) -> str:
+        if request.path.startswith(f"{PLACE}/"):
+            return f"{request.method} {request.path.removeprefix(f'{PLACE}/')}"
+        if request.path.startswith("/history/"):
+            return f"{request.method} history"
+        if request.path.startswith("/logs/"):
+            return f"{request.method} log"
         if request.path.startswith("/score/"):
             return SCORE
         if request.path.startswith("/mlflow/"):
@@ -161,7 +168,13 @@ class AzureFake:
         if self.entra.audience(request.headers.get("authorization", "")) != MANAGEMENT:
             return error(401, "InvalidAuthenticationToken", "The access token is missing, expired or for another.")
         try:
-            status, content = self._run(request) if operation == "GET mlflow" else self.routes.answer(request)
+            others = {
+                "GET mlflow": self._run,
+                "GET history": self._history,
+                "GET vmSizes": self._sizes,
+                "GET usages": self._usages,
+            }
+            status, content = others.get(operation, self.routes.answer)(request)
         except Refusal as refusal:
             return error(refusal.status, refusal.code, refusal.message, refusal.headers)
         body = b"" if content is None else json.dumps(content).encode()
@@ -180,6 +193,30 @@ class AzureFake:
                 info["end_time"] = int(job.done * 1000)
             tags = {"automl_best_child_run_id": job.child} if job.model is not None else {}
         return 200, {"run": {"info": info, "data": {"tags": [{"key": k, "value": v} for k, v in tags.items()]}}}
+
+    def _history(self, request: Request) -> tuple[int, dict[str, Any]]:
+        """Answer the run history's details of a job: its error, and where its log can be read."""
+        front, back = f"/history/v1.0{PATH}/runs/", "/details"
+        if not request.path.startswith(front) or not request.path.endswith(back):
+            raise Refusal(404, "NotFound", request.path)
+        with self.workspace.lock:
+            job = self.workspace.jobs.get(request.path[len(front) : -len(back)])
+            if job is None:
+                raise Refusal(404, "NotFound", "no such run")
+            said = {"error": {"error": {"code": "UserError", "message": job.error}}} if job.error else {}
+        return 200, {**said, "logFiles": {"user_logs/std_log.txt": f"{self.url}/logs/{job.name}"}}
+
+    def _sizes(self, request: Request) -> tuple[int, dict[str, Any]]:
+        sizes = [("Standard_NC4as_T4_v3", "standardNCASv3_T4Family", 4), ("Standard_DS3_v2", "standardDSv2Family", 4)]
+        return 200, {"value": [{"name": name, "family": family, "vCPUs": count} for name, family, count in sizes]}
+
+    def _usages(self, request: Request) -> tuple[int, dict[str, Any]]:
+        return 200, {
+            "value": [
+                {"name": {"value": family}, "unit": "Count", "currentValue": used, "limit": most}
+                for family, (used, most) in self.workspace.cores.items()
+            ]
+        }
 
     def _score(self, request: Request) -> Answer:
         name = request.path.removeprefix("/score/")

@@ -76,6 +76,7 @@ class Routes:
             ("DELETE", "onlineEndpoints/{}", self._delete_endpoint),
             ("GET", "onlineEndpoints/{}/deployments/{}", self._get_deployment),
             ("PUT", "onlineEndpoints/{}/deployments/{}", self._put_deployment),
+            ("POST", "onlineEndpoints/{}/deployments/{}/getLogs", self._get_logs),
             ("DELETE", "onlineEndpoints/{}/deployments/{}", self._delete_deployment),
         ]
         for collection in ("data", "models"):
@@ -110,7 +111,9 @@ class Routes:
             Refusal: What Resource Manager would answer.
         """
         if not request.path.lower().startswith(self.path.lower()):
-            raise Refusal(404, "ResourceNotFound", "The workspace was not found.")
+            asked = request.path.lower().split("/workspaces/", 1)[-1].split("/", 1)[0]
+            words = f"The Resource 'Microsoft.MachineLearningServices/workspaces/{asked}' under resource group 'x'"
+            raise Refusal(404, "ResourceNotFound", f"{words} was not found.")
         rest = request.path[len(self.path) :].strip("/")
         query = dict(request.query)
         if query.pop("api-version", None) != API_VERSION:
@@ -119,7 +122,7 @@ class Routes:
             found = expression.fullmatch(rest)
             if method == request.method and found:
                 self._check_query(pattern, method, query)
-                body = self._body(request) if method in ("PUT", "PATCH") else None
+                body = self._body(request) if method in ("PUT", "PATCH") or pattern.endswith("getLogs") else None
                 with self.workspace.lock:
                     self.workspace.settle()
                     if method == "DELETE" and self.delete_fails:
@@ -378,6 +381,12 @@ class Routes:
         learnt = self.workspace.assets["models"][model][version].body["learnt"]
         thing = self.workspace.make_deployment(endpoint, name, body, learnt)
         return 201, self._deployment(endpoint, thing)
+
+    def _get_logs(self, endpoint: str, name: str, body: Json) -> tuple[int, Json]:
+        require_fit("DeploymentLogsRequest", body)
+        found = self._found(self.workspace.deployments, (endpoint, name))
+        words = "ImportError: the container was told to fail" if found.state == "Failed" else "serving"
+        return 200, {"content": f"starting\n{words}\n"}
 
     def _delete_deployment(self, endpoint: str, name: str) -> tuple[int, None]:
         self._found(self.workspace.endpoints, endpoint)

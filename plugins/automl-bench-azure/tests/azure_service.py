@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Self
@@ -13,9 +14,10 @@ from azure_learning import Datastore
 from azure_workspace import Pace, Thing
 from blob_server import ACCOUNT, BlobDoor, azurite, missing
 from entra_fake import CLIENT, TENANT, EntraFake
+from service_troubles import Troubled
 
-from automl_bench.contract import NAME_PREFIX
-from automl_bench.testing import Fault, LoopbackService, SeenRequest, Target
+from automl_bench.contract import NAME_PREFIX, Stage
+from automl_bench.testing import Fault, SeenRequest, Target
 
 CONTROL_ANSWERS: Mapping[Fault, Answer | type[Hangup]] = {
     Fault.THROTTLED: error(429, "TooManyRequests", headers={"Retry-After": "1"}),
@@ -41,13 +43,17 @@ SCORING_ANSWERS: Mapping[Fault, Answer | type[Hangup]] = {
 }
 
 
-class AzureService(LoopbackService):
+class AzureService(Troubled):
     """One workspace with an empty container of its own.
 
     Args:
         pace: How long things take.
         by_key: Whether the plugin is to reach the storage account by its key, and not by the service principal's token.
     """
+
+    paid = ("jobs", "deployments")
+    fails_at = (Stage.TRAIN, Stage.DEPLOY)
+    limited_at = (Stage.TRAIN, Stage.DEPLOY)
 
     def __init__(self, pace: Pace | None = None, *, by_key: bool = False) -> None:
         from azure.storage.blob import ContainerClient
@@ -65,6 +71,7 @@ class AzureService(LoopbackService):
         store = Datastore(self.blobs, DATASTORE_URI)
         self.fake = AzureFake(self.entra, store, ACCOUNT, self.container, pace or Pace())
         self._strangers: list[str] = []
+        self._lag = self.fake.workspace.pace.lag
 
     @staticmethod
     def missing() -> str:
@@ -197,8 +204,31 @@ class AzureService(LoopbackService):
         else:
             self.fake.fail(lambda operation: operation != SCORE, CONTROL_ANSWERS[fault], count)
 
+    def throttle_for(self, seconds: float) -> None:
+        answer = error(429, "TooManyRequests", headers={"Retry-After": f"{seconds:.0f}"})
+        self.fake.fail(lambda operation: True, answer, float("inf"))
+
+    def refuse_for_quota(self, stage: Stage) -> None:
+        inner = [{"code": "InferencingClient", "message": "Not enough quota available for Standard_DS3_v2."}]
+        body = {"error": {"code": "BadRequest", "message": "The request is invalid.", "details": inner}}
+        answer = Answer(400, json.dumps(body).encode(), {"Content-Type": "application/json"})
+        operation = "PUT computes" if stage is Stage.TRAIN else "PUT onlineEndpoints/deployments"
+        self.fake.fail(operation, answer, float("inf"))
+
+    def fail_work(self, stage: Stage) -> None:
+        self.fake.workspace.training_fails = stage is Stage.TRAIN
+        self.fake.workspace.deployment_fails = stage is Stage.DEPLOY
+
+    def show_late(self, seconds: float) -> None:
+        self._lag = self.fake.workspace.pace.lag
+        self.fake.workspace.pace.lag = seconds
+
+    def destroyed(self) -> Sequence[str]:
+        return [name for name in self.fake.operations() if name.startswith("DELETE") or name.endswith("cancel")]
+
     def heal(self) -> None:
         """Do nothing wrong any more."""
+        self.fake.workspace.pace.lag = self._lag
         self.fake.heal()
         self.door.heal()
         self.entra.answer_token = None

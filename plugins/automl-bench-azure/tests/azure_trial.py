@@ -6,6 +6,7 @@ import hashlib
 import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ from automl_bench.contract import (
     TrialContext,
     Variant,
 )
-from automl_bench.errors import MissingSecret
+from automl_bench.errors import MissingSecret, ServiceUnavailable
 from automl_bench.settings.provider_files import ProviderFile, resolve_settings
 from automl_bench.transport.bulk import send_all
 
@@ -148,7 +149,8 @@ class AzureTrial:
             if operation.token not in self.tokens:
                 self.tokens.append(operation.token)
             time.sleep(0.02)
-            operation = plugin.poll(self.context, Operation(OperationState.RUNNING, token=operation.token))
+            with suppress(ServiceUnavailable):  # as the host, which looks again after a passing fault
+                operation = plugin.poll(self.context, Operation(OperationState.RUNNING, token=operation.token))
         self.results[stage] = operation.result
         return operation
 

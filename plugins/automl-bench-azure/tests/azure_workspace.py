@@ -123,6 +123,9 @@ class Workspace:
         self.bill = Bill()
         self.training_fails = self.deployment_fails = False
         self.most_endpoints = 100
+        self.used_job_names: set[str] = set()
+        self.cores = {"standardNCASv3_T4Family": (4, 100), "standardDSv2Family": (0, 100)}
+        """Cores in use and cores allowed, by family."""
 
     # --- what is there now --------------------------------------------------------------------------------------
 
@@ -148,7 +151,9 @@ class Workspace:
             return "Queued"
         if job.done is None or now < max(job.done, job.made + self.pace.queue + self.pace.training):
             return "Running"
-        return "Failed" if job.error or self.training_fails else "Completed"
+        if self.training_fails:
+            job.error = job.error or "Training was told to fail."
+        return "Failed" if job.error else "Completed"
 
     def running_on(self, compute: str) -> bool:
         """Whether a cluster has a node now."""
@@ -218,7 +223,10 @@ class Workspace:
         """Begin a training, unless there is one of that name."""
         if name in self.jobs:
             return self.jobs[name]
+        if name in self.used_job_names:
+            raise Refusal(409, "Conflict", f"A job with the name {name} existed, and names are never used again.")
         check(body)
+        self.used_job_names.add(name)
         job = Job(name, body, f"{name}_HD_0", shown=self.note("jobs", name))
         self.jobs[name] = job
         threading.Thread(target=self._train, args=(job,), daemon=True).start()

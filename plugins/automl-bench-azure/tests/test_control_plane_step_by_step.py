@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,6 @@ from automl_bench.errors import (
     QuotaExceeded,
     RequestRefused,
     ResourceMissing,
-    ServiceUnavailable,
 )
 
 TRIAL = "0123456789ab"
@@ -150,23 +150,26 @@ def test_a_token_that_names_nothing_is_missing(azure: AzureService, tmp_path: Pa
         plugin.poll(AzureTrial(tmp_path).context, Operation(OperationState.RUNNING, token=token))
 
 
-def test_a_failed_training_names_the_command_that_tells_why(azure: AzureService, tmp_path: Path) -> None:
+def test_a_failed_training_says_why_while_the_service_still_knows(azure: AzureService, tmp_path: Path) -> None:
     azure.fake.workspace.training_fails = True
     trial = AzureTrial(tmp_path)
     trial.upload()
     failed = trial.train()
     assert failed.state is OperationState.FAILED
-    assert f"az ml job show --name {PREFIX}-job" in failed.message
+    assert failed.message == "the job ended as Failed: Training was told to fail"
+    azure.fake.fail("GET history", error(503, "ServiceUnavailable"))
+    again = trial.finish(Stage.TRAIN, Operation(OperationState.RUNNING, token=failed.token))
+    assert f"until teardown, `az ml job show --name {PREFIX}-job" in again.message
     trial.tear_down()
     assert azure.resources() == []
 
 
-def test_a_failed_deployment_names_the_command_that_tells_why(azure: AzureService, tmp_path: Path) -> None:
+def test_a_failed_deployment_says_why_while_the_service_still_knows(azure: AzureService, tmp_path: Path) -> None:
     azure.fake.workspace.deployment_fails = True
     trial = AzureTrial(tmp_path)
     failed = trial.up()
     assert failed.state is OperationState.FAILED
-    assert "az ml online-deployment get-logs" in failed.message
+    assert "ImportError: the container was told to fail" in failed.message
     assert azure.billing() != [], "a failed deployment bills too"
     trial.tear_down()
     assert azure.billing() == []
@@ -191,9 +194,8 @@ def test_an_mlflow_server_that_does_not_know_the_job_yet_is_asked_again(azure: A
     trial = AzureTrial(tmp_path)
     trial.upload()
     azure.fake.fail("GET mlflow", error(404, "RESOURCE_DOES_NOT_EXIST"))
-    with pytest.raises(ServiceUnavailable, match="does not know the job"):
-        trial.train()
     assert trial.train().state is OperationState.SUCCEEDED
+    assert azure.fake.operations().count("GET mlflow") == 2
 
 
 def test_a_running_job_is_called_off_before_it_is_deleted(azure: AzureService, tmp_path: Path) -> None:
@@ -247,13 +249,65 @@ def test_what_is_being_deleted_is_pending_and_then_gone(azure: AzureService, tmp
         assert plugin.delete_resource(trial.context, resource) is Deletion.ALREADY_GONE
 
 
-def test_a_name_that_is_still_being_deleted_is_waited_for(azure: AzureService, tmp_path: Path) -> None:
+def test_an_endpoint_whose_name_is_still_being_deleted_gets_the_next_one(azure: AzureService, tmp_path: Path) -> None:
     azure.fake.workspace.pace.deleting = 60.0
     trial = AzureTrial(tmp_path)
     trial.up()
     plugin.delete_resource(trial.context, trial.ledger.of(ENDPOINT))
-    with pytest.raises(ServiceUnavailable, match="still being deleted"):
-        plugin.deploy(trial.context)
+    assert trial.deploy().result["endpoint_id"].endswith("-r2")
+    assert [each.name for each in trial.ledger.made[-2:]] == [f"{PREFIX}-endpoint-2", f"{PREFIX}-deployment-2"]
+
+
+def test_after_a_failed_training_another_job_is_begun_under_another_name(azure: AzureService, tmp_path: Path) -> None:
+    azure.fake.workspace.training_fails = True
+    trial = AzureTrial(tmp_path)
+    trial.upload()
+    assert trial.train().state is OperationState.FAILED
+    azure.fake.heal()
+    assert trial.train().state is OperationState.SUCCEEDED
+    assert [each.name for each in trial.ledger.made if each.kind == JOB] == [f"{PREFIX}-job", f"{PREFIX}-job-2"]
+    assert trial.train().result["job"] == f"{PREFIX}-job-2", "what is trained is found again"
+    trial.tear_down()
+    assert azure.resources() == []
+    trial.upload()
+    assert trial.train().result["job"] == f"{PREFIX}-job-3", "names of deleted jobs stay reserved"
+    trial.tear_down()
+    assert azure.resources() == []
+
+
+def test_after_a_failed_deployment_the_same_endpoint_gets_another_one(azure: AzureService, tmp_path: Path) -> None:
+    azure.fake.workspace.deployment_fails = True
+    trial = AzureTrial(tmp_path)
+    assert trial.up().state is OperationState.FAILED
+    azure.fake.heal()
+    done = trial.deploy()
+    assert done.state is OperationState.SUCCEEDED
+    assert len(azure.billing()) == 1
+    assert [name for name in azure.creations() if name.startswith("jobs")] == [f"jobs {PREFIX}-job"], "trained once"
+
+
+def test_a_deployment_that_is_being_made_goes_with_its_endpoint(azure: AzureService, tmp_path: Path) -> None:
+    trial = AzureTrial(tmp_path)
+    trial.upload()
+    trial.train()
+    azure.fake.workspace.pace.deployment = 3600.0  # as long as the probes' delays
+    operation = plugin.deploy(trial.context)
+    while not azure.billing():
+        operation = plugin.poll(trial.context, Operation(OperationState.RUNNING, token=operation.token))
+    trial.tear_down()
+    assert azure.billing() == []
+    assert azure.resources() == []
+
+
+def test_a_quota_that_does_not_suffice_is_told_before_anything_is_made(azure: AzureService, tmp_path: Path) -> None:
+    azure.fake.workspace.cores["standardDSv2Family"] = (96, 100)
+    with pytest.raises(QuotaExceeded, match="1 Standard_DS3_v2 need 5 cores of the family standardDSv2Family"):
+        plugin.check_access(AzureTrial(tmp_path).context)
+    azure.fake.fail("GET usages", error(403, "AuthorizationFailed"))
+    report = plugin.check_access(AzureTrial(tmp_path).context)
+    assert report.ok
+    assert any("quota is unknown" in note for note in report.notes)
+    assert azure.creations() == []
 
 
 def test_everything_is_found_with_no_local_file(azure: AzureService, tmp_path: Path) -> None:
@@ -279,7 +333,7 @@ def test_lists_are_read_to_their_last_page(azure: AzureService, tmp_path: Path) 
     assert [each.kind for each in found].count("train-data") == 3
 
 
-def test_a_resource_is_deleted_where_it_is_though_another_workspace_is_set(
+def test_another_workspace_refuses_what_was_recorded_with_its_place_and_reaches_what_was_not(
     azure: AzureService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trial = AzureTrial(tmp_path)
@@ -287,7 +341,11 @@ def test_a_resource_is_deleted_where_it_is_though_another_workspace_is_set(
     monkeypatch.setenv("AZUREML_WORKSPACE_NAME", "another-workspace")
     other = AzureTrial(tmp_path)
     assert other.context.settings["workspace"] == "another-workspace"
-    delete(other.context, trial.ledger.of(DEPLOYMENT))
+    deployment = trial.ledger.of(DEPLOYMENT)
+    with pytest.raises(RequestRefused, match="in the workspace bench-workspace"):
+        plugin.delete_resource(other.context, deployment)
+    assert azure.billing() != []
+    delete(other.context, replace(deployment, scope={}))  # a line of before: its id names the workspace
     assert azure.billing() == []
 
 

@@ -57,9 +57,10 @@ CLASSES = {
     "ExpiredAuthenticationToken": Unauthenticated,
     "AuthenticationFailed": Unauthenticated,
     "ResourceNotFound": ResourceMissing,
-    "ResourceGroupNotFound": ResourceMissing,
-    "SubscriptionNotFound": ResourceMissing,
-    "ContainerNotFound": ResourceMissing,
+    "ParentResourceNotFound": ProviderError,
+    "ResourceGroupNotFound": ProviderError,
+    "SubscriptionNotFound": ProviderError,
+    "ContainerNotFound": RequestRefused,
     "AnotherOperationInProgress": ResourceConflict,
     "Conflict": ResourceConflict,
     "OperationTimedOut": RequestTimedOut,
@@ -100,8 +101,45 @@ def test_a_code_has_its_class(code: str, kind: type[ProviderError]) -> None:
 def test_an_unknown_code_is_judged_by_its_status(status: int, kind: type[ProviderError]) -> None:
     assert type(from_arm_answer(status, {}, body("NeverHeardOf"))) is kind
     assert type(from_blob_answer(status, {}, b"<Error><Code>NeverHeardOf</Code></Error>")) is kind
+    not_azure_s = ServiceUnavailable if status == 404 else kind  # a proxy's page says nothing of the resource
     for unreadable in (b"", b"<html>", b"[]", b"\xff\xfe", b'{"error": "x"}'):
-        assert type(from_arm_answer(status, {}, unreadable)) is kind
+        assert type(from_arm_answer(status, {}, unreadable)) is not_azure_s
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "Not enough quota available for Standard_DS3_v2 in SubscriptionId x. Current usage/limit: 8/8.",
+        "Quota reached for family standardDSv2Family.",
+        "The cores quota was exceeded.",
+    ],
+)
+@pytest.mark.parametrize("where", ["details", "innererror"])
+def test_a_quota_inside_a_request_that_is_invalid_is_a_quota(words: str, where: str) -> None:
+    inner: Any = {"code": "InferencingClient", "message": words}
+    content = {"error": {"code": "BadRequest", "message": "The request is invalid.", where: inner}}
+    if where == "details":
+        content["error"][where] = [inner]
+    found = from_arm_answer(400, {}, json.dumps(content).encode())
+    assert type(found) is QuotaExceeded
+    assert found.message.startswith("Azure answered QuotaExceeded: The request is invalid. " + words[:20])
+    assert found.remedy
+
+
+def test_the_reason_inside_is_told_and_not_only_the_outer_words() -> None:
+    details = [{"code": "InvalidProperty", "message": "The field instanceType is wrong."}]
+    found = from_arm_answer(400, {}, body("BadRequest", "The request is invalid.", details))
+    assert type(found) is RequestRefused
+    assert "The request is invalid. The field instanceType is wrong." in found.message
+
+
+def test_a_missing_workspace_says_nothing_of_what_is_in_it() -> None:
+    words = "The Resource 'Microsoft.MachineLearningServices/workspaces/w' under resource group 'g' was not found."
+    path = "/subscriptions/s/resourceGroups/g/providers/Microsoft.MachineLearningServices/workspaces/w"
+    assert type(from_arm_answer(404, {}, body("ResourceNotFound", words), path)) is ResourceMissing
+    inside = from_arm_answer(404, {}, body("ResourceNotFound", words), f"{path}/onlineEndpoints/e")
+    assert type(inside) is ProviderError
+    assert "AZUREML_WORKSPACE_NAME" in inside.remedy
 
 
 def test_exactly_what_passes_is_tried_again() -> None:

@@ -27,7 +27,6 @@ from automl_bench.errors import (
     PermissionDenied,
     ProviderError,
     RequestRefused,
-    ResourceMissing,
     ServiceUnavailable,
     Unauthenticated,
 )
@@ -131,7 +130,7 @@ def test_what_fails_in_passing_is_sent_again(service: AzureService, tmp_path: Pa
         (403, "AuthenticationFailed", Unauthenticated),
         (403, "AuthorizationPermissionMismatch", PermissionDenied),
         (403, "AccountIsDisabled", BillingRequired),
-        (404, "ContainerNotFound", ResourceMissing),
+        (404, "ContainerNotFound", RequestRefused),
         (400, "InvalidHeaderValue", RequestRefused),
     ],
 )

@@ -11,9 +11,10 @@ from hub_endpoints import Served
 from hub_fake import CREATING, DELETING, PREDICTING, SERVED, USER, HubFake, Pace
 from hub_jobs import Job
 from hub_wire import ApiError, Hangup
+from service_troubles import Troubled
 
-from automl_bench.contract import NAME_PREFIX
-from automl_bench.testing import Fault, LoopbackService, SeenRequest, Target
+from automl_bench.contract import NAME_PREFIX, Stage
+from automl_bench.testing import Fault, SeenRequest, Target
 
 ANSWERS: Mapping[Fault, ApiError | bytes | type[Hangup]] = {
     Fault.THROTTLED: ApiError(429, "too many requests", headers={"RateLimit": '"api";r=0;t=0'}),
@@ -30,7 +31,7 @@ ANSWERS: Mapping[Fault, ApiError | bytes | type[Hangup]] = {
 STRANGER = "holiday-pictures"
 
 
-class HuggingfaceService(LoopbackService):
+class HuggingfaceService(Troubled):
     """A running stand-in.
 
     Args:
@@ -38,9 +39,14 @@ class HuggingfaceService(LoopbackService):
         namespace: Owner of everything; empty lets the plugin ask whose token it is.
     """
 
+    paid = ("training-job", "endpoint")
+    fails_at = (Stage.TRAIN, Stage.DEPLOY)
+    limited_at = (Stage.TRAIN, Stage.DEPLOY)
+
     def __init__(self, pace: Pace | None = None, namespace: str = USER) -> None:
         self.fake = HubFake(pace)
         self.namespace = namespace
+        self._lag = self.fake.jobs.listing
 
     def __enter__(self) -> Self:
         self.fake.__enter__()
@@ -137,6 +143,26 @@ class HuggingfaceService(LoopbackService):
         else:
             wire.fail(lambda name: name not in SERVED, ANSWERS[fault], often)
 
+    def throttle_for(self, seconds: float) -> None:
+        answer = ApiError(429, "too many requests", headers={"Retry-After": f"{seconds:.0f}"})
+        self.fake.wire.fail(lambda name: True, answer, float("inf"))
+
+    def refuse_for_quota(self, stage: Stage) -> None:
+        operation = "create_job" if stage is Stage.TRAIN else "create_endpoint"
+        self.fake.fail(operation, ApiError(402, "the balance of the account is used up"), float("inf"))
+
+    def fail_work(self, stage: Stage) -> None:
+        self.fake.jobs.failing = stage is Stage.TRAIN
+        self.fake.endpoints.failing = stage is Stage.DEPLOY
+
+    def show_late(self, seconds: float) -> None:
+        self._lag = self.fake.jobs.listing
+        self.fake.jobs.listing = self.fake.repositories.listing = seconds
+
+    def destroyed(self) -> Sequence[str]:
+        return [name for name in self.fake.wire.operations() if name in (*DELETING, "pause_endpoint")]
+
     def heal(self) -> None:
+        self.fake.jobs.listing = self.fake.repositories.listing = self._lag
         self.fake.jobs.failing = self.fake.endpoints.failing = False
         self.fake.wire.heal()

@@ -18,7 +18,6 @@ from automl_bench.errors import (
     ResourceConflict,
     ResourceMissing,
     ServiceUnavailable,
-    TransientProviderError,
 )
 from automl_bench.transport import Transport, TransportOptions
 
@@ -139,27 +138,42 @@ def test_an_endpoint_made_by_hand_is_adopted_and_woken(trial: HuggingfaceTrial, 
     served.state = "scaledToZero"
     trial.fake.endpoints.waking = 0.2
     given = served.name if by == "name" else f"{trial.fake.url}/serve/{served.name}/"
-    invoker = plugin.invoke(trial.context, Endpoint(given, adopted=True))
-    assert served.state == "running", "the service held the request until it was awake"
+    adopted = Endpoint(given, adopted=True)
+    begun = plugin.wake(trial.context, adopted)
+    assert begun.state is OperationState.RUNNING, "one look wakes it and does not wait"
+    assert trial.wait(begun).state is OperationState.SUCCEEDED
+    assert served.state == "running"
+    invoker = plugin.invoke(trial.context, adopted)
     assert invoker.parse(answer_of(invoker, trial.set.train[0].sample)).label  # type: ignore[union-attr]
     assert next(each for each in trial.fake.wire.seen if each.operation == "health").headers
 
 
-def test_one_that_does_not_wake_is_waited_for_by_the_host(trial: HuggingfaceTrial) -> None:
+def test_the_trial_s_own_endpoint_is_woken_before_it_is_measured(trial: HuggingfaceTrial) -> None:
     trial.up()
-    trial.fake.fail("health", ApiError(503, "still asleep"))
-    with pytest.raises(TransientProviderError, match="not awake yet"):
-        plugin.invoke(trial.context, Endpoint(f"{PREFIX}-live", adopted=True))
+    endpoint = Endpoint(f"{PREFIX}-live", str(trial.results[Stage.DEPLOY]["url"]))
+    assert plugin.wake(trial.context, endpoint).state is OperationState.SUCCEEDED, "awake: nothing to wait for"
+    served = trial.fake.endpoints.all[USER, f"{PREFIX}-live"]
+    for state in ("scaledToZero", "paused"):
+        served.state = state
+        trial.fake.endpoints.waking = 0.2
+        begun = plugin.wake(trial.context, endpoint)
+        assert begun.state is OperationState.RUNNING
+        assert trial.wait(begun).state is OperationState.SUCCEEDED
+        assert served.state == "running"
+    served.state, served.message = "failed", "the container ended with exit code 1"
+    failed = plugin.wake(trial.context, endpoint)
+    assert (failed.state, failed.message) == (OperationState.FAILED, "the container ended with exit code 1")
 
 
 def test_one_of_another_make_needs_no_health_route(trial: HuggingfaceTrial) -> None:
     trial.up()
+    by_address = Endpoint(f"{trial.fake.url}/serve/{PREFIX}-live", adopted=True)
     for status in (400, 404, 405):
         trial.fake.fail("health", ApiError(status, "no such route"))
-        plugin.invoke(trial.context, Endpoint(f"{PREFIX}-live", adopted=True))
+        assert plugin.wake(trial.context, by_address).state is OperationState.SUCCEEDED
     trial.fake.fail("health", ApiError(403, "not yours"))
     with pytest.raises(PermissionDenied):
-        plugin.invoke(trial.context, Endpoint(f"{PREFIX}-live", adopted=True))
+        plugin.wake(trial.context, by_address)
 
 
 def test_what_cannot_be_adopted_is_refused(trial: HuggingfaceTrial) -> None:

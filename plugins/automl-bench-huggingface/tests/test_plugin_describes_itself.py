@@ -23,7 +23,7 @@ from huggingface_hub._jobs_api import JobHardware
 from huggingface_trial import HuggingfaceTrial
 
 from automl_bench.contract import Counted, Variant
-from automl_bench.errors import RequestRefused
+from automl_bench.errors import PermissionDenied, RequestRefused
 
 PACKAGE = Path(__file__).resolve().parents[1]
 
@@ -121,6 +121,48 @@ def test_access_is_one_question(trial: HuggingfaceTrial) -> None:
     assert trial.fake.wire.operations() == ["whoami"]
     trial.fake.account["canPay"] = False
     assert any("no payment method" in note for note in plugin.check_access(trial.context).notes)
+
+
+def token_of(role: str, **scopes: list[str]) -> dict[str, object]:
+    """Return what the service says of a token; of a fine-grained one with its permissions by name of the owner."""
+    scoped = [{"entity": {"type": "user", "name": name}, "permissions": held} for name, held in scopes.items()]
+    grained = {"fineGrained": {"global": [], "scoped": scoped}} if role == "fineGrained" else {}
+    return {"type": "access_token", "accessToken": {"displayName": "planted", "role": role, **grained}}
+
+
+ALL = ["repo.write", "job.write", "inference.endpoints.write", "inference.endpoints.infer.write"]
+
+
+@pytest.mark.parametrize(
+    ("auth", "words"),
+    [
+        (token_of("read"), "may only read"),
+        (token_of("fineGrained", **{USER: ["repo.content.read"]}), "write repositories \\(repo.write\\)"),
+        (token_of("fineGrained", **{USER: ALL[:2]}), "manage Inference Endpoints"),
+        (token_of("fineGrained", **{USER: ALL[:3]}), "make calls to Inference Endpoints"),
+        (token_of("fineGrained", **{USER: [ALL[0], *ALL[2:]]}), "start and manage Jobs"),
+        (token_of("fineGrained", **{"somebody-else": ALL}), f"for {USER}"),
+    ],
+)
+def test_a_token_that_cannot_do_all_is_refused_before_anything_is_made(
+    trial: HuggingfaceTrial, auth: dict[str, object], words: str
+) -> None:
+    trial.fake.account["auth"] = auth
+    with pytest.raises(PermissionDenied, match=words) as caught:
+        plugin.check_access(trial.context)
+    assert "providers show huggingface --policy" in caught.value.remedy
+    assert trial.fake.wire.operations() == ["whoami"]
+
+
+@pytest.mark.parametrize(
+    "auth", [token_of("write"), token_of("admin"), token_of("fineGrained", **{USER: ALL}), {}, {"accessToken": None}]
+)
+def test_a_token_that_can_do_all_passes_and_an_unknown_one_is_told(
+    trial: HuggingfaceTrial, auth: dict[str, object]
+) -> None:
+    trial.fake.account["auth"] = auth
+    notes = plugin.check_access(trial.context).notes
+    assert any("does not say what this token may do" in note for note in notes) is not bool(auth.get("accessToken"))
 
 
 def test_access_tells_whether_the_owner_is_one_of_the_tokens(trial: HuggingfaceTrial) -> None:

@@ -101,6 +101,7 @@ class Function:
     changed_at: float
     labels: dict[str, tuple[str, float]] = field(default_factory=dict)  # id -> (name, visible_at)
     samples: dict[str, StoredSample] = field(default_factory=dict)
+    failed: bool = False
 
     def label_id(self, name: str, now: float) -> str | None:
         return next((key for key, (known, seen) in self.labels.items() if known == name and seen <= now), None)
@@ -169,6 +170,7 @@ class NyckelFake:
         self.zero_shot_invokes = 0
         self.invokes = 0
         self.captured = 0
+        self.training_fails = False
         self.samples_stored = 0
         self.closing = threading.Event()
         self._faults: dict[str, list[PlannedFault]] = {}
@@ -226,6 +228,7 @@ class NyckelFake:
         """Forget every planned fault."""
         with self.lock:
             self._faults.clear()
+            self.training_fails = False
 
     def revoke_tokens(self) -> None:
         """End every token now, whatever its answer said."""
@@ -460,7 +463,10 @@ class NyckelFake:
     def state(self, function: Function) -> Any:
         with self.lock:
             trained = self._state(function)[1]
-            return {**self._shown(function), "state": "Browsing" if trained else "Training"}
+            if self.training_fails:
+                function.failed = True
+            state = "Failed" if function.failed else "Browsing" if trained else "Training"
+            return {**self._shown(function), "state": state}
 
     # --- inside ------------------------------------------------------------------------------------------
 

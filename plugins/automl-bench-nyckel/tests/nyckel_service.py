@@ -7,8 +7,9 @@ from collections.abc import Collection, Mapping, Sequence
 
 import nyckel_fake
 from nyckel_fake import Function, NyckelFake
+from service_troubles import Trouble, Troubled
 
-from automl_bench.contract import NAME_PREFIX
+from automl_bench.contract import NAME_PREFIX, Stage
 from automl_bench.testing import Fault, SeenRequest, Target
 
 STATUS = {
@@ -22,14 +23,19 @@ STATUS = {
     Fault.BAD_ANSWER: nyckel_fake.GARBAGE,
     Fault.RESET: nyckel_fake.RESET,
 }
-"""Nyckel has no answer of its own for a used-up quota (402 stands for it), nor a training that is known to fail."""
+"""Nyckel has no answer of its own for a used-up quota (402 stands for it)."""
 
 
-class NyckelService:
+class NyckelService(Troubled):
     """A `LoopbackService` over a running fake."""
+
+    paid = ("function",)
+    fails_at = ()  # a function that failed cannot be trained again: it is made anew with the next upload
+    limited_at = (Stage.UPLOAD,)
 
     def __init__(self, fake: NyckelFake) -> None:
         self.fake = fake
+        self._lag = fake.lag
 
     def environment(self) -> Mapping[str, str]:
         return self.fake.environment()
@@ -71,16 +77,38 @@ class NyckelService:
         return [name for name in self.fake.names() if not name.startswith(NAME_PREFIX)]
 
     def faults(self, target: Target) -> Collection[Fault]:
-        return set(STATUS) | ({Fault.DELETION_FAILS, Fault.LOST_ANSWER} if target is Target.CONTROL else set())
+        return set(STATUS) | (
+            {Fault.TRAINING_FAILS, Fault.DELETION_FAILS, Fault.LOST_ANSWER} if target is Target.CONTROL else set()
+        )
 
     def inject(self, fault: Fault, *, target: Target = Target.CONTROL, times: int | None = 1) -> None:
         often = 10**9 if times is None else times
-        if fault is Fault.DELETION_FAILS:
+        if fault is Fault.TRAINING_FAILS:
+            self.fake.training_fails = True
+        elif fault is Fault.DELETION_FAILS:
             self.fake.fail("delete_function", 403, times=often)
         elif fault is Fault.LOST_ANSWER:
             self.fake.fail("create_function", nyckel_fake.LOSE, times=often)
         else:
             self.fake.fail("control" if target is Target.CONTROL else "invoke", STATUS[fault], times=often)
 
+    def can(self, trouble: Trouble, stage: Stage) -> bool:
+        return stage is not Stage.DEPLOY and super().can(trouble, stage)
+
+    def throttle_for(self, seconds: float) -> None:
+        for operation in ("control", "invoke"):
+            self.fake.fail(operation, 429, times=10**9, headers={"Retry-After": f"{seconds:.0f}"})
+
+    def refuse_for_quota(self, stage: Stage) -> None:
+        self.fake.fail("create_function", 402, times=10**9)
+
+    def show_late(self, seconds: float) -> None:
+        self.fake.lag = seconds
+
+    def destroyed(self) -> Sequence[str]:
+        with self.fake.lock:
+            return [each.operation for each in self.fake.recorded if each.operation == "delete_function"]
+
     def heal(self) -> None:
+        self.fake.lag = self._lag
         self.fake.heal()

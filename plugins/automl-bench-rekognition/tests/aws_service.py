@@ -13,9 +13,10 @@ from typing import Any, Self
 import boto3
 from botocore.config import Config
 from rekognition_fake import ACCESS_KEY, REGION, SECRET_KEY, SESSION_TOKEN, Hangup, Pace, RekognitionFake, ServiceError
+from service_troubles import Troubled
 
-from automl_bench.contract import NAME_PREFIX
-from automl_bench.testing import Fault, LoopbackService, SeenRequest, Target
+from automl_bench.contract import NAME_PREFIX, Stage
+from automl_bench.testing import Fault, SeenRequest, Target
 
 ANSWERS: Mapping[Fault, ServiceError | bytes | type[Hangup]] = {
     Fault.THROTTLED: ServiceError("ThrottlingException", "Rate exceeded"),
@@ -116,8 +117,12 @@ class S3Server:
         return self._application(environ, start_response)
 
 
-class AwsService(LoopbackService):
+class AwsService(Troubled):
     """Both servers and an empty bucket of its own."""
+
+    paid = ("model", "running-model")
+    fails_at = (Stage.UPLOAD, Stage.TRAIN, Stage.DEPLOY)
+    limited_at = (Stage.TRAIN, Stage.DEPLOY)
 
     def __init__(self, pace: Pace | None = None) -> None:
         self.s3_server = S3Server()
@@ -177,6 +182,7 @@ class AwsService(LoopbackService):
             "AWS_STORAGE_BUCKET_NAME": self.bucket,
             "AWS_ENDPOINT_URL_S3": self.s3_server.url,
             "AWS_ENDPOINT_URL_REKOGNITION": self.fake.url,
+            "AWS_ENDPOINT_URL_STS": self.s3_server.url,
             "AWS_EC2_METADATA_DISABLED": "true",
             "AWS_CONFIG_FILE": "/dev/null",
             "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
@@ -259,7 +265,28 @@ class AwsService(LoopbackService):
                 times=float("inf") if times is None else times,
             )
 
+    def throttle_for(self, seconds: float) -> None:
+        wait = ServiceError("ThrottlingException", "Rate exceeded", headers={"Retry-After": f"{seconds:.0f}"})
+        self.fake.fail(lambda name: True, wait, times=float("inf"))
+
+    def refuse_for_quota(self, stage: Stage) -> None:
+        operation = "CreateProjectVersion" if stage is Stage.TRAIN else "StartProjectVersion"
+        self.fake.fail(operation, ANSWERS[Fault.QUOTA], times=float("inf"))
+
+    def fail_work(self, stage: Stage) -> None:
+        self.fake.import_fails = stage is Stage.UPLOAD
+        self.fake.training_fails = stage is Stage.TRAIN
+        self.fake.start_fails = stage is Stage.DEPLOY
+
+    def show_late(self, seconds: float) -> None:
+        self.fake.pace.listing = self.fake.pace.showing = seconds
+
+    def destroyed(self) -> Sequence[str]:
+        ending = ("StopProjectVersion", "DeleteProjectVersion", "DeleteDataset", "DeleteProject")
+        return [name for name in self.fake.operations() if name in ending]
+
     def heal(self) -> None:
         """Do nothing wrong any more."""
         self.fake.heal()
+        self.fake.pace.listing = self.fake.pace.showing = 0.0
         self.s3_server.heal()

@@ -54,15 +54,24 @@ class Pace:
     deleting: float = 0.02
     listing: float = 0.0
     """How long a new project does not show in lists yet."""
+    showing: float = 0.0
+    """How long a model that was just started is shown as it was before."""
 
 
 class ServiceError(Exception):
     """An error answer."""
 
-    def __init__(self, code: str, message: str = "refused by the stand-in", status: int | None = None) -> None:
+    def __init__(
+        self,
+        code: str,
+        message: str = "refused by the stand-in",
+        status: int | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> None:
         super().__init__(message)
         self.code = code
         self.status = status
+        self.headers = headers or {}
 
 
 class Hangup(Exception):
@@ -103,6 +112,8 @@ class Version:
     billable: int | None = None
     units: int = 0
     model: Model | None = None
+    before: str = ""
+    started: float = 0.0
 
 
 @dataclass(slots=True)
@@ -112,6 +123,7 @@ class Project:
     created: float
     status: str = "CREATED"
     changed: float = 0.0
+    tags: dict[str, str] = field(default_factory=dict)
     datasets: dict[str, Dataset] = field(default_factory=dict)
     versions: dict[str, Version] = field(default_factory=dict)
 
@@ -148,6 +160,7 @@ class RekognitionFake:
         """Begin as a new account."""
         self.pace = pace or Pace()
         self.training_fails = self.start_fails = self.delete_fails = self.stop_fails = False
+        self.import_fails = False
         self.projects: dict[str, Project] = {}
         self.seen: list[Seen] = []
         self.created: list[str] = []
@@ -192,6 +205,7 @@ class RekognitionFake:
         self._failures.clear()
         self._lost.clear()
         self.training_fails = self.start_fails = self.delete_fails = self.stop_fails = False
+        self.import_fails = False
 
     # --- looking into it ----------------------------------------------------------------------------------------
 
@@ -221,8 +235,8 @@ class RekognitionFake:
 
     # --- one request --------------------------------------------------------------------------------------------
 
-    def answer(self, name: str, headers: dict[str, str], body: bytes) -> tuple[int, bytes]:
-        """Carry a request out; returns status and body."""
+    def answer(self, name: str, headers: dict[str, str], body: bytes) -> tuple[int, bytes, dict[str, str]]:
+        """Carry a request out; returns status, body and more headers."""
         self.seen.append(Seen(name, body, headers))
         try:
             self._check_signature(headers, body)
@@ -251,12 +265,12 @@ class RekognitionFake:
             if lost is not None:
                 self._lost.remove(lost)
                 raise Hangup
-        return 200, json.dumps(service_model.render(name, answer)).encode()
+        return 200, json.dumps(service_model.render(name, answer)).encode(), {}
 
     @staticmethod
-    def _refusal(name: str, error: ServiceError) -> tuple[int, bytes]:
+    def _refusal(name: str, error: ServiceError) -> tuple[int, bytes, dict[str, str]]:
         status = error.status or (500 if service_model.is_fault(name, error.code) else 400)
-        return status, json.dumps({"__type": error.code, "message": str(error)}).encode()
+        return status, json.dumps({"__type": error.code, "message": str(error)}).encode(), error.headers
 
     def _maybe_fail(self, name: str) -> None:
         for entry in list(self._failures):
@@ -295,10 +309,10 @@ class RekognitionFake:
 
     # --- projects -----------------------------------------------------------------------------------------------
 
-    def _CreateProject(self, ProjectName: str, **_: Any) -> dict[str, Any]:
+    def _CreateProject(self, ProjectName: str, Tags: dict[str, str] | None = None, **_: Any) -> dict[str, Any]:
         if any(project.name == ProjectName for project in self._living()):
             raise ServiceError("ResourceInUseException", f"A project {ProjectName} exists")
-        project = Project(self._arn(f"project/{ProjectName}"), ProjectName, time.time())
+        project = Project(self._arn(f"project/{ProjectName}"), ProjectName, time.time(), tags=dict(Tags or {}))
         self.projects[project.arn] = project
         self.created.append(f"project {ProjectName}")
         return {"ProjectArn": project.arn}
@@ -331,6 +345,9 @@ class RekognitionFake:
             ],
             **more,
         }
+
+    def _ListTagsForResource(self, ResourceArn: str) -> dict[str, Any]:
+        return {"Tags": self._project(ResourceArn).tags}
 
     def _DeleteProject(self, ProjectArn: str) -> dict[str, Any]:
         project = self._project(ProjectArn)
@@ -365,6 +382,9 @@ class RekognitionFake:
         return {"DatasetArn": dataset.arn}
 
     def _import(self, dataset: Dataset) -> None:
+        if self.import_fails:
+            dataset.status, dataset.message = "CREATE_FAILED", "The stand-in was told to fail."
+            return
         try:
             rows = entries(dataset.manifest)
         except BadImage as error:
@@ -448,16 +468,22 @@ class RekognitionFake:
         project = self._project(ProjectArn)
         wanted = [each for each in project.versions.values() if not VersionNames or each.name in VersionNames]
         page, more = _page(wanted, MaxResults, NextToken)
-        return {"ProjectVersionDescriptions": [_description(version) for version in page], **more}
+        shown = [_description(version) for version in page]
+        for description, version in zip(shown, page, strict=True):
+            if time.time() - version.started < self.pace.showing:
+                description["Status"] = version.before
+        return {"ProjectVersionDescriptions": shown, **more}
 
     def _StartProjectVersion(self, ProjectVersionArn: str, MinInferenceUnits: int, **_: Any) -> dict[str, Any]:
         _, version = self._version(ProjectVersionArn)
-        if version.status not in ("TRAINING_COMPLETED", "STOPPED"):
+        hosting_failed = version.status == "FAILED" and version.billable is not None
+        if version.status not in ("TRAINING_COMPLETED", "STOPPED") and not hosting_failed:
             raise ServiceError("ResourceInUseException", f"The model is {version.status}")
         if len(self.running()) >= MOST_RUNNING:
             raise ServiceError("LimitExceededException", f"{MOST_RUNNING} models run")
         if MinInferenceUnits > 5:
             raise ServiceError("LimitExceededException", "5 inference units a model")
+        version.before, version.started = version.status, time.time()
         version.status, version.changed, version.units = "STARTING", time.time(), MinInferenceUnits
         self.created.append(f"running-model {version.name}")
         return {"Status": "STARTING"}
@@ -697,15 +723,17 @@ class _Handler(BaseHTTPRequestHandler):
         headers = {name.lower(): value for name, value in self.headers.items()}
         name = headers.get("x-amz-target", "").removeprefix("RekognitionService.")
         try:
-            status, answer = self.server.fake.answer(name, headers, body)
+            status, answer, more = self.server.fake.answer(name, headers, body)
         except _Broken as broken:
-            status, answer = 200, broken.body
+            status, answer, more = 200, broken.body, {}
         except Hangup:
             self._reset()
             return
         self.send_response(status)
         self.send_header("Content-Type", "application/x-amz-json-1.1")
         self.send_header("x-amzn-RequestId", f"request-{len(self.server.fake.seen)}")
+        for name, value in more.items():
+            self.send_header(name, value)
         self.send_header("Content-Length", str(len(answer)))
         self.end_headers()
         self.wfile.write(answer)

@@ -108,6 +108,7 @@ def _check_more(value: Any, shape: Any, where: str) -> None:
         return
     if shape.type_name == "map":
         for key, inner in value.items():
+            _check_more(key, shape.key, f"{where}[{key}]")
             _check_more(inner, shape.value, f"{where}[{key}]")
         return
     if shape.type_name in ("string", "blob"):
@@ -115,10 +116,17 @@ def _check_more(value: Any, shape: Any, where: str) -> None:
     elif shape.type_name in ("integer", "long", "float", "double"):
         _check_most(value, limits, where)
     if shape.type_name == "string":
-        if "pattern" in limits and not re.fullmatch(limits["pattern"], value):
+        if "pattern" in limits and not re.fullmatch(_in_python(limits["pattern"]), value):
             raise InvalidShape(f"{where}: {value!r} does not match {limits['pattern']}")
         if limits.get("enum") and value not in limits["enum"]:
             raise InvalidShape(f"{where}: {value!r} is none of {', '.join(limits['enum'])}")
+
+
+def _in_python(pattern: str) -> str:
+    """Return a pattern with Java's classes of characters as Python writes them."""
+    for java, python in ((r"\p{L}", r"\w"), (r"\p{N}", r"\w"), (r"\p{Z}", r"\s")):
+        pattern = pattern.replace(java, python)
+    return pattern
 
 
 def _check_most(size: float, limits: Mapping[str, Any], where: str) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import boto3
 import pytest
-from automl_bench_rekognition import account, plugin
+from automl_bench_rekognition import account, description, plugin
 from automl_bench_rekognition.description import DESCRIPTION, prices, unit_hour_usd
 from automl_bench_rekognition.policy import POLICY
 from aws_service import AwsService
@@ -17,6 +18,7 @@ from rekognition_fake import ServiceError
 from trial_of_squares import Trial, delete, sample
 
 from automl_bench.contract import (
+    NAME_PREFIX,
     Capability,
     Deletion,
     LabelledSample,
@@ -30,6 +32,7 @@ from automl_bench.contract import (
 )
 from automl_bench.errors import (
     ConnectionLost,
+    Infeasible,
     PermissionDenied,
     QuotaExceeded,
     RequestRefused,
@@ -163,7 +166,7 @@ def test_a_training_under_way_is_awaited_by_teardown(aws: AwsService, tmp_path: 
     plugin.train(trial.context)
     model = trial.ledger.made[-1]
     assert plugin.delete_resource(trial.context, model) is Deletion.PENDING
-    assert "cannot call a training off" in trial.lines[-1]
+    assert "cannot cancel a training" in trial.lines[-1]
     trial.tear_down()
     assert aws.resources() == []
 
@@ -356,6 +359,7 @@ def test_the_policy_grants_every_operation_that_was_used_and_no_other(aws: AwsSe
     trial = Trial(tmp_path)
     plugin.check_access(trial.context)
     trial.up()
+    plugin.list_resources(trial.context, NAME_PREFIX)
     invoker = plugin.invoke(trial.context, _endpoint(trial))
     assert invoker is not None
     trial.tear_down()
@@ -367,9 +371,57 @@ def test_the_policy_grants_every_operation_that_was_used_and_no_other(aws: AwsSe
         for action in statement["Action"]
         if action.startswith("rekognition:")
     }
-    assert granted == set(aws.fake.operations())
+    # A project that is created with tags needs the permission to tag; no request of ours has that name.
+    assert granted == {*aws.fake.operations(), "TagResource"}
     assert all(statement["Resource"] != "*" or statement["Sid"] == "FindProjects"
                for statement in json.loads(POLICY)["Statement"])  # fmt: skip
+
+
+def test_a_training_shows_its_price_while_it_goes_on_and_a_command_that_waits_for_its_end(
+    aws: AwsService, tmp_path: Path
+) -> None:
+    aws.fake.pace.training = 600.0
+    trial = Trial(tmp_path)
+    trial.upload()
+    begun = plugin.train(trial.context)
+    running = trial.ledger.made[-1]
+    assert (running.kind, running.hourly_usd) == ("model", 1.0)
+    arn, project = running.resource_id, running.details["project_arn"]
+    assert running.delete_by_hand == (
+        f"aws rekognition wait project-version-training-completed --project-arn {project} "
+        f"--version-names {running.name}; aws rekognition delete-project-version --project-version-arn {arn}"
+    )
+    (listed,) = [each for each in plugin.list_resources(trial.context, NAME_PREFIX) if each.kind == "model"]
+    assert (listed.hourly_usd, listed.delete_by_hand) == (1.0, running.delete_by_hand)
+    aws.fake.pace.training = 0.0
+    plugin.poll(trial.context, Operation(OperationState.RUNNING, token=begun.token))
+    ended = trial.ledger.made[-1]
+    assert (ended.kind, ended.hourly_usd) == ("model", 0.0)
+    assert ended.delete_by_hand == f"aws rekognition delete-project-version --project-version-arn {arn}"
+
+
+def test_a_model_that_was_just_started_is_not_taken_for_stopped(aws: AwsService, tmp_path: Path) -> None:
+    trial = Trial(tmp_path)
+    trial.upload()
+    trial.train()
+    aws.fake.pace.showing = 0.5
+    plugin.deploy(trial.context)
+    running = replace(trial.ledger.made[-1], since=datetime.now(UTC).isoformat())
+    assert plugin.delete_resource(trial.context, running) is Deletion.PENDING, "a stale look shows it as it was before"
+    delete(trial.context, running)
+    assert aws.billing() == []
+    assert plugin.delete_resource(trial.context, running) is Deletion.ALREADY_GONE, "this process has stopped it"
+
+
+def test_a_dataset_may_have_fewer_images_in_some_regions(
+    aws: AwsService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-2")
+    monkeypatch.setattr(description, "FEWER_IMAGES", 5)
+    trial = Trial(tmp_path)
+    with pytest.raises(Infeasible, match="5 images in eu-west-2"):
+        trial.upload()
+    assert aws.requests() == []
 
 
 def test_stopping_without_permission_is_an_error_that_stays(aws: AwsService, tmp_path: Path) -> None:

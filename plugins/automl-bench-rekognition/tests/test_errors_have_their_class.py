@@ -190,3 +190,30 @@ def test_an_error_of_s3_is_read_from_its_xml() -> None:
     assert type(error) is ResourceMissing
     assert error.request_id == "q"
     assert "AWS_STORAGE_BUCKET_NAME" in error.remedy
+
+
+@pytest.mark.parametrize(
+    ("headers", "kind"),
+    [
+        ({"x-amz-request-id": "r-1"}, ResourceMissing),
+        ({"x-amzn-requestid": "r-1"}, ResourceMissing),
+        ({"server": "squid", "content-type": "text/html"}, ServiceUnavailable),
+    ],
+)
+def test_a_404_means_missing_only_where_aws_itself_answers(headers: dict[str, str], kind: type[ProviderError]) -> None:
+    meta = {"HTTPStatusCode": 404, "HTTPHeaders": headers}
+    assert type(from_client_error({"Error": {"Code": "404", "Message": "Not Found"}, "ResponseMetadata": meta})) is kind
+
+
+def test_a_wrong_clock_is_not_blamed_on_the_keys() -> None:
+    error = failure_for(
+        "RequestTimeTooSkewed", "The difference between the request time and the current time is large."
+    )
+    assert type(error) is Unauthenticated
+    assert "clock" in error.remedy
+    assert "AWS_ACCESS_KEY_ID" not in error.remedy
+
+
+def test_a_signature_s_canonical_request_is_not_told() -> None:
+    told = "The signature does not match.\n\nThe Canonical String was\nx-amz-security-token:planted-session-token"
+    assert "planted" not in str(failure_for("InvalidSignatureException", told))

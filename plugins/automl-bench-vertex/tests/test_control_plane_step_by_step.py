@@ -15,7 +15,7 @@ from vertex_service import VertexService
 from vertex_trial import TRIAL_ID, VertexTrial, delete, labelled
 
 from automl_bench.contract import NAME_PREFIX, Deletion, Operation, OperationState, Stage, Variant
-from automl_bench.errors import RequestRefused
+from automl_bench.errors import Infeasible, RequestRefused
 
 STEM = f"{NAME_PREFIX}-{TRIAL_ID}"
 KINDS = ["samples", "dataset", "model", "training", "endpoint", "deployed-model"]
@@ -93,7 +93,6 @@ def test_a_training_tells_its_times_and_its_bill(trial: VertexTrial, vertex: Ver
     [
         ("default", {"modelType": "CLOUD", "budgetMilliNodeHours": 8000}),
         ("high-accuracy", {"modelType": "CLOUD_1", "budgetMilliNodeHours": 8000}),
-        ("low-latency", {"modelType": "MOBILE_TF_LOW_LATENCY_1", "budgetMilliNodeHours": 1000}),
     ],
 )
 def test_a_variant_chooses_model_and_budget(
@@ -113,7 +112,6 @@ def test_a_variant_chooses_model_and_budget(
         ({"model_type": "HUGE"}, "'HUGE'"),
         ({"budget_milli_node_hours": 7999}, "7999"),
         ({"model_type": "CLOUD", "budget_milli_node_hours": 800_001}, "800001"),
-        ({"model_type": "MOBILE_TF_VERSATILE_1", "budget_milli_node_hours": 100_001}, "100001"),
         ({"budget_milli_node_hours": 8000.5}, "8000.5"),
         ({"budget_milli_node_hours": True}, "True"),
         ({"early_stopping": "no"}, "'no'"),
@@ -130,8 +128,13 @@ def test_the_price_table_follows_the_variant() -> None:
     assert (plain["train_hour"].usd, plain["train_hour"].per_trial) == (3.465, 8.0)
     assert (plain["endpoint_hour"].usd, plain["endpoint_hour"].per_trial) == (1.375, None)
     assert plain["sample_month"].usd is None
-    mobile = {price.item: price for price in plugin.price(_priced("low-latency"))}
-    assert (mobile["train_hour"].usd, mobile["train_hour"].per_trial) == (18.0, 1.0)
+
+
+def test_a_model_that_could_not_be_served_is_refused_before_any_request(vertex: VertexService) -> None:
+    with pytest.raises(Infeasible, match="cannot serve") as caught:
+        TrainingOptions.of(Variant("vertex", "edge", {"model_type": "MOBILE_TF_LOW_LATENCY_1"}))
+    assert "CLOUD" in caught.value.remedy
+    assert vertex.requests() == []
 
 
 def _priced(variant: str) -> Any:

@@ -89,7 +89,7 @@ def test_exactly_what_passes_is_tried_again() -> None:
         (401, Unauthenticated),
         (402, BillingRequired),
         (403, PermissionDenied),
-        (404, ResourceMissing),
+        (404, ServiceUnavailable),
         (408, RequestTimedOut),
         (409, ResourceConflict),
         (412, ResourceConflict),
@@ -246,3 +246,28 @@ def test_an_oauth_error_is_named_by_its_code_and_its_text_is_not_quoted() -> Non
     with pytest.raises(Unauthenticated) as caught, google_errors():
         raise auth.RefreshError("planted", {"error": "planted-code"})  # type: ignore[no-untyped-call]
     assert "planted" not in str(caught.value)
+
+
+def not_found(words: str) -> bytes:
+    return json.dumps({"error": {"code": 404, "message": words, "status": "NOT_FOUND"}}).encode()
+
+
+def test_missing_is_said_of_the_very_resource_only() -> None:
+    place = "projects/1/locations/europe-west4"
+    asked = "projects/bench/locations/europe-west4/endpoints/mine"
+    own = failure_for(404, not_found(f"The Endpoint {place}/endpoints/mine does not exist."), resource=asked)
+    assert type(own) is ResourceMissing
+    assert type(failure_for(404, not_found("The resource does not exist."), resource=asked)) is ResourceMissing
+    other = failure_for(404, not_found(f"The Model {place}/models/another does not exist."), resource=asked)
+    assert type(other) is ProviderError
+    assert type(failure_for(404, b"<html>not found</html>", resource=asked)) is ServiceUnavailable
+
+
+@pytest.mark.parametrize(
+    "words", ["The following quotas are exceeded: x", "The following quota metrics exceed quota limits: x"]
+)
+def test_a_total_allowance_is_told_in_either_wording(words: str) -> None:
+    body = {"error": {"code": 429, "message": words, "status": "RESOURCE_EXHAUSTED"}}
+    error = failure_for(429, json.dumps(body).encode())
+    assert type(error) is QuotaExceeded
+    assert error.remedy

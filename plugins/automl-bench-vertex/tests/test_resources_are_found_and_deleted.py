@@ -58,7 +58,7 @@ def test_all_datasets_of_a_name_go(trial: VertexTrial, vertex: VertexService) ->
     from automl_bench_vertex.account import account_of
 
     trial.upload()
-    datasets.create(account_of(trial.context), f"{STEM}-dataset")  # as after a lost answer and a list that lags
+    datasets.create(account_of(trial.context), f"{STEM}-dataset", None)  # as after a lost answer and a list that lags
     time.sleep(0.05)
     assert [line for line in vertex.resources() if line.startswith("dataset")] == [f"dataset {STEM}-dataset"] * 2
     trial.tear_down()

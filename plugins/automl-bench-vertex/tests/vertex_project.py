@@ -39,6 +39,8 @@ class Pace:
     deleting: float = 0.02
     listing: float = 0.0
     """How long a new dataset or training does not show in lists yet."""
+    showing: float = 0.0
+    """How long an endpoint does not show a model yet that was just deployed there."""
 
 
 class Project:

@@ -13,13 +13,14 @@ from typing import Any, Self
 from urllib.parse import quote
 
 from google_tokens import TokenIssuer, write_key_file
+from service_troubles import Troubled
 from storage_front import StorageFront, gcs_server
-from vertex_fake import GARBAGE, TOKEN, Answer, Hangup, VertexFake
+from vertex_fake import DELETING, GARBAGE, TOKEN, Answer, Hangup, VertexFake
 from vertex_project import PROJECT, REGION, Pace
 from vertex_routes import Refusal
 
-from automl_bench.contract import NAME_PREFIX
-from automl_bench.testing import Fault, LoopbackService, SeenRequest, Target
+from automl_bench.contract import NAME_PREFIX, Stage
+from automl_bench.testing import Fault, SeenRequest, Target
 
 ROOT = f"{NAME_PREFIX}/"
 ERROR_INFO = "type.googleapis.com/google.rpc.ErrorInfo"
@@ -45,7 +46,7 @@ ANSWERS: Mapping[Fault, Answer] = {
 }
 
 
-class VertexService(LoopbackService):
+class VertexService(Troubled):
     """All three servers, a bucket of its own, and a service account's key file.
 
     Args:
@@ -53,6 +54,10 @@ class VertexService(LoopbackService):
         token_lifetime: Seconds that a token holds.
         anonymous: Whether nobody is asked for a token.
     """
+
+    paid = ("training", "deployed-model")
+    fails_at = (Stage.UPLOAD, Stage.TRAIN, Stage.DEPLOY)
+    limited_at = (Stage.TRAIN, Stage.DEPLOY)
 
     def __init__(self, pace: Pace | None = None, *, token_lifetime: int = 3600, anonymous: bool = False) -> None:
         self._pace = pace
@@ -192,6 +197,29 @@ class VertexService(LoopbackService):
             else:
                 self.fake.fail(lambda method: method not in ("Predict", TOKEN), ANSWERS[fault], often)
 
+    def throttle_for(self, seconds: float) -> None:
+        wait = {"Retry-After": f"{seconds:.0f}"}
+        answer = Refusal("RESOURCE_EXHAUSTED", "Quota exceeded for requests per minute.", headers=wait)
+        self.fake.fail(lambda method: method != TOKEN, answer, float("inf"))
+
+    def refuse_for_quota(self, stage: Stage) -> None:
+        words = "The following quota metrics exceed quota limits: aiplatform.googleapis.com/custom_model_serving_cpus"
+        method = "CreateTrainingPipeline" if stage is Stage.TRAIN else "DeployModel"
+        self.fake.fail(method, Refusal("RESOURCE_EXHAUSTED", words), float("inf"))
+
+    def fail_work(self, stage: Stage) -> None:
+        project = self.fake.project
+        project.import_fails = stage is Stage.UPLOAD
+        project.training_fails = stage is Stage.TRAIN
+        project.deployment_fails = stage is Stage.DEPLOY
+
+    def show_late(self, seconds: float) -> None:
+        self.fake.project.pace.listing = self.fake.project.pace.showing = seconds
+
+    def destroyed(self) -> Sequence[str]:
+        ending = (*DELETING, "CancelTrainingPipeline")
+        return [each.method for each in self.fake.seen if each.method in ending and each.status == 200]
+
     def lose_answer(self) -> None:
         """Carry the next creation out, wherever it is asked for, and reset its connection."""
         left = [1]
@@ -207,6 +235,7 @@ class VertexService(LoopbackService):
         """Do nothing wrong any more."""
         self.fake.heal()
         self.storage.heal()
+        self.fake.project.pace.listing = self.fake.project.pace.showing = 0.0
 
 
 def spoken(name: str) -> str:

@@ -50,7 +50,7 @@ class Serving:
     def methods(self) -> dict[str, Callable[[Any], Any]]:
         return {
             "CreateEndpoint": self.create,
-            "GetEndpoint": lambda request: self.get(request.name),
+            "GetEndpoint": lambda request: self._shown(self.get(request.name)),
             "ListEndpoints": self.list,
             "DeleteEndpoint": self.delete,
             "DeployModel": self.deploy,
@@ -90,6 +90,12 @@ class Serving:
         if name not in self.all:
             raise Refusal("NOT_FOUND", f"The Endpoint {name} does not exist.")
         return self.all[name]
+
+    def _shown(self, endpoint: Any) -> Any:
+        old = moment() - self.project.pace.showing
+        shown = types.Endpoint(endpoint)
+        shown.deployed_models = [each for each in endpoint.deployed_models if each.create_time.timestamp() <= old]
+        return shown
 
     def list(self, request: Any) -> Any:
         found, token = self.project.page(request, self.all.values(), lagging=False)
@@ -134,6 +140,8 @@ class Serving:
         endpoint = self.get(request.endpoint)
         wanted = request.deployed_model
         model = self.project.trainings.get_model(wanted.model)
+        if not model.supported_deployment_resources_types:
+            raise Refusal("FAILED_PRECONDITION", f"The Model {model.name} cannot be deployed to an endpoint.")
         if "automatic_resources" not in wanted:
             raise Refusal("INVALID_ARGUMENT", "The Model supports automatic_resources only.")
         nodes = wanted.automatic_resources.min_replica_count

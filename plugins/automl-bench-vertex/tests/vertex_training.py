@@ -157,13 +157,15 @@ class Trainings:
         sets = _split(list(self.project.datasets.items[dataset].values()), pipeline.input_data_config)
         name = f"{self.project.parent}/models/{pipeline.model_id or self.project.new_id()}"
         resources = types.Model.DeploymentResourcesType
+        # Google's page on Edge models: they are exported, and cannot be deployed to an endpoint.
+        is_edge = json_format.MessageToDict(pipeline._pb.training_task_inputs)["modelType"].startswith("MOBILE")
         self.models[name] = types.Model(
             name=name,
             display_name=pipeline.model_to_upload.display_name,
             labels=pipeline.model_to_upload.labels,
             training_pipeline=pipeline.name,
             create_time=now(),
-            supported_deployment_resources_types=[resources.AUTOMATIC_RESOURCES],
+            supported_deployment_resources_types=[] if is_edge else [resources.AUTOMATIC_RESOURCES],
         )
         self.learned[name] = Learned(sets["training"])
         self.splits[pipeline.display_name] = {use: len(found) for use, found in sets.items()}

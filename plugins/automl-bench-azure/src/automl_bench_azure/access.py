@@ -1,20 +1,22 @@
-"""Trying the credentials: three cheap requests that create nothing."""
+"""Trying the credentials: a few cheap requests that create nothing."""
 
 from __future__ import annotations
 
 from automl_bench.contract import AccessReport, ProviderContext
 from automl_bench.errors import ResourceMissing
+from automl_bench_azure import quotas
 from automl_bench_azure.account import account_of
 from automl_bench_azure.options import Options
 from automl_bench_azure.prices import serving_usd
 
 
 def check(context: ProviderContext) -> AccessReport:
-    """Ask for the workspace, its datastore, and the container behind that.
+    """Ask for the workspace, its datastore, the container behind that, and the cores that the region's quota leaves.
 
     Raises:
         Unauthenticated: If the credentials are missing, wrong or expired.
         PermissionDenied: If they may not do it.
+        QuotaExceeded: If the quota does not suffice for the variant's machines.
         ResourceMissing: If there is no such workspace, datastore or container.
     """
     account = account_of(context)
@@ -40,5 +42,6 @@ def check(context: ProviderContext) -> AccessReport:
         notes=(
             f"a deployment on {options.instances} {options.instance_type} costs {price} an hour until it is deleted",
             f"images go to the container {storage.container}",
+            *quotas.check(account, options),
         ),
     )

@@ -68,9 +68,21 @@ class Account:
     def __repr__(self) -> str:
         return f"<Azure ML {self.workspace_path}>"
 
+    @property
+    def scope(self) -> dict[str, str]:
+        """Where everything of this account lies, in the words of the settings. No request."""
+        _, _, subscription, _, group, _, _, _, workspace = self.workspace_path.split("/")
+        where = {"subscription_id": subscription, "resource_group": group, "workspace": workspace}
+        return {**where, "arm_endpoint": self.arm.endpoint}
+
     def path(self, *parts: str) -> str:
         """Return the Resource Manager path of something in the workspace, which is its id too."""
         return "/".join((self.workspace_path, *parts))
+
+    @property
+    def subscription_path(self) -> str:
+        """Resource Manager path of the subscription."""
+        return "/".join(self.workspace_path.split("/")[:3])
 
     @property
     def where(self) -> str:
@@ -99,6 +111,11 @@ class Account:
         if not uri:
             raise ServiceUnavailable("The workspace names no MLflow server.", resource=self.workspace_path)
         return checked_address("The workspace's MLflow server", uri.replace("azureml://", "https://", 1))
+
+    @property
+    def history_url(self) -> str:
+        """Address of the workspace's run history, which stands beside its MLflow server and knows errors and logs."""
+        return self.tracking_url.replace("/mlflow/", "/history/", 1)
 
     @property
     def storage(self) -> Storage:

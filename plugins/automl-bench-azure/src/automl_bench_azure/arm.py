@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 API_VERSION = "2025-12-01"
 PUBLIC = "https://management.azure.com"
 USER_AGENT = "automl-bench"
+LOG_BYTES = 4096
+LOG_LINES = 3
+"""How much of a log's end is read, and how many of its lines are told."""
 
 
 class Arm:
@@ -44,6 +47,7 @@ class Arm:
         local = is_this_machine(parts.hostname or "")
         # A server of one's own gives the rights of the public cloud's name; a sovereign cloud has its own.
         self.scope = f"{PUBLIC if local else self.endpoint}/.default"
+        self._deleted: set[str] = set()
         self._client: Any = PipelineClient(
             self.endpoint,
             policies=[
@@ -78,18 +82,24 @@ class Arm:
 
     def put(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """Create or change a resource under the name in its path."""
+        self._deleted.discard(path)
         return self.ask("PUT", f"{self.endpoint}{path}", {"api-version": API_VERSION}, body)
 
-    def post(self, path: str) -> dict[str, Any]:
+    def post(self, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Do something with a resource."""
-        return self.ask("POST", f"{self.endpoint}{path}", {"api-version": API_VERSION}, empty=True)
+        return self.ask("POST", f"{self.endpoint}{path}", {"api-version": API_VERSION}, body, empty=True)
 
     def delete(self, path: str, **query: str) -> None:
         """Begin the deletion of a resource; one that is not there counts as deleted."""
+        self._deleted.add(path)
         try:
             self.ask("DELETE", f"{self.endpoint}{path}", {"api-version": API_VERSION, **query}, empty=True)
         except ResourceMissing:
             return
+
+    def has_deleted(self, path: str) -> bool:
+        """Whether this process has deleted a resource, or what it lies in: then it is no new one that does not show."""
+        return any(path == gone or path.startswith(f"{gone}/") for gone in tuple(self._deleted))
 
     def pages(self, path: str, **query: str) -> Iterator[dict[str, Any]]:
         """Yield what a list holds, over all of its pages."""
@@ -105,6 +115,24 @@ class Arm:
             if urlsplit(following)[:2] != urlsplit(self.endpoint)[:2]:
                 raise ServiceUnavailable("Azure's list goes on at another address.", resource=path)
             answer = self.ask("GET", following, {})
+
+    def last_lines(self, url: str) -> str:
+        """Return the last lines of a log at an address that carries its own right to be read; no token goes along."""
+        import requests
+
+        parts = urlsplit(url)
+        if parts.scheme != "https" and not is_this_machine(parts.hostname or ""):
+            return ""
+        try:
+            answer = requests.get(
+                url, headers={"Range": f"bytes=-{LOG_BYTES}"}, timeout=(CONNECT_SECONDS, READ_SECONDS)
+            )
+        except requests.RequestException:
+            return ""
+        if answer.status_code not in (200, 206):
+            return ""
+        lines = [line.strip() for line in answer.text[-LOG_BYTES:].splitlines() if line.strip()]
+        return " / ".join(lines[-LOG_LINES:])
 
     def ask(
         self,

@@ -6,12 +6,13 @@ and makes the service's wait for machines the trial's own. Its fuse: with no job
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from automl_bench.contract import Deletion, Resource
+from automl_bench.contract import Deletion, Owner, Resource
 from automl_bench.errors import ResourceConflict, ServiceUnavailable
-from automl_bench_azure.assets import created_at
-from automl_bench_azure.naming import COMPUTE, TAG, long_name, short_id
+from automl_bench_azure.assets import created_at, gone
+from automl_bench_azure.naming import COMPUTE, first_of, long_name, owner_in, short_id, tags_of
 from automl_bench_azure.options import Options
 from automl_bench_azure.prices import vm_hour_usd
 
@@ -19,30 +20,35 @@ if TYPE_CHECKING:
     from automl_bench_azure.account import Account
 
 IDLE_BEFORE_SCALE_DOWN = "PT2M"
+FAILED = frozenset({"Failed", "Canceled"})
 
 
 def path_of(account: Account, name: str) -> str:
     """Return the path of a trial's cluster."""
-    return account.path("computes", short_id(name, account.workspace_path))
+    return account.path("computes", short_id(first_of(name, COMPUTE), account.workspace_path))
 
 
 def find(account: Account, name: str) -> Resource | None:
-    """Return a trial's cluster.
+    """Return a trial's cluster. One that could not be made is deleted.
 
     Raises:
-        ServiceUnavailable: If it is just being deleted.
+        ServiceUnavailable: While it is being deleted.
     """
     found = account.arm.look(path_of(account, name))
+    if found is not None and state_of(found) in FAILED:
+        with suppress(ResourceConflict):
+            account.arm.delete(path_of(account, name), underlyingResourceAction="Delete")
+        raise ServiceUnavailable(f"The cluster {name}, which could not be made, is being deleted.")
     if found is not None and state_of(found) == "Deleting":
         raise ServiceUnavailable(f"The cluster {name} is still being deleted.")
     return None if found is None else resource(account, name, found)
 
 
-def create(account: Account, name: str, options: Options) -> Resource:
+def create(account: Account, name: str, options: Options, owner: Owner | None) -> Resource:
     """Begin the creation of a cluster."""
     body = {
         "location": account.location,
-        "tags": {TAG: name},
+        "tags": tags_of(name, owner),
         "properties": {
             "computeType": "AmlCompute",
             "disableLocalAuth": True,  # nobody logs in there
@@ -76,7 +82,7 @@ def listed(account: Account, prefix: str) -> list[Resource]:
     """Return our clusters under a name prefix."""
     found = []
     for item in account.arm.pages(account.path("computes")):
-        name = long_name(str(item.get("name", "")), COMPUTE, account.workspace_path)
+        name = long_name(item, COMPUTE, account.workspace_path)
         if name and name.startswith(prefix):
             found.append(resource(account, name, item))
     return found
@@ -86,7 +92,7 @@ def delete(account: Account, item: Resource) -> Deletion:
     """Delete a cluster with its machines."""
     found = account.arm.look(item.resource_id)
     if found is None:
-        return Deletion.ALREADY_GONE
+        return gone(account, item)
     if state_of(found) != "Deleting":
         try:
             account.arm.delete(item.resource_id, underlyingResourceAction="Delete")
@@ -108,4 +114,6 @@ def resource(account: Account, name: str, found: dict[str, Any]) -> Resource:
         hourly_usd=0.0 if not nodes else None if usd is None else usd * nodes,
         delete_by_hand=f"az ml compute delete --yes --name {short} {account.where}",
         since=created_at(found),
+        owner=owner_in(found),
+        scope=account.scope,
     )

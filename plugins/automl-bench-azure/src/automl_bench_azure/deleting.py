@@ -1,7 +1,7 @@
 """Deleting one resource: one step a call, never a wait. "Already gone" is success everywhere.
 
-What is deleted is what the ledger's id names, in the workspace that it names: another workspace set since then has no
-say in it.
+What is deleted is what the ledger's id names, in the workspace that it names. Under another workspace that is set, a
+resource that was recorded with its scope is refused.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from automl_bench.contract import Deletion, Resource
 from automl_bench.errors import ResourceMissing
+from automl_bench.toolkit.certainty import require_same_scope
 from automl_bench_azure import assets, computes, endpoints, folders, inventory, jobs
 from automl_bench_azure.naming import (
     COMPUTE,
@@ -40,14 +41,16 @@ def delete(account: Account, resource: Resource) -> Deletion:
     """Take a resource one step further towards its end.
 
     Raises:
+        RequestRefused: If it was recorded in another workspace or at another service.
         ProviderError: If the service refuses.
     """
+    require_same_scope(resource, account.scope)
     if resource.kind == FOLDER:
         return folders.delete(account, resource)
     if resource.kind not in _STEPS:
         raise ResourceMissing(f"{resource.kind!r} is no kind of resource of Azure ML.")
     known = resource if resource.resource_id else _looked_up(account, resource)
-    return Deletion.ALREADY_GONE if known is None else _STEPS[resource.kind](account, known)
+    return assets.gone(account, resource) if known is None else _STEPS[resource.kind](account, known)
 
 
 def _looked_up(account: Account, resource: Resource) -> Resource | None:

@@ -78,6 +78,7 @@ DESCRIPTION = ProviderDescription(
     },
     requires="automl-bench[azure]",
     settle_seconds=3.0,
+    deletion_seconds=5400.0,  # two default probe delays, should an endpoint not go before its deployment
     split_policy=(
         "Trains on the training half and selects on the validation half, which is given as validation data, so that "
         "the service never splits by itself. Below 5 shots there is no validation half, and the training half is both."

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from automl_bench.contract import Deletion, Resource
-from automl_bench.errors import ResourceConflict, ResourceMissing, ServiceUnavailable
-from automl_bench_azure.assets import created_at
-from automl_bench_azure.naming import DEPLOYMENT, DEPLOYMENT_ID, ENDPOINT, TAG, long_name, short_id
+from automl_bench.contract import Deletion, Owner, Resource
+from automl_bench.errors import ProviderError, ResourceConflict, ResourceMissing, ServiceUnavailable
+from automl_bench_azure.assets import FAILED, created_at, gone
+from automl_bench_azure.failures import one_line
+from automl_bench_azure.naming import DEPLOYMENT, DEPLOYMENT_ID, ENDPOINT, long_name, owner_in, short_id, tags_of
 from automl_bench_azure.options import Options
 from automl_bench_azure.prices import serving_usd
 
 if TYPE_CHECKING:
     from automl_bench_azure.account import Account
+
+BEING_MADE = frozenset({"Creating", "Updating", "Scaling"})
+LOG_LINES = 10
 
 REQUEST_TIMEOUT = "PT60S"
 """Longest that the endpoint works on one prediction; the service allows 180 s."""
@@ -35,7 +40,7 @@ def state_of(found: Mapping[str, Any]) -> str:
 
 
 def find_endpoint(account: Account, name: str) -> Resource | None:
-    """Return a trial's endpoint.
+    """Return an endpoint.
 
     Raises:
         ServiceUnavailable: If it is just being deleted.
@@ -46,15 +51,30 @@ def find_endpoint(account: Account, name: str) -> Resource | None:
     return None if found is None else endpoint_resource(account, name, found)
 
 
-def create_endpoint(account: Account, name: str) -> Resource:
+def is_usable(account: Account, name: str) -> bool | None:
+    """Return whether an endpoint of that name is there or being made; None if there is none.
+
+    One that could not be made is deleted. Its name may be refused for a while then.
+    """
+    found = account.arm.look(path_of(account, name))
+    if found is None:
+        return None
+    if state_of(found) in FAILED:
+        with suppress(ResourceConflict):
+            account.arm.delete(path_of(account, name))
+    return state_of(found) not in {*FAILED, "Deleting"}
+
+
+def create_endpoint(account: Account, name: str, owner: Owner | None) -> Resource:
     """Begin the creation of an endpoint that asks for a key."""
-    found = account.arm.put(path_of(account, name), _endpoint_body(account, name, {}))
+    found = account.arm.put(path_of(account, name), _endpoint_body(account, tags_of(name, owner), {}))
     return endpoint_resource(account, name, found)
 
 
 def send_all_traffic(account: Account, name: str) -> None:
     """Begin to send every request to the deployment; a new one gets none. PATCH cannot change the traffic."""
-    account.arm.put(path_of(account, name), _endpoint_body(account, name, {DEPLOYMENT_ID: 100}))
+    tags = account.arm.get(path_of(account, name)).get("tags") or {}
+    account.arm.put(path_of(account, name), _endpoint_body(account, tags, {DEPLOYMENT_ID: 100}))
 
 
 def traffic_of(found: Mapping[str, Any]) -> int:
@@ -62,10 +82,10 @@ def traffic_of(found: Mapping[str, Any]) -> int:
     return int((found.get("properties", {}).get("traffic") or {}).get(DEPLOYMENT_ID, 0))
 
 
-def _endpoint_body(account: Account, name: str, traffic: Mapping[str, int]) -> dict[str, Any]:
+def _endpoint_body(account: Account, tags: Mapping[str, str], traffic: Mapping[str, int]) -> dict[str, Any]:
     return {
         "location": account.location,
-        "tags": {TAG: name},
+        "tags": dict(tags),
         "identity": {"type": "SystemAssigned"},
         "properties": {"authMode": "Key", "traffic": dict(traffic)},
     }
@@ -82,23 +102,27 @@ def _without_traffic(found: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def find_deployment(account: Account, name: str) -> Resource | None:
-    """Return a trial's deployment.
+    """Return a trial's deployment. One that failed is deleted: it costs as long as it is there.
 
     Raises:
-        ServiceUnavailable: If it is just being deleted.
+        ServiceUnavailable: While it is being deleted.
     """
     found = account.arm.look(deployment_path(account, name))
+    if found is not None and state_of(found) in FAILED:
+        with suppress(ResourceConflict):
+            account.arm.delete(deployment_path(account, name))
+        raise ServiceUnavailable(f"The deployment {name}, which failed, is being deleted.")
     if found is not None and state_of(found) == "Deleting":
         raise ServiceUnavailable(f"The deployment {name} is still being deleted.")
     return None if found is None else deployment_resource(account, name, found)
 
 
-def create_deployment(account: Account, name: str, options: Options, *, model_id: str) -> Resource:
+def create_deployment(account: Account, name: str, options: Options, *, model_id: str, owner: Owner | None) -> Resource:
     """Begin the deployment of a model. Its machines are billed from now on, whether asked or not."""
     delay = f"PT{options.probe_delay_seconds}S"
     body = {
         "location": account.location,
-        "tags": {TAG: name},
+        "tags": tags_of(name, owner),
         "sku": {"name": "Default", "capacity": options.instances},
         "properties": {
             "endpointComputeType": "Managed",
@@ -116,11 +140,11 @@ def listed(account: Account, prefix: str) -> list[Resource]:
     """Return our endpoints and deployments under a name prefix, an endpoint before its deployment."""
     found = []
     for item in account.arm.pages(account.path("onlineEndpoints")):
-        name = long_name(str(item.get("name", "")), ENDPOINT, account.workspace_path)
+        name = long_name(item, ENDPOINT, account.workspace_path)
         if not name:
             continue
         found.append(endpoint_resource(account, name, item))
-        its_deployment = long_name(str(item["name"]), DEPLOYMENT, account.workspace_path)
+        its_deployment = long_name(item, DEPLOYMENT, account.workspace_path)
         if its_deployment.startswith(prefix):
             deployment = account.arm.look(deployment_path(account, its_deployment))
             if deployment is not None:
@@ -129,14 +153,22 @@ def listed(account: Account, prefix: str) -> list[Resource]:
 
 
 def delete_deployment(account: Account, item: Resource) -> Deletion:
-    """Take the traffic from a deployment, then delete it: with traffic the service refuses."""
-    found = account.arm.look(item.resource_id)
-    if found is None:
-        return Deletion.ALREADY_GONE
+    """Take the traffic from a deployment, then delete it: with traffic the service refuses.
+
+    One that is still being made cannot be deleted before its probes have ended, up to half an hour later. Its endpoint
+    can, and takes it along; it is the trial's own and serves nothing else.
+    """
     endpoint_path = item.resource_id.rsplit("/deployments/", 1)[0]
+    endpoint = account.arm.look(endpoint_path)
+    found = None if endpoint is None else account.arm.look(item.resource_id)
+    if endpoint is None or found is None:
+        return gone(account, item)
     try:
+        if state_of(found) in BEING_MADE:
+            if state_of(endpoint) != "Deleting":
+                account.arm.delete(endpoint_path)
+            return Deletion.PENDING
         if state_of(found) != "Deleting":
-            endpoint = account.arm.get(endpoint_path)
             if traffic_of(endpoint):
                 account.arm.put(endpoint_path, _without_traffic(endpoint))
                 return Deletion.PENDING
@@ -150,7 +182,7 @@ def delete_endpoint(account: Account, item: Resource) -> Deletion:
     """Delete an endpoint; what is deployed there goes with it."""
     found = account.arm.look(item.resource_id)
     if found is None:
-        return Deletion.ALREADY_GONE
+        return gone(account, item)
     if state_of(found) != "Deleting":
         try:
             account.arm.delete(item.resource_id)
@@ -169,6 +201,8 @@ def endpoint_resource(account: Account, name: str, found: Mapping[str, Any]) -> 
         hourly_usd=0.0,
         delete_by_hand=f"az ml online-endpoint delete --yes --name {short} {account.where}",
         since=created_at(dict(found)),
+        owner=owner_in(found),
+        scope=account.scope,
     )
 
 
@@ -183,4 +217,17 @@ def deployment_resource(account: Account, name: str, found: Mapping[str, Any]) -
         hourly_usd=serving_usd(str(about.get("instanceType", "")), int(sku.get("capacity") or 1)),
         delete_by_hand=f"az ml online-endpoint delete --yes --name {short} {account.where}",
         since=created_at(dict(found)),
+        owner=owner_in(found),
+        scope=account.scope,
     )
+
+
+def why(account: Account, name: str) -> str:
+    """Return the last lines that a deployment's container printed, or "": nothing depends on it."""
+    try:
+        answer = account.arm.post(
+            f"{deployment_path(account, name)}/getLogs", {"containerType": "InferenceServer", "tail": LOG_LINES}
+        )
+    except ProviderError:
+        return ""
+    return one_line(str(answer.get("content") or ""))

@@ -28,6 +28,8 @@ _CREDENTIALS = "Check AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET, 
 _PERMISSIONS = "Grant what `automl-bench providers show azure --policy` prints."
 _QUOTA = "Ask for more quota of this VM size in the Azure portal (Azure ML, Quotas), or set a smaller size."
 _BILLING = "Look at the subscription's state and payment method in the Azure portal."
+_PROXY = "Something else than Azure answers there: check the addresses and the proxy."
+LONGEST_WORDS = 300
 _WORKSPACE = "Check AZURE_SUBSCRIPTION_ID, AZURE_RESOURCE_GROUP and AZUREML_WORKSPACE_NAME."
 
 _KINDS: Mapping[type[ProviderError], tuple[str, tuple[str, ...]]] = {
@@ -95,10 +97,7 @@ _KINDS: Mapping[type[ProviderError], tuple[str, tuple[str, ...]]] = {
             "Unauthorized",
         ),
     ),
-    ResourceMissing: (
-        "",
-        ("ResourceNotFound", "NotFound", "ParentResourceNotFound", "BlobNotFound", "UserError.NotFound"),
-    ),
+    ResourceMissing: ("", ("ResourceNotFound", "NotFound", "BlobNotFound", "UserError.NotFound")),
     ResourceConflict: (
         "",
         (
@@ -118,10 +117,19 @@ _BY_CODE: dict[str, tuple[type[ProviderError], str]] = {
     code: (kind, remedy) for kind, (remedy, codes) in _KINDS.items() for code in codes
 }
 _BY_CODE |= {
-    "ResourceGroupNotFound": (ResourceMissing, _WORKSPACE),
-    "SubscriptionNotFound": (ResourceMissing, _WORKSPACE),
-    "ContainerNotFound": (ResourceMissing, "Check the setting datastore, and that its container exists."),
+    # What lies in something that is not there may exist elsewhere, or be shown later: it is neither gone nor refused.
+    "ParentResourceNotFound": (ProviderError, _WORKSPACE),
+    "ResourceGroupNotFound": (ProviderError, _WORKSPACE),
+    "SubscriptionNotFound": (ProviderError, _WORKSPACE),
+    "ContainerNotFound": (RequestRefused, "Check the setting datastore, and that its container exists."),
 }
+
+_QUOTA_WORDS = re.compile(
+    r"not enough quota|quota (?:was |is )?(?:reached|exceeded)|out of quota|insufficient quota", re.I
+)
+"""How the service speaks of a quota under codes that say no more than "bad request"."""
+
+_PARENT = re.compile(r"Resource 'Microsoft\.MachineLearningServices/(?P<what>[^']+)' under resource group")
 
 _OAUTH_CODES = re.compile(
     r"\b(AADSTS\d{4,8}|invalid_client|invalid_request|invalid_grant|unauthorized_client|invalid_scope)\b"
@@ -184,11 +192,22 @@ def from_arm_answer(status: int, headers: Mapping[str, str], body: bytes, resour
     """
     error = (json_object(body) or {}).get("error")
     about: Mapping[str, Any] = error if isinstance(error, dict) else {}
-    codes = list(_codes(about))
+    layers = list(_layers(about))
+    codes = [str(layer["code"]) for layer in layers if isinstance(layer.get("code"), str)]
     code = next((each for each in codes if each in _BY_CODE), codes[0] if codes else "")
+    # The outer words are often "The request is invalid."; the reason stands further in.
+    said = [str(layer["message"]).strip() for layer in layers if isinstance(layer.get("message"), str)]
+    words = " ".join(dict.fromkeys(filter(None, said)))
+    if code not in _BY_CODE and 400 <= status < 500 and _QUOTA_WORDS.search(words):
+        code = "QuotaExceeded"
+    if status == 404 and not about:
+        return ServiceUnavailable("A 404 came that is not Azure's own.", remedy=_PROXY, resource=resource)
+    parent = _PARENT.search(words)
+    if status == 404 and parent is not None and not resource.lower().endswith(parent["what"].lower()):
+        code = "ParentResourceNotFound"
     return failure_for(
         code,
-        str(about.get("message") or ""),
+        words,
         status=status,
         request_id=headers.get("x-ms-request-id", ""),
         resource=resource,
@@ -196,15 +215,14 @@ def from_arm_answer(status: int, headers: Mapping[str, str], body: bytes, resour
     )
 
 
-def _codes(error: Mapping[str, Any]) -> Iterator[str]:
-    """Yield an error's codes, the outermost first."""
-    if isinstance(error.get("code"), str):
-        yield error["code"]
+def _layers(error: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """Yield an error and what it holds of others, the outermost first."""
+    yield error
     inner = error.get("innererror") or error.get("innerError")
     details = error.get("details")
     for each in [inner, *(details if isinstance(details, list) else [])]:
         if isinstance(each, dict):
-            yield from _codes(each)
+            yield from _layers(each)
 
 
 def from_blob_answer(status: int | None, headers: Mapping[str, str], body: bytes, resource: str = "") -> ProviderError:
@@ -322,6 +340,11 @@ def _kind_of(error: Any) -> str:
     """Name the innermost cause of a broken connection by its class: its text holds the whole address."""
     inner = getattr(error, "inner_exception", None) or error
     return type(inner).__name__
+
+
+def one_line(text: str) -> str:
+    """Return the service's words on one line, without the last full stop, and not too long; a log's end counts more."""
+    return " ".join(text.split())[-LONGEST_WORDS:].rstrip(".")
 
 
 def json_object(body: bytes) -> dict[str, Any] | None:

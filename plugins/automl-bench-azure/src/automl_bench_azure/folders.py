@@ -79,4 +79,5 @@ def _resource(account: Account, name: str, since: str) -> Resource:
             f"az storage blob delete-batch --account-name {host} --source {storage.container} --pattern '{folder}*'"
         ),
         since=since,
+        scope=account.scope,
     )

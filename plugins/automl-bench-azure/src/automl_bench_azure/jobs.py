@@ -1,4 +1,4 @@
-"""The AutoML job: begun, looked at, called off. What it found stands in the workspace's MLflow server."""
+"""The AutoML job: begun, looked at, cancelled. What it found stands in the workspace's MLflow server."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from automl_bench.contract import Deletion, Resource
-from automl_bench.errors import ResourceConflict, ResourceMissing, ServiceUnavailable
-from automl_bench_azure.assets import created_at
-from automl_bench_azure.naming import JOB, TAG
+from automl_bench.contract import Deletion, Owner, Resource
+from automl_bench.errors import ProviderError, ResourceConflict, ResourceMissing, ServiceUnavailable
+from automl_bench_azure.assets import created_at, gone
+from automl_bench_azure.failures import one_line
+from automl_bench_azure.naming import JOB, TAG, is_of_kind, owner_in, tags_of
 from automl_bench_azure.options import Options
 from automl_bench_azure.prices import vm_hour_usd
 from automl_bench_azure.tables import LABEL_COLUMN
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 
 EXPERIMENT = "automl-bench"
 ENDED = frozenset({"Completed", "Failed", "Canceled", "NotResponding"})
+CANCELLING = "CancelRequested"
+UNUSABLE = ENDED - {"Completed"} | {CANCELLING}
+"""States of a job that will leave no model. It stays until teardown, so that its log can be read."""
 BEST_CHILD = "automl_best_child_run_id"
 
 
@@ -41,12 +45,27 @@ def path_of(account: Account, name: str) -> str:
 
 
 def find(account: Account, name: str) -> Resource | None:
-    """Return a trial's job."""
+    """Return a job."""
     found = account.arm.look(path_of(account, name))
     return None if found is None else resource(account, name, found)
 
 
-def create(account: Account, name: str, options: Options, *, compute_id: str, train: str, validation: str) -> Resource:
+def is_usable(account: Account, name: str) -> bool | None:
+    """Return whether a job of that name trains or has trained; None if there is none."""
+    found = account.arm.look(path_of(account, name))
+    return None if found is None else status_of(found) not in UNUSABLE
+
+
+def create(
+    account: Account,
+    name: str,
+    options: Options,
+    *,
+    compute_id: str,
+    train: str,
+    validation: str,
+    owner: Owner | None,
+) -> Resource:
     """Begin the training. Our validation half goes along, so that the service does not split by itself."""
     details: dict[str, Any] = {
         "taskType": "ImageClassification",
@@ -68,7 +87,7 @@ def create(account: Account, name: str, options: Options, *, compute_id: str, tr
             "displayName": name,
             "experimentName": EXPERIMENT,
             "computeId": compute_id,
-            "tags": {TAG: name},
+            "tags": tags_of(name, owner),
             "properties": {"vm-size": options.compute_size},
             "taskDetails": details,
         }
@@ -103,18 +122,18 @@ def listed(account: Account, prefix: str) -> list[Resource]:
     return [
         resource(account, str(item["name"]), item)
         for item in account.arm.pages(account.path("jobs"), jobType="AutoML", tag=TAG, listViewType="All")
-        if str(item.get("name", "")).startswith(prefix) and str(item["name"]).endswith(f"-{JOB}")
+        if str(item.get("name", "")).startswith(prefix) and is_of_kind(str(item["name"]), JOB)
     ]
 
 
 def delete(account: Account, item: Resource) -> Deletion:
-    """Call a job off if it runs, and delete it once it has ended."""
+    """Cancel a job if it runs, and delete it once it has ended."""
     found = account.arm.look(item.resource_id)
     if found is None:
-        return Deletion.ALREADY_GONE
+        return gone(account, item)
     try:
         if status_of(found) not in ENDED:
-            if status_of(found) != "CancelRequested":
+            if status_of(found) != CANCELLING:
                 account.arm.post(f"{item.resource_id}/cancel")
             return Deletion.PENDING
         account.arm.delete(item.resource_id)
@@ -134,4 +153,23 @@ def resource(account: Account, name: str, found: Mapping[str, Any]) -> Resource:
         hourly_usd=0.0 if status_of(found) in ENDED else vm_hour_usd(size),
         delete_by_hand=f"az ml job cancel --name {name} {account.where}",
         since=created_at(dict(found)),
+        owner=owner_in(found),
+        scope=account.scope,
     )
+
+
+def why(account: Account, name: str) -> str:
+    """Return why a job failed in the service's words: its error, else the last lines of its log, else "".
+
+    They are asked for as long as the job is there: teardown deletes it. Nothing depends on it, so a failure to get it
+    is none.
+    """
+    try:
+        details = account.arm.ask("GET", f"{account.history_url}/runs/{name}/details", {})
+        error = (details.get("error") or {}).get("error") or {}
+        said = str(error.get("message") or "")
+        logs = details.get("logFiles") or {}
+        own = next((each for each in sorted(logs) if each.endswith("std_log.txt")), next(iter(sorted(logs)), ""))
+        return one_line(said or (account.arm.last_lines(str(logs[own])) if own else ""))
+    except ProviderError:
+        return ""

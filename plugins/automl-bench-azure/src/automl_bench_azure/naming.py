@@ -1,24 +1,28 @@
 """Names of everything that is made at Azure, so that each is found again from its name alone.
 
-    automl-bench-<trial>-folder           blobs under automl-bench/trials/<that name>/ in the datastore's container
-    automl-bench-<trial>-train-data       data asset of that name, version 1
-    automl-bench-<trial>-validation-data  data asset of that name, version 1
-    automl-bench-<trial>-compute          compute cluster amlb-<trial>-x<workspace>
-    automl-bench-<trial>-job              job of that name
-    automl-bench-<trial>-model            model of that name, version 1
-    automl-bench-<trial>-endpoint         online endpoint amlb-<trial>-x<workspace>
-    automl-bench-<trial>-deployment       its deployment "main"
+    <stem>-folder           blobs under automl-bench/trials/<that name>/ in the datastore's container
+    <stem>-train-data       data asset of that name, version 1
+    <stem>-validation-data  data asset of that name, version 1
+    <stem>-compute          compute cluster amlb-<trial>-x<digest>
+    <stem>-job              job of that name; -2, -3 … after one that failed, as Azure reserves the names of jobs
+    <stem>-model            model of that name, version 1
+    <stem>-endpoint         online endpoint amlb-<trial>-x<digest>; -2, -3 … likewise, as amlb-<trial>-x<digest>-r2
+    <stem>-deployment       its deployment "main"
 
+where the stem is automl-bench-<workspace>-<trial>, or automl-bench-<trial> in names made before workspaces had ids.
 Clusters and endpoints have short names only (24 and 32 characters), and must be alone with them in a whole Azure
-region: hence the short form, which ends in a digest of the workspace. Two workspaces can run the same trial.
+region: hence the short form, which ends in a digest of Azure's workspace and ours. What has tags carries the whole name
+and whose it is as tags.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Mapping
+from typing import Any
 
-from automl_bench.contract import NAME_PREFIX
+from automl_bench.contract import NAME_PREFIX, Owner, owner_from_tags, owner_tags, parse_name, resource_name
 from automl_bench.errors import RequestRefused
 
 FOLDER = "folder"
@@ -46,35 +50,77 @@ IMAGES = f"{ROOT}images/"
 ENDINGS = {"image/png": "png", "image/jpeg": "jpg", "image/bmp": "bmp", "image/tiff": "tiff"}
 """File name endings of the types that the service documents."""
 
-_NAME = re.compile(rf"{re.escape(NAME_PREFIX)}-([0-9a-f]{{12}})-")
-_SHORT = re.compile(r"amlb-([0-9a-f]{12})-x([0-9a-f]{5})")
+MOST_ATTEMPTS = 5
+"""Names that one kind of a trial may take, one after the other."""
+
+_NUMBERED = re.compile(rf"(?P<kind>[a-z-]+?)(?:-(?P<number>[2-{MOST_ATTEMPTS}]))?")
 
 
-def workspace_digest(workspace_path: str) -> str:
-    """Return five hex digits that tell workspaces apart. Azure's paths know no upper and lower case."""
-    return hashlib.sha256(workspace_path.lower().encode()).hexdigest()[:5]
+def _digest(workspace_path: str, ours: str | None) -> str:
+    """Return five hex digits that tell workspaces apart, Azure's and ours. Azure's paths know no letter case."""
+    told = workspace_path.lower() if ours is None else f"{workspace_path.lower()}#{ours}"
+    return hashlib.sha256(told.encode()).hexdigest()[:5]
 
 
 def short_id(name: str, workspace_path: str) -> str:
-    """Return the short form of a cluster's or endpoint's name: 24 characters, a letter first."""
-    found = _NAME.match(name)
-    if found is None:
+    """Return the short form of a cluster's or endpoint's name: 24 characters or 27, a letter first."""
+    parts = parse_name(name)
+    if parts is None:
         raise RequestRefused(f"{name!r} is not the name of a resource of automl-bench.")
-    return f"amlb-{found.group(1)}-x{workspace_digest(workspace_path)}"
+    number = number_of(name)
+    attempt = f"-r{number}" if number > 1 else ""
+    return f"amlb-{parts.trial_id}-x{_digest(workspace_path, parts.workspace)}{attempt}"
 
 
-def long_name(short: str, kind: str, workspace_path: str) -> str:
-    """Return the name that a short form stands for, or "" if it is not one of this workspace's."""
-    found = _SHORT.fullmatch(short)
-    if found is None or found.group(2) != workspace_digest(workspace_path):
-        return ""
-    return f"{NAME_PREFIX}-{found.group(1)}-{kind}"
+def long_name(item: Mapping[str, Any], kind: str, workspace_path: str) -> str:
+    """Return the name of a listed cluster or endpoint as its tag says, or "" if it is none of ours."""
+    name = sibling(str((item.get("tags") or {}).get(TAG, "")), kind)
+    is_ours = parse_name(name) is not None and short_id(name, workspace_path) == item.get("name")
+    return name if is_ours else ""
+
+
+def is_of_kind(name: str, kind: str) -> bool:
+    """Return whether a name is one that we give to a resource of a kind."""
+    parts = parse_name(name)
+    found = None if parts is None else _NUMBERED.fullmatch(parts.kind)
+    return found is not None and found["kind"] == kind
+
+
+def number_of(name: str) -> int:
+    """Return which attempt a name is of: 1, or the number at its end."""
+    parts = parse_name(name)
+    found = None if parts is None else _NUMBERED.fullmatch(parts.kind)
+    return int((found and found["number"]) or 1)
+
+
+def attempts(name: str) -> list[str]:
+    """Return the names that a resource may take, one after the other, as Azure reserves names that were used."""
+    return [name, *(f"{name}-{number}" for number in range(2, MOST_ATTEMPTS + 1))]
 
 
 def sibling(name: str, kind: str) -> str:
-    """Return the name of another resource of the same trial; a foreign name gets a suffix."""
-    found = _NAME.match(name)
-    return f"{found.group(0)}{kind}" if found else f"{name}-{kind}"
+    """Return the name of another resource of the same trial and attempt; a foreign name gets a suffix."""
+    parts, number = parse_name(name), number_of(name)
+    if parts is None:
+        return f"{name}-{kind}"
+    own = resource_name(parts.workspace, parts.trial_id, kind)
+    return f"{own}-{number}" if number > 1 else own
+
+
+def first_of(name: str, kind: str) -> str:
+    """Return the name of another resource of the same trial, whatever the attempt: clusters have no second one."""
+    parts = parse_name(name)
+    return sibling(name, kind) if parts is None else resource_name(parts.workspace, parts.trial_id, kind)
+
+
+def tags_of(name: str, owner: Owner | None) -> dict[str, str]:
+    """Return the tags of a resource."""
+    return {TAG: name, **({} if owner is None else owner_tags(owner))}
+
+
+def owner_in(found: Mapping[str, Any]) -> Owner | None:
+    """Return whose something is as its tags say; assets and jobs have theirs among the properties."""
+    return owner_from_tags(found.get("tags") or found.get("properties", {}).get("tags") or {})
 
 
 def trial_folder(name: str) -> str:

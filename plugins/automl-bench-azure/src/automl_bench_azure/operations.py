@@ -8,17 +8,18 @@ created there goes through the ledger like everything else.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from automl_bench.contract import Json, Operation, OperationState, Stage, TrialContext
-from automl_bench.errors import ResourceMissing
+from automl_bench.errors import RequestRefused, ResourceConflict, ResourceMissing
 from automl_bench_azure import assets, computes, endpoints, jobs
-from automl_bench_azure.naming import DEPLOYMENT, JOB, MODEL, sibling
+from automl_bench_azure.naming import DEPLOYMENT, JOB, MODEL, attempts, sibling
 from automl_bench_azure.options import Options
 from automl_bench_azure.prices import serving_usd, vm_hour_usd
 
 if TYPE_CHECKING:
+    from automl_bench.contract import Resource
     from automl_bench_azure.account import Account
 
 CLUSTER = "cluster"
@@ -86,20 +87,58 @@ def _look_at_cluster(account: Account, context: TrialContext, name: str, known: 
         return _running(known, f"cluster: {state}")
     options = Options.of(context.variant)
     uploaded = context.results[Stage.UPLOAD]
-    job = context.resources.ensure(
-        JOB,
-        find=lambda own: jobs.find(account, own),
-        create=lambda own: jobs.create(
-            account,
-            own,
-            options,
-            compute_id=computes.path_of(account, own),
-            train=str(uploaded["train_folder"]),
-            validation=str(uploaded["validation_folder"]),
-        ),
-        hourly_usd=vm_hour_usd(options.compute_size),
-    )
+
+    def ensure(name: str) -> Resource:
+        return context.resources.ensure(
+            JOB,
+            name=name,
+            find=lambda own: jobs.find(account, own),
+            create=lambda own: jobs.create(
+                account,
+                own,
+                options,
+                compute_id=computes.path_of(account, own),
+                train=str(uploaded["train_folder"]),
+                validation=str(uploaded["validation_folder"]),
+                owner=context.owner,
+            ),
+            hourly_usd=vm_hour_usd(options.compute_size),
+        )
+
+    job = ensure_one(attempts(context.name_for(JOB)), lambda own: jobs.is_usable(account, own), ensure)
     return begun(TRAINING, job.name)
+
+
+def ensure_one(
+    names: Sequence[str], is_usable: Callable[[str], bool | None], ensure: Callable[[str], Resource]
+) -> Resource:
+    """Find the usable resource among the names that it may have, or create it under the next free one.
+
+    Azure reserves names: that of a failed or deleted job is never free again, that of an endpoint not for a while. All
+    names are looked at before one is created, so that nothing is made twice.
+
+    Args:
+        names: Names in the order in which they are used.
+        is_usable: Looks a name up: whether what is there can be used, or None if nothing is.
+        ensure: Finds or creates under a name.
+
+    Raises:
+        RequestRefused: If every name is used up.
+    """
+    known = {name: is_usable(name) for name in names}
+    usable = next((name for name in names if known[name]), None)
+    if usable is not None:
+        return ensure(usable)
+    last_used = max((index for index, name in enumerate(names) if known[name] is False), default=-1)
+    for name in names[last_used + 1 :]:
+        try:
+            return ensure(name)
+        except (ResourceConflict, ResourceMissing):
+            continue  # the name is still reserved
+    raise RequestRefused(
+        f"Azure refuses {names[0]} and the {len(names) - 1} names after it: they are in use or reserved.",
+        remedy="Tear the trial down, and run it again later.",
+    )
 
 
 def _look_at_job(account: Account, context: TrialContext, name: str, known: Mapping[str, Any]) -> Operation:
@@ -112,14 +151,15 @@ def _look_at_job(account: Account, context: TrialContext, name: str, known: Mapp
     )
     if status != "Completed":
         by_hand = f"az ml job show --name {name} {account.where}"
-        return _failed(known, f"the job ended as {status}; `{by_hand}` and the studio's log tell why")
+        why = jobs.why(account, name) or f"until teardown, `{by_hand}` and the studio's log tell why"
+        return _failed(known, f"the job ended as {status}: {why}")
     run = jobs.look_up_run(account, name)
     if not run.best_child:
         return _failed(known, f"the job {name} has ended without a best model", work_seconds=run.seconds)
     model = context.resources.ensure(
         MODEL,
         find=lambda own: assets.find(account, MODEL, own),
-        create=lambda own: assets.create_model(account, own, job=run.best_child),
+        create=lambda own: assets.create_model(account, own, job=run.best_child, owner=context.owner),
         hourly_usd=0.0,
     )
     return _look_at_model(
@@ -154,9 +194,10 @@ def _look_at_endpoint(account: Account, context: TrialContext, name: str, known:
     options = Options.of(context.variant)
     deployment = context.resources.ensure(
         DEPLOYMENT,
+        name=sibling(name, DEPLOYMENT),
         find=lambda own: endpoints.find_deployment(account, own),
         create=lambda own: endpoints.create_deployment(
-            account, own, options, model_id=str(context.results[Stage.TRAIN]["model_id"])
+            account, own, options, model_id=str(context.results[Stage.TRAIN]["model_id"]), owner=context.owner
         ),
         hourly_usd=serving_usd(options.instance_type, options.instances),
     )
@@ -168,7 +209,8 @@ def _look_at_deployment(account: Account, _context: TrialContext, name: str, kno
     if state in FAILED:
         short = endpoints.path_of(account, name).rsplit("/", 1)[-1]
         logs = f"az ml online-deployment get-logs --name main --endpoint-name {short} {account.where}"
-        return _failed(known, f"the deployment ended as {state}; `{logs}` tells why")
+        why = endpoints.why(account, name) or f"until teardown, `{logs}` tells why"
+        return _failed(known, f"the deployment ended as {state}: {why}")
     if state != "Succeeded":
         return _running(known, f"deployment: {state}")
     endpoint = str(known["endpoint"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from automl_bench.contract import (
     AccessReport,
@@ -22,7 +22,7 @@ from automl_bench.contract import (
 )
 from automl_bench.hookspecs import hookimpl
 from automl_bench_azure.description import DESCRIPTION
-from automl_bench_azure.naming import COMPUTE, ENDPOINT, FOLDER, TRAIN_DATA, VALIDATION_DATA
+from automl_bench_azure.naming import COMPUTE, ENDPOINT, FOLDER, TRAIN_DATA, VALIDATION_DATA, attempts
 from automl_bench_azure.options import Options
 
 
@@ -69,7 +69,7 @@ def upload(context: TrialContext, training_set: TrainingSet) -> Operation:
             kind,
             find=lambda name, kind=kind: assets.find(account, kind, name),  # type: ignore[misc]
             create=lambda name, kind=kind, half=half: assets.create_data(  # type: ignore[misc]
-                account, kind, name, folder=shipment.folders[half]
+                account, kind, name, folder=shipment.folders[half], owner=context.owner
             ),
             hourly_usd=0.0,
         )
@@ -95,7 +95,7 @@ def train(context: TrialContext) -> Operation:
     cluster = context.resources.ensure(
         COMPUTE,
         find=lambda name: computes.find(account, name),
-        create=lambda name: computes.create(account, name, options),
+        create=lambda name: computes.create(account, name, options, context.owner),
         hourly_usd=0.0,
     )
     return operations.begun(operations.CLUSTER, cluster.name)
@@ -109,12 +109,18 @@ def deploy(context: TrialContext) -> Operation:
 
     account = account_of(context)
     Options.of(context.variant)
-    endpoint = context.resources.ensure(
-        ENDPOINT,
-        find=lambda name: endpoints.find_endpoint(account, name),
-        create=lambda name: endpoints.create_endpoint(account, name),
-        hourly_usd=0.0,
-    )
+
+    def ensure(name: str) -> Resource:
+        return context.resources.ensure(
+            ENDPOINT,
+            name=name,
+            find=lambda own: endpoints.find_endpoint(account, own),
+            create=lambda own: endpoints.create_endpoint(account, own, context.owner),
+            hourly_usd=0.0,
+        )
+
+    names = attempts(context.name_for(ENDPOINT))
+    endpoint = operations.ensure_one(names, lambda own: endpoints.is_usable(account, own), ensure)
     return operations.begun(operations.PUBLICATION, endpoint.name)
 
 
@@ -145,6 +151,14 @@ def export_manifest(context: ProviderContext, dataset: str, entries: Sequence[Ma
     from automl_bench_azure.tables import describe
 
     return describe(datastore_uri(workspace_path_of(context), context.settings["datastore"]), dataset, entries)
+
+
+@hookimpl
+def resource_scope(context: ProviderContext) -> Mapping[str, str]:
+    """Return subscription, resource group, workspace and host of the service. No request."""
+    from automl_bench_azure.account import account_of
+
+    return account_of(context).scope
 
 
 @hookimpl

@@ -41,6 +41,9 @@ _ACTIONS = [
     f"{_WORKSPACES}/onlineEndpoints/deployments/read",
     f"{_WORKSPACES}/onlineEndpoints/deployments/write",
     f"{_WORKSPACES}/onlineEndpoints/deployments/delete",
+    f"{_WORKSPACES}/onlineEndpoints/deployments/getLogs/action",
+    "Microsoft.MachineLearningServices/locations/usages/read",
+    "Microsoft.MachineLearningServices/locations/vmSizes/read",
     f"{_BLOBS}/read",
 ]
 

@@ -83,6 +83,12 @@ class Account:
                 _namespaces[key] = str(answer["name"])
             return _namespaces[key]
 
+    @property
+    def scope(self) -> dict[str, str]:
+        """Where everything of this account lies, in the words of the settings."""
+        options = self.options
+        return {"namespace": self.namespace, "hub_url": options.hub_url, "endpoints_api": options.endpoints_api}
+
     def repository(self, name: str) -> str:
         """Return the full name of a repository in the namespace."""
         return f"{self.namespace}/{name}"

@@ -7,24 +7,27 @@ itself if this machine never comes back.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from automl_bench.contract import NAME_PREFIX, Deletion, Resource
+from automl_bench.contract import NAME_PREFIX, Deletion, Owner, Resource
 from automl_bench.errors import (
     ProviderError,
     RateLimited,
     RequestRefused,
     ResourceConflict,
     ResourceMissing,
+    ServiceUnavailable,
     TransientProviderError,
     Unauthenticated,
 )
-from automl_bench_huggingface.failures import one_line, unreadable
-from automl_bench_huggingface.naming import ENDPOINT, is_ours
+from automl_bench_huggingface.failures import NotItsOwn, one_line, unreadable
+from automl_bench_huggingface.naming import ENDPOINT, is_ours, owner_in, tags_of
 from automl_bench_huggingface.options import is_this_machine
 from automl_bench_huggingface.prices import endpoint_hour_usd
 from automl_bench_huggingface.recipes import Recipe
+from automl_bench_huggingface.repositories import gone
 
 if TYPE_CHECKING:
     from huggingface_hub import InferenceEndpoint
@@ -36,14 +39,14 @@ HEALTH_ROUTE = "/health"
 """Where the service's own containers tell whether they serve."""
 
 DEAD = frozenset({"failed", "updateFailed"})
-SECONDS_TO_WAKE = 600
-"""How long the service may hold the request that wakes an adopted endpoint."""
+HEALTH_SECONDS = 10.0
+"""How long an endpoint's health is waited for."""
 
 HOSTS = (".huggingface.cloud", ".huggingface.tech", ".huggingface.co", ".hf.space")
 """Ends of the host names that may see the token."""
 
 
-def _resource(endpoint: InferenceEndpoint) -> Resource:
+def _resource(account: Account, endpoint: InferenceEndpoint) -> Resource:
     return Resource(
         kind=ENDPOINT,
         name=endpoint.name,
@@ -52,6 +55,8 @@ def _resource(endpoint: InferenceEndpoint) -> Resource:
         details={"namespace": endpoint.namespace},
         delete_by_hand=f"hf endpoints delete {endpoint.name} --namespace {endpoint.namespace}",
         since=endpoint.created_at.isoformat(),
+        owner=owner_in(str(tag) for tag in endpoint.raw.get("tags") or ()),
+        scope=account.scope,
     )
 
 
@@ -75,10 +80,11 @@ def look(account: Account, name: str) -> InferenceEndpoint:
 
 
 def find(account: Account, name: str, revision: str) -> Resource | None:
-    """Look an endpoint up by its name; a paused one is set going again.
+    """Look an endpoint up by its name; a paused one is set going again, one that failed is deleted.
 
     Raises:
         ResourceConflict: If it serves another commit: what would be measured is not what was trained.
+        ServiceUnavailable: While one that failed is being deleted.
     """
     try:
         endpoint = look(account, name)
@@ -89,13 +95,22 @@ def find(account: Account, name: str, revision: str) -> Resource | None:
             f"The endpoint {name} serves the commit {endpoint.revision}, not {revision}.",
             remedy=f"Delete it: hf endpoints delete {name} --namespace {account.namespace}",
         )
+    if endpoint.status in DEAD:
+        with suppress(ResourceConflict, ResourceMissing), account.asking(f"delete the endpoint {name}") as api:
+            api.delete_inference_endpoint(name, namespace=account.namespace)
+        raise ServiceUnavailable(f"The endpoint {name}, which failed, is being deleted.")
     if endpoint.status == "paused":
-        with account.asking(f"resume the endpoint {name}") as api:
-            api.resume_inference_endpoint(name, namespace=account.namespace)
-    return _resource(endpoint)
+        resume(account, name)
+    return _resource(account, endpoint)
 
 
-def create(account: Account, name: str, *, model: str, revision: str, recipe: Recipe) -> Resource:
+def resume(account: Account, name: str) -> None:
+    """Set a paused endpoint going again. From here on it is billed."""
+    with account.asking(f"resume the endpoint {name}") as api:
+        api.resume_inference_endpoint(name, namespace=account.namespace)
+
+
+def create(account: Account, name: str, *, model: str, revision: str, recipe: Recipe, owner: Owner | None) -> Resource:
     """Create an endpoint that serves one commit of a model. From here on it is billed."""
     fuse = recipe.scale_to_zero_minutes
     with account.asking(f"create the endpoint {name}") as api:
@@ -114,10 +129,10 @@ def create(account: Account, name: str, *, model: str, revision: str, recipe: Re
             max_replica=1,
             scale_to_zero_timeout=fuse or None,
             type="authenticated",
-            tags=[NAME_PREFIX],
+            tags=[NAME_PREFIX, *tags_of(owner)],
             namespace=account.namespace,
         )
-    return _resource(endpoint)
+    return _resource(account, endpoint)
 
 
 def listed(account: Account, prefix: str) -> list[Resource]:
@@ -125,7 +140,7 @@ def listed(account: Account, prefix: str) -> list[Resource]:
     with account.asking(f"list the endpoints of {account.namespace}") as api:
         found = list(api.list_inference_endpoints(namespace=account.namespace))
     ours = [each for each in found if is_ours(each.name, ENDPOINT) and each.name.startswith(prefix)]
-    return [_resource(each) for each in sorted(ours, key=lambda each: each.created_at)]
+    return [_resource(account, each) for each in sorted(ours, key=lambda each: each.created_at)]
 
 
 def delete(account: Account, resource: Resource) -> Deletion:
@@ -134,7 +149,7 @@ def delete(account: Account, resource: Resource) -> Deletion:
         with account.asking(f"delete the endpoint {resource.name}") as api:
             api.delete_inference_endpoint(resource.name, namespace=account.namespace)
     except ResourceMissing:
-        return Deletion.ALREADY_GONE
+        return gone(resource)
     except ResourceConflict:
         return Deletion.PENDING  # it is busy, with being deleted or with something that ends
     except (RateLimited, TransientProviderError, Unauthenticated):
@@ -160,20 +175,15 @@ def _pause_after(account: Account, name: str, refusal: ProviderError) -> None:
 
 def serves(account: Account, url: str, health_route: str) -> bool:
     """Ask an endpoint whether it answers; one that sleeps begins to wake by being asked."""
-    return _health(account, url, health_route, {}) == 200
+    return _health(account, url, health_route) == 200
 
 
-def wake(account: Account, url: str) -> None:
-    """Let an adopted endpoint that sleeps wake up, in one request that the service holds until it has.
-
-    Raises:
-        TransientProviderError: If it still sleeps.
-    """
-    if _health(account, url, HEALTH_ROUTE, {"X-Scale-Up-Timeout": str(SECONDS_TO_WAKE)}) == 503:
-        raise TransientProviderError(f"The endpoint at {urlsplit(url).hostname} is not awake yet.")
+def is_awake(account: Account, url: str) -> bool:
+    """Ask an endpoint made by hand whether it is awake; one that sleeps begins to wake by being asked."""
+    return _health(account, url, HEALTH_ROUTE) != 503
 
 
-def _health(account: Account, url: str, route: str, headers: dict[str, str]) -> int:
+def _health(account: Account, url: str, route: str) -> int:
     """Return the status of an endpoint's health route; 503 also while nothing answers, 0 for no such route."""
     what = f"tell whether the endpoint at {urlsplit(url).hostname} serves"
     address = f"{url.rstrip('/')}/{route.lstrip('/')}"
@@ -181,13 +191,12 @@ def _health(account: Account, url: str, route: str, headers: dict[str, str]) -> 
         with account.asking(what) as api:
             from huggingface_hub import get_session
 
-            sent = {**bearer(account, url, str(api.token)), **headers}
-            waiting = SECONDS_TO_WAKE + 30.0 if headers else 10.0
-            return int(get_session().get(address, headers=sent, timeout=waiting).status_code)
+            sent = bearer(account, url, str(api.token))
+            return int(get_session().get(address, headers=sent, timeout=HEALTH_SECONDS).status_code)
+    except (NotItsOwn, ResourceMissing, RequestRefused):
+        return 0  # something answers there, though not as the service's own containers do
     except TransientProviderError:
         return 503
-    except (ResourceMissing, RequestRefused):
-        return 0  # something answers there, though not as the service's own containers do
 
 
 def bearer(account: Account, url: str, token: str) -> dict[str, str]:

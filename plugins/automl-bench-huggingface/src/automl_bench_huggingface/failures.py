@@ -29,6 +29,8 @@ LONGEST_WORDS = 200
 HIDDEN = "•••"
 
 CHECK_TOKEN = "Set HF_TOKEN to a valid access token, or log in with `hf auth login`."
+NO_REASON = "no reason given"
+NOT_ITS_OWN = "Something else than Hugging Face answers there: check the addresses and the proxy."
 CHECK_ADDRESS = "Check HF_ENDPOINT and AUTOML_BENCH_HUGGINGFACE_ENDPOINTS_API."
 
 MEANINGS: Mapping[int, tuple[type[ProviderError], str]] = {
@@ -56,6 +58,10 @@ MEANINGS: Mapping[int, tuple[type[ProviderError], str]] = {
 _RATE_LIMIT = re.compile(r";\s*r\s*=\s*(?P<remaining>\d+)\s*;\s*t\s*=\s*(?P<reset>\d+)")
 
 
+class NotItsOwn(ServiceUnavailable):
+    """Something else than the service answered: a proxy, or a container made by hand."""
+
+
 def error_for(
     status: int, body: bytes, headers: Mapping[str, str], *, what: str, hidden: Iterable[str] = ()
 ) -> ProviderError:
@@ -72,6 +78,8 @@ def error_for(
     request_id = headers.get("x-request-id", "")
     if status == 429:
         return RateLimited(message, retry_after=retry_after(headers), request_id=request_id)
+    if status in (404, 410) and not _is_its_own(body, headers):
+        return NotItsOwn(message, remedy=NOT_ITS_OWN, request_id=request_id)
     if status in MEANINGS:
         kind, remedy = MEANINGS[status]
         return kind(message, remedy=remedy, request_id=request_id)
@@ -80,6 +88,11 @@ def error_for(
     if 200 <= status < 400:
         return ProviderError(message, remedy=CHECK_ADDRESS, request_id=request_id)
     return RequestRefused(message, request_id=request_id)
+
+
+def _is_its_own(body: bytes, headers: Mapping[str, str]) -> bool:
+    """Return whether a refusal is Hugging Face's own and not the page of a proxy: only then is something missing."""
+    return "x-error-code" in headers or words(body, headers) != NO_REASON
 
 
 def words(body: bytes, headers: Mapping[str, str], hidden: Iterable[str] = ()) -> str:
@@ -94,7 +107,7 @@ def words(body: bytes, headers: Mapping[str, str], hidden: Iterable[str] = ()) -
         found = [content.get(key) for key in ("error", "message")]
         text = next((each for each in found if isinstance(each, str) and each), "")
     text = text or headers.get("x-error-message", "")
-    return one_line(text, hidden) or "no reason given"
+    return one_line(text, hidden) or NO_REASON
 
 
 def one_line(text: str, hidden: Iterable[str] = ()) -> str:

@@ -1,16 +1,26 @@
 """Names of everything that is made at Hugging Face, so that each is found again from its name alone.
 
-automl-bench-<trial>-dataset   private dataset repository: images, their labels, the training script
-automl-bench-<trial>-model     private model repository, to which the job pushes
-automl-bench-<trial>-train     label `name` of the job
-automl-bench-<trial>-live      endpoint; its name may have about 30 characters
+<stem>-dataset   private dataset repository: images, their labels, the training script
+<stem>-model     private model repository, to which the job pushes
+<stem>-train     label `name` of the job
+<stem>           endpoint; its name may have 32 characters, which leaves none for the kind
+
+where the stem is automl-bench-<workspace>-<trial>. Names made before workspaces had ids begin with
+automl-bench-<trial>, and their endpoint ends in -live. Jobs and endpoints carry labels or tags that say whose they are.
 """
 
 from __future__ import annotations
 
-import re
+from collections.abc import Iterable
 
-from automl_bench.contract import NAME_PREFIX, TrialContext
+from automl_bench.contract import (
+    Owner,
+    TrialContext,
+    owner_from_tags,
+    owner_tags,
+    parse_name,
+    resource_name,
+)
 
 DATASET = "dataset-repo"
 MODEL = "model-repo"
@@ -23,10 +33,8 @@ SUFFIXES = {DATASET: "dataset", MODEL: "model", JOB: "train", ENDPOINT: "live"}
 REPO_TYPES = {DATASET: "dataset", MODEL: "model"}
 """The Hub's word by our kind."""
 
-LONGEST_NAMES = {ENDPOINT: 30}
+LONGEST_NAMES = {ENDPOINT: 32}
 """Characters that a name may have, where that is few."""
-
-_TRIAL_NAME = re.compile(rf"({re.escape(NAME_PREFIX)}-[0-9a-f]{{12}})-(\w+)")
 
 
 def name_of(context: TrialContext, kind: str) -> str:
@@ -36,11 +44,24 @@ def name_of(context: TrialContext, kind: str) -> str:
 
 def is_ours(name: str, kind: str) -> bool:
     """Whether a name is one that this plugin gives to a resource of the kind."""
-    found = _TRIAL_NAME.fullmatch(name)
-    return found is not None and found.group(2) == SUFFIXES[kind]
+    parts = parse_name(name)
+    short = kind in LONGEST_NAMES and parts is not None and parts.workspace is not None and not parts.kind
+    return parts is not None and (short or parts.kind == SUFFIXES[kind])
 
 
 def stem(name: str) -> str:
     """Return what the names of all resources of a trial begin with."""
-    found = _TRIAL_NAME.fullmatch(name)
-    return found.group(1) if found else name
+    parts = parse_name(name)
+    return name if parts is None else resource_name(parts.workspace, parts.trial_id, "")
+
+
+def tags_of(owner: Owner | None) -> list[str]:
+    """Return the tags that say whose an endpoint is. Its tags are words: key and value are joined by a dash."""
+    return [] if owner is None else [f"{key}-{value}" for key, value in owner_tags(owner).items()]
+
+
+def owner_in(tags: Iterable[str]) -> Owner | None:
+    """Return whose something is as its tags say, or None."""
+    keys = list(owner_tags(Owner("0" * 6)))
+    found = {key: tag.removeprefix(f"{key}-") for tag in tags for key in keys if tag.startswith(f"{key}-")}
+    return owner_from_tags(found)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 TRAINING = "training"
 START = "start"
+WAKING = "waking"
 KEPT_OF_REPORT = ("best_epoch", "validation_accuracy", "validation_loss", "device", "torch", "transformers")
 
 
@@ -31,6 +32,12 @@ def start_begun(name: str) -> Operation:
     """Return the operation of an endpoint that was just created."""
     token = json.dumps({"kind": START, "endpoint": name})
     return Operation(OperationState.RUNNING, token=token, message="waiting for hardware")
+
+
+def waking_begun(url: str) -> Operation:
+    """Return the operation of waking an endpoint of which only its address is known."""
+    token = json.dumps({"kind": WAKING, "url": url})
+    return Operation(OperationState.RUNNING, token=token, message="waking")
 
 
 def job_of(token: str) -> str:
@@ -51,6 +58,10 @@ def look(account: Account, operation: Operation) -> Operation:
         return _look_at_training(account, str(known["job"]), str(known["model"]), operation.token)
     if known.get("kind") == START:
         return _look_at_start(account, str(known["endpoint"]), operation.token)
+    if known.get("kind") == WAKING:
+        awake = endpoints.is_awake(account, str(known["url"]))
+        state = OperationState.SUCCEEDED if awake else OperationState.RUNNING
+        return Operation(state, token=operation.token, message="awake" if awake else "waking")
     raise RequestRefused("The token is not one of the provider huggingface.")
 
 

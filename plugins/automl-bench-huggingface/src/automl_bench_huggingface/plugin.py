@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from automl_bench.contract import (
     AccessReport,
@@ -36,13 +36,14 @@ def describe_provider() -> ProviderDescription:
 @hookimpl
 def check_access(context: ProviderContext) -> AccessReport:
     """Ask whose token it is: one request, which the service limits tightly."""
+    from automl_bench_huggingface import rights
     from automl_bench_huggingface.account import account_of
 
     Recipe.of(context.variant)
     account = account_of(context)
     answer = account.who()
     owner = account.options.namespace or answer["name"]
-    notes = [f"everything is made for {owner}"]
+    notes = [f"everything is made for {owner}", *rights.check(answer, str(owner))]
     known = {answer["name"], *(each.get("name") for each in answer.get("orgs") or () if isinstance(each, dict))}
     if owner not in known:
         notes.append(f"the service does not say that this token may act for {owner}")
@@ -113,8 +114,8 @@ def train(context: TrialContext) -> Operation:
     )
     job = context.resources.ensure(
         JOB,
-        find=lambda name: training_jobs.find(account, name, assignment.revision),
-        create=lambda name: training_jobs.create(account, name, assignment),
+        find=lambda name: training_jobs.find(account, name, assignment),
+        create=lambda name: training_jobs.create(account, name, assignment, context.owner),
         name=name_of(context, JOB),
         hourly_usd=job_hour_usd(recipe.flavor),
     )
@@ -140,7 +141,7 @@ def deploy(context: TrialContext) -> Operation:
         ENDPOINT,
         find=lambda name: endpoints.find(account, name, revision),
         create=lambda name: endpoints.create(
-            account, name, model=str(trained["model"]), revision=revision, recipe=recipe
+            account, name, model=str(trained["model"]), revision=revision, recipe=recipe, owner=context.owner
         ),
         name=name_of(context, ENDPOINT),
         hourly_usd=endpoint_hour_usd(recipe.instance),
@@ -152,7 +153,8 @@ def deploy(context: TrialContext) -> Operation:
 def poll(context: TrialContext, operation: Operation) -> Operation:
     """Look once at a training or a start.
 
-    When a job has done its work, the ledger hears that it costs nothing any more: what it has cost, the operation says.
+    When a job has done its work, the ledger is told that it costs nothing any more: what it has cost, the operation
+    says. Of a failed one only the ledger knows, so its hours stay there until it is deleted.
     """
     from automl_bench_huggingface import operations, training_jobs
     from automl_bench_huggingface.account import account_of
@@ -170,7 +172,7 @@ def poll(context: TrialContext, operation: Operation) -> Operation:
 
 @hookimpl
 def invoke(context: TrialContext, endpoint: Endpoint) -> Invoker:
-    """Return the invoker of an endpoint: of this trial, or one adopted by its address or name, woken if it sleeps."""
+    """Return the invoker of an endpoint: of this trial, or one adopted by its address or name."""
     from automl_bench_huggingface import endpoints
     from automl_bench_huggingface.account import account_of
     from automl_bench_huggingface.invoking import EndpointInvoker, check_url
@@ -178,9 +180,23 @@ def invoke(context: TrialContext, endpoint: Endpoint) -> Invoker:
     account = account_of(context)
     if not endpoint.adopted:
         return EndpointInvoker(account, check_url(endpoint.url))
-    url = endpoints.adopted_url(account, endpoint.endpoint_id)
-    endpoints.wake(account, url)
-    return EndpointInvoker(account, url)
+    return EndpointInvoker(account, endpoints.adopted_url(account, endpoint.endpoint_id))
+
+
+@hookimpl
+def wake(context: TrialContext, endpoint: Endpoint) -> Operation:
+    """Look whether an endpoint is awake: one that sleeps begins to wake by being asked, a paused one is resumed."""
+    from automl_bench_huggingface import endpoints, operations
+    from automl_bench_huggingface.account import account_of
+
+    account = account_of(context)
+    if "://" in endpoint.endpoint_id:
+        begun = operations.waking_begun(endpoints.adopted_url(account, endpoint.endpoint_id))
+    else:
+        if not endpoint.adopted and endpoints.look(account, endpoint.endpoint_id).status == "paused":
+            endpoints.resume(account, endpoint.endpoint_id)
+        begun = operations.start_begun(endpoint.endpoint_id)
+    return operations.look(account, begun)
 
 
 @hookimpl
@@ -189,6 +205,14 @@ def export_manifest(entries: Sequence[ManifestEntry]) -> ProviderManifest:
     return ProviderManifest(
         rows=[{"file": str(entry.sample.path), "label": ""} for entry in entries], label_at=("label",)
     )
+
+
+@hookimpl
+def resource_scope(context: ProviderContext) -> Mapping[str, str]:
+    """Return the namespace and the hosts; without a namespace set, one request asks whose token this is."""
+    from automl_bench_huggingface.account import account_of
+
+    return account_of(context).scope
 
 
 @hookimpl

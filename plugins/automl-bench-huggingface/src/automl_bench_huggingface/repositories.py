@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from automl_bench.contract import NAME_PREFIX, Deletion, Resource
 from automl_bench.errors import ProviderError, ResourceConflict, ResourceMissing, ServiceUnavailable
+from automl_bench.toolkit.certainty import is_young
+from automl_bench_huggingface.description import DESCRIPTION
 from automl_bench_huggingface.failures import unreadable
 from automl_bench_huggingface.naming import REPO_TYPES, is_ours
 
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
 REPORT = "training.json"
 
 
-def _resource(kind: str, repo_id: str, since: str = "") -> Resource:
+def _resource(account: Account, kind: str, repo_id: str, since: str = "") -> Resource:
     return Resource(
         kind=kind,
         name=repo_id.partition("/")[2],
@@ -25,7 +27,13 @@ def _resource(kind: str, repo_id: str, since: str = "") -> Resource:
         details={"repo_type": REPO_TYPES[kind]},
         delete_by_hand=f"hf repos delete {repo_id} --type {REPO_TYPES[kind]}",
         since=since,
+        scope=account.scope,
     )
+
+
+def gone(resource: Resource) -> Deletion:
+    """Return what it means that a resource is not there: one that was just made may show later."""
+    return Deletion.PENDING if is_young(resource, DESCRIPTION.settle_seconds) else Deletion.ALREADY_GONE
 
 
 def find(account: Account, kind: str, name: str) -> Resource | None:
@@ -34,7 +42,7 @@ def find(account: Account, kind: str, name: str) -> Resource | None:
         revision_of(account, kind, account.repository(name))
     except ResourceMissing:
         return None
-    return _resource(kind, account.repository(name))
+    return _resource(account, kind, account.repository(name))
 
 
 def create(account: Account, kind: str, name: str) -> Resource:
@@ -53,7 +61,7 @@ def create(account: Account, kind: str, name: str) -> Resource:
         if made is None:
             raise ServiceUnavailable(conflict.message, request_id=conflict.request_id) from None
         return made
-    return _resource(kind, repo_id)
+    return _resource(account, kind, repo_id)
 
 
 def revision_of(account: Account, kind: str, repo_id: str) -> str:
@@ -81,7 +89,7 @@ def listed(account: Account, kind: str, prefix: str) -> list[Resource]:
             (str(info.created_at or ""), str(info.id)) for info in search(author=account.namespace, search=NAME_PREFIX)
         ]
     ours = [
-        _resource(kind, repo_id, since)
+        _resource(account, kind, repo_id, since)
         for since, repo_id in sorted(found)
         if repo_id.partition("/")[0] == account.namespace and is_ours(repo_id.partition("/")[2], kind)
     ]
@@ -95,7 +103,7 @@ def delete(account: Account, resource: Resource) -> Deletion:
         with account.asking(f"delete the repository {repo_id}") as api:
             api.delete_repo(repo_id, repo_type=REPO_TYPES[resource.kind])
     except ResourceMissing:
-        return Deletion.ALREADY_GONE
+        return gone(resource)
     return Deletion.DELETED
 
 

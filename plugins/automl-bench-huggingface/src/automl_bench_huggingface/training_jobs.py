@@ -1,4 +1,4 @@
-"""The training as a job: what it is told, how it is found again, how far it is, how it is called off.
+"""The training as a job: what it is told, how it is found again, how far it is, how it is cancelled.
 
 The job's container gets the published script from the dataset repository, at the commit that was uploaded, and runs it
 with `uv`, which installs what the script's header names. The token reaches it as a secret of the job, never as an
@@ -13,10 +13,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from automl_bench.contract import Deletion, Resource
+from automl_bench.contract import Deletion, Owner, Resource, owner_from_tags, owner_tags
 from automl_bench.errors import ProviderError, ResourceMissing
+from automl_bench_huggingface import repositories
 from automl_bench_huggingface.failures import one_line, unreadable
-from automl_bench_huggingface.naming import JOB, is_ours
+from automl_bench_huggingface.naming import JOB, MODEL, is_ours
 from automl_bench_huggingface.options import HUB_URL
 from automl_bench_huggingface.packing import SCRIPT
 from automl_bench_huggingface.prices import job_hour_usd
@@ -89,7 +90,7 @@ class Assignment:
         return variables
 
 
-def _resource(job: JobInfo) -> Resource:
+def _resource(account: Account, job: JobInfo) -> Resource:
     labels = job.labels or {}
     flavor = str(getattr(job.flavor, "value", job.flavor))
     return Resource(
@@ -100,6 +101,8 @@ def _resource(job: JobInfo) -> Resource:
         details={"owner": job.owner.name},
         delete_by_hand=f"hf jobs cancel {job.owner.name}/{job.id}",
         since=job.created_at.isoformat() if job.created_at else "",
+        owner=owner_from_tags(labels),
+        scope=account.scope,
     )
 
 
@@ -115,15 +118,26 @@ def _jobs(account: Account, labels: Mapping[str, str]) -> list[JobInfo]:
     return [job for job in found if dict(labels).items() <= (job.labels or {}).items()]
 
 
-def find(account: Account, name: str, revision: str) -> Resource | None:
-    """Find the job that trains, or has trained, on this commit. One that failed is none: it may be begun anew."""
-    for job in _jobs(account, {"name": name, REVISION_LABEL: revision}):
-        if _stage(job) in ACTIVE or _stage(job) == COMPLETED:
-            return _resource(job)
+def find(account: Account, name: str, assignment: Assignment) -> Resource | None:
+    """Find the job that trains, or has trained, on this commit.
+
+    One that failed is none, and neither is one whose model is not there: it is begun anew.
+    """
+    for job in _jobs(account, {"name": name, REVISION_LABEL: assignment.revision}):
+        if _stage(job) in ACTIVE or (_stage(job) == COMPLETED and _has_model(account, assignment.model)):
+            return _resource(account, job)
     return None
 
 
-def create(account: Account, name: str, assignment: Assignment) -> Resource:
+def _has_model(account: Account, model: str) -> bool:
+    try:
+        repositories.read_report(account, model, repositories.revision_of(account, MODEL, model))
+    except ResourceMissing:
+        return False
+    return True
+
+
+def create(account: Account, name: str, assignment: Assignment, owner: Owner | None) -> Resource:
     """Begin a job. It is billed from its start until it ends, at the latest after the recipe's time-out."""
     with account.asking(f"run the job {name}") as api:
         job = api.run_job(
@@ -133,14 +147,19 @@ def create(account: Account, name: str, assignment: Assignment) -> Resource:
             secrets={"HF_TOKEN": account.tokens.value()},
             flavor=assignment.recipe.flavor,
             timeout=assignment.recipe.timeout_minutes * 60,
-            labels={**MARK, "name": name, REVISION_LABEL: assignment.revision},
+            labels={
+                **MARK,
+                "name": name,
+                REVISION_LABEL: assignment.revision,
+                **({} if owner is None else owner_tags(owner)),
+            },
             namespace=account.namespace,
         )
-    return _resource(job)
+    return _resource(account, job)
 
 
 def ended(account: Account, name: str, job_id: str) -> Resource:
-    """Return a job that has ended, as the ledger is to know it: there to be called off, and costing nothing."""
+    """Return a job that has ended, as the ledger is to know it: there to be cancelled, and costing nothing."""
     return Resource(
         kind=JOB,
         name=name,
@@ -148,6 +167,7 @@ def ended(account: Account, name: str, job_id: str) -> Resource:
         hourly_usd=0.0,
         details={"owner": account.namespace},
         delete_by_hand=f"hf jobs cancel {account.namespace}/{job_id}",
+        scope=account.scope,
     )
 
 
@@ -160,20 +180,21 @@ def listed(account: Account, prefix: str, kept: frozenset[str]) -> list[Resource
     jobs = sorted(_jobs(account, MARK), key=lambda job: (_stage(job) in ACTIVE, str(job.created_at or "")))
     newest = {str((job.labels or {}).get("name", "")): job for job in jobs}
     return [
-        _resource(job)
+        _resource(account, job)
         for name, job in newest.items()
         if is_ours(name, JOB) and name.startswith(prefix) and (_stage(job) in ACTIVE or name in kept)
     ]
 
 
 def cancel(account: Account, resource: Resource) -> Deletion:
-    """Call off every job of a name that still runs; what has ended is gone for us."""
+    """Cancel every job of a name that still runs; what has ended is gone for us."""
     running = [job for job in _jobs(account, {"name": resource.name}) if _stage(job) in ACTIVE]
     if not running and resource.resource_id:
         # The list may lag behind: the job itself is asked as well.
         running = [job for job in _looked_up(account, resource.resource_id) if _stage(job) in ACTIVE]
     if not running:
-        return Deletion.ALREADY_GONE
+        known = bool(resource.resource_id) and bool(_looked_up(account, resource.resource_id))
+        return Deletion.ALREADY_GONE if known else repositories.gone(resource)
     for job in running:
         try:
             with account.asking(f"cancel the job {job.id}") as api:

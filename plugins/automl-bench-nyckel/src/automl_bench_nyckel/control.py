@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import threading
+import time
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urljoin, urlsplit
 
 from automl_bench.contract import HttpResponse
-from automl_bench.errors import ProviderError, TransientProviderError, Unauthenticated
+from automl_bench.errors import ProviderError, RateLimited, TransientProviderError, Unauthenticated
 from automl_bench_nyckel.failures import CHECK_ADDRESS, error_for, no_answer, read_json
 from automl_bench_nyckel.options import Options
 from automl_bench_nyckel.tokens import Tokens, new_session, tokens_for
@@ -21,8 +25,32 @@ if TYPE_CHECKING:
 
 TIMEOUT_SECONDS = (10.0, 60.0)
 """Limits for connecting, and for each wait for bytes."""
+FINGERPRINT_DIGITS = 12
 MOST_PAGES = 10_000
+PAGES_PER_SECOND = 20
+"""Pages of a list that are read in a second, below the account's published rate, which every request counts for."""
+KEPT_SECONDS = 30.0
+"""How long the pages of a list that was broken off are kept."""
 ACCEPTED = range(200, 300)
+
+
+@dataclass(slots=True)
+class _Begun:
+    """A list that is being read: the next page's address, the pages so far, and when it was broken off."""
+
+    url: str
+    pages: list[Any] = field(default_factory=list)
+    at: float = 0.0
+
+
+_unfinished: dict[tuple[int, str], _Begun] = {}
+"""Lists that were broken off, by account and path."""
+_lock = threading.Lock()
+
+
+def _keep_pace(pages: int, seconds: float, what: str) -> None:
+    if pages >= PAGES_PER_SECOND and seconds < 1.0:
+        raise RateLimited(f"Nyckel allows no more pages a second to {what}.", retry_after=1.0)
 
 
 class Control:
@@ -31,17 +59,20 @@ class Control:
     Args:
         server_url: Address of the service, without a trailing slash.
         tokens: Where tokens come from.
+        client_fingerprint: Digest of the client id, which tells accounts apart and is no credential.
     """
 
-    def __init__(self, server_url: str, tokens: Tokens) -> None:
+    def __init__(self, server_url: str, tokens: Tokens, client_fingerprint: str = "") -> None:
         self.server_url = server_url
+        self.client_fingerprint = client_fingerprint
         self.tokens = tokens
         self._session = new_session(server_url)
 
     @classmethod
     def of(cls, context: ProviderContext) -> Control:
         """Return the control plane of a context's account."""
-        return cls(Options.of(context).server_url, tokens_for(context))
+        told = hashlib.sha256(context.secrets("client_id").encode()).hexdigest()[:FINGERPRINT_DIGITS]
+        return cls(Options.of(context).server_url, tokens_for(context), told)
 
     def __enter__(self) -> Self:
         return self
@@ -50,6 +81,11 @@ class Control:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._session.close()
+
+    @property
+    def scope(self) -> dict[str, str]:
+        """Where everything of this account lies. The service tells no account's name: its client id stands for it."""
+        return {"server_url": self.server_url, "client_id": self.client_fingerprint}
 
     def url(self, path: str) -> str:
         """Return the address of a path."""
@@ -73,17 +109,37 @@ class Control:
     def pages(self, path: str, *, what: str) -> Iterator[Any]:
         """Yield the JSON of a list's pages, following `Link: <…>; rel="next"`, whose address is relative.
 
+        The account's rate counts here too. A list that would pass it is broken off with RateLimited, and goes on where
+        it was when it is asked for again: the host waits meanwhile.
+
         Raises:
+            RateLimited: If a list of many pages is read faster than the account allows.
             ProviderError: As `ask`; or if a page leads to another host, which would get the token.
         """
-        url = self.url(path)
-        for _ in range(MOST_PAGES):
-            answer = self._send("GET", url, what, None)
-            yield read_json(answer.content, what=what)
+        key = (id(self.tokens), path)
+        with _lock:
+            begun = _unfinished.pop(key, None)
+        if begun is None or time.monotonic() - begun.at > KEPT_SECONDS:
+            begun = _Begun(self.url(path))
+        yield from begun.pages
+        since, asked = time.monotonic(), 0
+        while len(begun.pages) < MOST_PAGES:
+            try:
+                _keep_pace(asked, time.monotonic() - since, what)
+                answer = self._send("GET", begun.url, what, None)
+            except RateLimited:
+                begun.at = time.monotonic()
+                with _lock:
+                    _unfinished[key] = begun
+                raise
+            asked += 1
+            begun.pages.append(read_json(answer.content, what=what))
             following = answer.links.get("next", {}).get("url")
+            if following:
+                begun.url = self._same_host(urljoin(begun.url, following), what)
+            yield begun.pages[-1]
             if not following:
                 return
-            url = self._same_host(urljoin(url, following), what)
         raise ProviderError(f"Nyckel's list has no end when asked to {what}.")
 
     def items(self, path: str, *, what: str) -> Iterator[dict[str, Any]]:

@@ -33,6 +33,8 @@ LONGEST_WORDS = 200
 HIDDEN = "•••"
 
 CHECK_CREDENTIALS = "Check NYCKEL_CLIENT_ID and NYCKEL_CLIENT_SECRET."
+NO_REASON = "no reason given"
+NOT_ITS_OWN = "Something else than Nyckel answers there: check NYCKEL_SERVER_URL and the proxy."
 CHECK_ADDRESS = "Check NYCKEL_SERVER_URL."
 
 MEANINGS: Mapping[int, tuple[type[ProviderError], str]] = {
@@ -64,6 +66,8 @@ def error_for(
     request_id = headers.get("x-request-id", "")
     if status == 429:
         return RateLimited(message, retry_after=retry_after(headers), request_id=request_id)
+    if status == 404 and words(body, hidden) == NO_REASON:
+        return ServiceUnavailable(message, remedy=NOT_ITS_OWN, request_id=request_id)
     if status in MEANINGS:
         kind, remedy = MEANINGS[status]
         return kind(message, remedy=remedy, request_id=request_id)
@@ -85,7 +89,7 @@ def words(body: bytes, hidden: Iterable[str] = ()) -> str:
     for value in hidden:
         if value:
             text = text.replace(value, HIDDEN)
-    return " ".join(text.split())[:LONGEST_WORDS].rstrip(".") or "no reason given"
+    return " ".join(text.split())[:LONGEST_WORDS].rstrip(".") or NO_REASON
 
 
 def read_json(body: bytes, *, what: str) -> Any:

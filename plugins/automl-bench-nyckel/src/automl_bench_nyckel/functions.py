@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-import time
-from datetime import UTC, datetime
+from contextlib import suppress
 from typing import Any
 from urllib.parse import quote
 
 from automl_bench.contract import Deletion, HttpRequest, HttpResponse, Resource, TrialContext
 from automl_bench.errors import ProviderError, RequestRefused, ResourceConflict, ResourceMissing, TransientProviderError
+from automl_bench.toolkit.certainty import is_young, require_same_scope
 from automl_bench_nyckel.control import Control
 from automl_bench_nyckel.description import DESCRIPTION
 from automl_bench_nyckel.failures import read_json, text_at
@@ -17,6 +17,8 @@ from automl_bench_nyckel.prices import hourly_usd
 
 KIND = "function"
 LIST = "/v1/functions"
+FAILED_STATES = frozenset({"Failed"})
+"""States of a function that no wait changes."""
 VISIBLE_ATTEMPTS = 8
 """Looks for something just created, with growing pauses: about 30 s in all; up to 2 s are usual."""
 
@@ -38,9 +40,25 @@ def listed(control: Control, prefix: str) -> list[dict[str, Any]]:
 
 
 def find(control: Control, name: str) -> Resource | None:
-    """Return the function of exactly this name, or None."""
-    same = [function for function in listed(control, name) if function.get("name") == name]
-    return resource_of(control, same[0]) if same else None
+    """Return the function of exactly this name, or None. One whose training failed is deleted, with its samples."""
+    for function in listed(control, name):
+        if function.get("name") != name:
+            continue
+        found = resource_of(control, function)
+        if not has_failed(control, found.resource_id):
+            return found
+        with suppress(ResourceMissing):
+            control.ask("DELETE", path_of(found.resource_id), what="delete the function that failed")
+    return None
+
+
+def has_failed(control: Control, function_id: str) -> bool:
+    """Return whether the service gave a function up. The undocumented API may go away; then nothing is known."""
+    try:
+        function = control.ask("GET", path_of(function_id, "v0.9"), what="show the function's state")
+    except ResourceMissing:
+        return False
+    return isinstance(function, dict) and function.get("state") in FAILED_STATES
 
 
 def create(control: Control, name: str) -> Resource:
@@ -59,6 +77,7 @@ def resource_of(control: Control, function: dict[str, Any], hourly: float | None
         resource_id=function_id,
         hourly_usd=hourly,
         details={"function_id": function_id},
+        scope=control.scope,
         delete_by_hand=f'curl -X DELETE -H "Authorization: Bearer $TOKEN" {control.url(path_of(function_id))}',
     )
 
@@ -82,26 +101,23 @@ def delete(control: Control, resource: Resource) -> Deletion:
     A function is invisible for a moment after its creation, and the answer is then 404 as well: such a one is asked
     for again until it must have shown.
     """
+    require_same_scope(resource, control.scope)
     function_id = resource.resource_id or str(resource.details.get("function_id", ""))
     if not function_id:
-        found = find(control, resource.name)
-        if found is None:
-            return Deletion.ALREADY_GONE
-        function_id = found.resource_id
+        same = [function for function in listed(control, resource.name) if function.get("name") == resource.name]
+        if not same:
+            return _gone(resource)
+        function_id = resource_of(control, same[0]).resource_id
     try:
         control.ask("DELETE", path_of(function_id), what="delete the function")
     except ResourceMissing:
-        return Deletion.PENDING if _is_young(resource.since) else Deletion.ALREADY_GONE
+        return _gone(resource)
     return Deletion.DELETED
 
 
-def _is_young(since: str) -> bool:
-    try:
-        moment = datetime.fromisoformat(since)
-    except ValueError:
-        return False
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return 0 <= time.time() - moment.timestamp() < DESCRIPTION.settle_seconds
+def _gone(resource: Resource) -> Deletion:
+    """Return what it means that a function is not there: one that was just made may show later."""
+    return Deletion.PENDING if is_young(resource, DESCRIPTION.settle_seconds) else Deletion.ALREADY_GONE
 
 
 def wait_until_visible(context: TrialContext, control: Control, function_id: str) -> None:

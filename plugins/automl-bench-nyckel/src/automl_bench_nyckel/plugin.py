@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from automl_bench.contract import (
     AccessReport,
@@ -143,6 +143,15 @@ def export_manifest(entries: Sequence[ManifestEntry]) -> ProviderManifest:
     return ProviderManifest(
         rows=[{"file": str(entry.sample.path), "label": ""} for entry in entries], label_at=("label",)
     )
+
+
+@hookimpl
+def resource_scope(context: ProviderContext) -> Mapping[str, str]:
+    """Return the host of the service and a digest of the client id. No request."""
+    from automl_bench_nyckel.control import Control
+
+    with Control.of(context) as control:
+        return control.scope
 
 
 @hookimpl

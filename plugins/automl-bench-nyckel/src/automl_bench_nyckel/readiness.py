@@ -16,7 +16,7 @@ from automl_bench.contract import Operation, OperationState
 from automl_bench.errors import ResourceMissing
 from automl_bench_nyckel.control import Control
 from automl_bench_nyckel.description import DESCRIPTION
-from automl_bench_nyckel.functions import path_of
+from automl_bench_nyckel.functions import FAILED_STATES, path_of
 
 READY_STATES = ("Browsing", "Tuning")
 LONGEST_GAP = 60.0
@@ -82,6 +82,9 @@ def look(control: Control, watch: Watch, poll_seconds: float) -> Operation:
             raise
         metrics, state = {}, ""  # a new function does not show at once
     message = _progress(metrics, state)
+    if state in FAILED_STATES:
+        words = f"the service gave the training up (state {state}); tear the trial down and run it again"
+        return Operation(OperationState.FAILED, watch.to_token(), message=words)
     if not _is_ready(metrics, state, watch.expected):
         noted = now if now - watch.unready_at >= NOTED_EVERY else watch.unready_at
         waiting = replace(watch, unready_at=noted, ready_at=0.0, seen="")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from automl_bench.contract import AccessReport, ProviderContext
 from automl_bench.errors import RequestRefused, ResourceMissing
 from automl_bench_rekognition.account import account_of
-from automl_bench_rekognition.description import unit_hour_usd
+from automl_bench_rekognition.description import most_images, unit_hour_usd
 from automl_bench_rekognition.failures import aws_errors
 
 
@@ -40,5 +40,8 @@ def check(context: ProviderContext) -> AccessReport:
         "Rekognition may read the bucket while trials need it"
         if account.manages_policy
         else "the bucket's policy is left to you: Rekognition must be able to read it",
+        "AWS lets 2 models run and 2 train at once unless you asked for more (Service Quotas, Rekognition); "
+        "whether that is used up shows only when one is started",
+        f"a dataset may have {most_images(account.region):,} images in {account.region}",
     )
     return AccessReport(ok=True, account=f"region {account.region}, bucket {account.bucket}", notes=notes)

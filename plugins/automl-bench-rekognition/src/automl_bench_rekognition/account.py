@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -57,6 +58,7 @@ class Account:
         # At DEBUG botocore writes headers and signatures, among them the token of a role that no setting names.
         for talkative in ("boto3", "botocore"):
             logging.getLogger(talkative).setLevel(logging.INFO)
+        logging.getLogger("botocore.credentials").setLevel(logging.WARNING)  # else each command tells where they are
         self.bucket = reach.bucket
         self.manages_policy = reach.manages_policy
         with aws_errors():
@@ -86,6 +88,7 @@ class Account:
                 "rekognition", endpoint_url=reach.rekognition_url or None, config=common
             )
             self.rekognition.meta.events.register("before-parse.rekognition", _require_json)
+            self._sts: Any = session.client("sts", config=common)
         if found is None:
             raise Unauthenticated(
                 "No AWS credentials are found.",
@@ -94,6 +97,19 @@ class Account:
         self._credentials: Credentials = found
         self.objects = _place(self.s3.meta.endpoint_url, self.bucket)
         self.rekognition_url: str = self.rekognition.meta.endpoint_url
+        self.stopped: set[str] = set()
+        """Models that this process has stopped or seen stopping: a look that shows them off is no stale one."""
+
+    @cached_property
+    def scope(self) -> Mapping[str, str]:
+        """Where everything of this account lies. Asks AWS once whose credentials these are, which needs no permission.
+
+        Raises:
+            ProviderError: If AWS does not say.
+        """
+        with aws_errors():
+            number = self._sts.get_caller_identity()["Account"]
+        return {"account": number, "region": self.region, "host": urlsplit(self.rekognition_url).netloc}
 
     def credentials(self) -> ReadOnlyCredentials:
         """Return credentials that hold now; those of a role or profile are renewed when they are about to expire."""

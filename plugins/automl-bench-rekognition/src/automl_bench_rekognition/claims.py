@@ -162,8 +162,9 @@ def _claim(account: Account, name: str, since: str) -> Resource:
         resource_id=address,
         hourly_usd=0.0,
         details={"bucket": account.bucket, "folder": trial_folder(name)},
-        delete_by_hand=f"aws s3 rm --recursive {address} (its images lie in s3://{account.bucket}/{IMAGES})",
+        delete_by_hand=f"aws s3 rm --recursive {address}  # its images lie in s3://{account.bucket}/{IMAGES}",
         since=since,
+        scope=account.scope,
     )
 
 
@@ -176,4 +177,5 @@ def _unclaimed_resource(account: Account) -> Resource:
         hourly_usd=0.0,
         details={"bucket": account.bucket},
         delete_by_hand=f"aws s3 rm --recursive {address}",
+        scope=account.scope,
     )

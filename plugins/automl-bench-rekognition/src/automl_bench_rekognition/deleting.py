@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 from automl_bench.contract import Deletion, Resource
 from automl_bench.errors import ResourceConflict, ResourceMissing
+from automl_bench.toolkit.certainty import is_young, require_same_scope
 from automl_bench_rekognition import claims, inventory, projects
+from automl_bench_rekognition.description import DESCRIPTION, STALE_SECONDS
 from automl_bench_rekognition.failures import aws_errors
 from automl_bench_rekognition.naming import (
     MODEL,
@@ -23,22 +25,28 @@ if TYPE_CHECKING:
     from automl_bench_rekognition.account import Account
 
 NOT_YET = frozenset({"TRAINING_IN_PROGRESS", "COPYING_IN_PROGRESS"})
-"""States in which the service refuses both to stop and to delete: a training cannot be called off."""
+"""States in which the service refuses both to stop and to delete: a training cannot be cancelled."""
+
+_BEFORE_START = frozenset({"", "TRAINING_COMPLETED", "STOPPED"})
+"""What a stale look may show of a model that was just started."""
 
 
 def delete(account: Account, resource: Resource, log: Callable[[str], None]) -> Deletion:
     """Take a resource one step further towards its end.
 
     Raises:
+        RequestRefused: If it is in another account or region, or its files in another bucket.
         ProviderError: If the service refuses.
     """
+    here = {**account.scope, "bucket": account.bucket}
+    require_same_scope(resource, here, known=_place(resource))
     if resource.kind == SAMPLES:
         return claims.release(account, resource.name)
     if resource.kind == UNCLAIMED:
         return claims.remove_unclaimed(account)
     known = resource if resource.details else _looked_up(account, resource)
     if known is None:
-        return Deletion.ALREADY_GONE
+        return _gone(resource)
     steps = {
         RUNNING_MODEL: _stop,
         MODEL: _delete_model,
@@ -49,6 +57,20 @@ def delete(account: Account, resource: Resource, log: Callable[[str], None]) -> 
     if known.kind not in steps:
         raise ResourceMissing(f"{known.kind!r} is no kind of resource of Rekognition.")
     return steps[known.kind](account, known, log)
+
+
+def _place(resource: Resource) -> dict[str, str]:
+    """Return where a resource's id says that it is."""
+    found = {key: str(resource.details[key]) for key in ("bucket",) if key in resource.details}
+    parts = resource.resource_id.split(":")
+    if parts[0] == "arn" and len(parts) > 5:
+        found |= {"region": parts[3], "account": parts[4]}
+    return found
+
+
+def _gone(resource: Resource) -> Deletion:
+    """Return what it means that a resource is not shown: one that was just made may show later."""
+    return Deletion.PENDING if is_young(resource, DESCRIPTION.settle_seconds) else Deletion.ALREADY_GONE
 
 
 def _looked_up(account: Account, resource: Resource) -> Resource | None:
@@ -66,23 +88,30 @@ def _stop(account: Account, model: Resource, log: Callable[[str], None]) -> Dele
     """Stop a started model. It is billed until it is STOPPED, so only that is the end."""
     status = _status(account, model)
     if status not in projects.BILLED:
+        is_stale = status in _BEFORE_START and model.resource_id not in account.stopped
+        if is_stale and is_young(model, STALE_SECONDS):
+            log(f"{model.name} was just started and is shown as {status or 'missing'}; the next look tells")
+            return Deletion.PENDING
         return Deletion.ALREADY_GONE
-    if status != "STOPPING":
+    if status == "STOPPING":
+        account.stopped.add(model.resource_id)
+    else:
         log(f"stopping {model.resource_id}")
         try:
             with aws_errors(model.resource_id):
                 account.rekognition.stop_project_version(ProjectVersionArn=model.resource_id)
         except (ResourceConflict, ResourceMissing):
             return Deletion.PENDING  # it is starting, or has just stopped: the next look tells
+        account.stopped.add(model.resource_id)
     return Deletion.PENDING if _status(account, model) in projects.BILLED else Deletion.DELETED
 
 
 def _delete_model(account: Account, model: Resource, log: Callable[[str], None]) -> Deletion:
     status = _status(account, model)
     if not status:
-        return Deletion.ALREADY_GONE
+        return _gone(model)
     if status in NOT_YET:
-        log(f"{model.name} is in training; the service cannot call a training off, so its end is awaited")
+        log(f"{model.name} is in training; the service cannot cancel a training, so its end is awaited")
         return Deletion.PENDING
     if status in projects.BILLED:  # started by hand, or by a call whose answer was lost
         _stop(account, model, log)
@@ -98,7 +127,7 @@ def _delete_dataset(account: Account, dataset: Resource, _log: Callable[[str], N
     try:
         status = projects.describe_dataset(account, arn)["Status"]
     except ResourceMissing:
-        return Deletion.ALREADY_GONE
+        return _gone(dataset)
     if status in ("CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS"):
         return Deletion.PENDING
     if status != "DELETE_IN_PROGRESS":
@@ -114,7 +143,7 @@ def _delete_dataset(account: Account, dataset: Resource, _log: Callable[[str], N
 def _delete_project(account: Account, project: Resource, log: Callable[[str], None]) -> Deletion:
     found = projects.look_up(account, project.name)
     if found is None:
-        return Deletion.ALREADY_GONE
+        return _gone(project)
     if found.status != "DELETING":
         try:
             with aws_errors(found.arn):

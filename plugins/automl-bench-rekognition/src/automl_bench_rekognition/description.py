@@ -22,6 +22,14 @@ LARGEST_SIDE_PX = 4096
 MOST_UNEQUAL_SIDES = 20
 """Largest allowed ratio of an image's longer side to its shorter one."""
 
+MOST_IMAGES = 250_000
+FEWER_IMAGES = 28_000
+REGIONS_WITH_FEWER_IMAGES = frozenset({"ap-south-1", "eu-west-2"})
+"""Mumbai and London take smaller datasets than the other regions."""
+
+STALE_SECONDS = 10.0
+"""How long the service may still show a model in the state that it had before it was started."""
+
 MAX_PREDICT_BYTES = 4_000_000
 """Largest image in a DetectCustomLabels request, before base64. The service's model allows 5 MiB, its guide 4 MB."""
 
@@ -66,7 +74,7 @@ DESCRIPTION = ProviderDescription(
     modalities=frozenset({Modality.IMAGE}),
     limits=Limits(
         min_samples_per_class=1,
-        max_samples=250_000,
+        max_samples=MOST_IMAGES,
         min_classes=2,
         max_classes=250,
         min_side_px=SMALLEST_SIDE_PX,
@@ -95,7 +103,7 @@ def prices(inference_units: int = 1) -> tuple[Price, ...]:
     """Return the dated price table.
 
     A stopped model is not billed, so the host's deadlines bound what serving costs. They do not bound the training: it
-    cannot be called off, and the hours that are billed may be more than those that pass.
+    cannot be cancelled, and the hours that are billed may be more than those that pass.
 
     Args:
         inference_units: Units that the variant's model runs on.
@@ -118,4 +126,18 @@ def prices(inference_units: int = 1) -> tuple[Price, ...]:
 
 def unit_hour_usd() -> float:
     """Return what one running inference unit costs per hour."""
-    return next(price.usd for price in prices() if price.item == "endpoint_hour" and price.usd is not None)
+    return _usd("endpoint_hour")
+
+
+def training_hour_usd() -> float:
+    """Return what a training costs per hour while it goes on."""
+    return _usd("train_hour")
+
+
+def _usd(item: str) -> float:
+    return next(price.usd for price in prices() if price.item == item and price.usd is not None)
+
+
+def most_images(region: str) -> int:
+    """Return how many images a dataset may have in a region."""
+    return FEWER_IMAGES if region in REGIONS_WITH_FEWER_IMAGES else MOST_IMAGES

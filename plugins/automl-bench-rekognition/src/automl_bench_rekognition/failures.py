@@ -29,6 +29,8 @@ T = TypeVar("T")
 _CREDENTIALS = "Check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN, or the profile in AWS_PROFILE."
 _PERMISSIONS = "Grant what `automl-bench providers show rekognition --policy` prints."
 _QUOTA = "Stop models or delete projects that you no longer need, or ask AWS for a higher quota."
+_CLOCK = "This machine's clock is wrong: set it, for example with `sudo timedatectl set-ntp true`."
+_PROXY = "Something else than AWS answers there: check the addresses and the proxy."
 _REGION = "The bucket must be in the region that is set (AWS_DEFAULT_REGION)."
 _BUCKET = "Check AWS_STORAGE_BUCKET_NAME; the bucket must exist."
 
@@ -67,8 +69,6 @@ _KINDS: Mapping[type[ProviderError], tuple[str, tuple[str, ...]]] = {
             "InvalidToken",
             "InvalidAccessKeyId",
             "SignatureDoesNotMatch",
-            "RequestTimeTooSkewed",
-            "RequestExpired",
             "NotSignedUp",
         ),
     ),
@@ -127,6 +127,8 @@ _BY_CODE: dict[str, tuple[type[ProviderError], str]] = {
     code: (kind, remedy) for kind, (remedy, codes) in _KINDS.items() for code in codes
 }
 _BY_CODE |= {
+    "RequestTimeTooSkewed": (Unauthenticated, _CLOCK),
+    "RequestExpired": (Unauthenticated, _CLOCK),
     "NoSuchBucket": (ResourceMissing, _BUCKET),
     "InvalidBucketName": (RequestRefused, _BUCKET),
     "PermanentRedirect": (RequestRefused, _REGION),
@@ -163,7 +165,8 @@ def failure_for(
         retry_after: Seconds the service asked to wait, or None.
     """
     kind, remedy = _BY_CODE.get(code) or (_by_status(status), "")
-    words = message.strip().rstrip(".") or "no reason given"
+    # A signature that does not match is answered with what was signed, and that holds the session's token.
+    words = message.strip().split("\n", 1)[0].rstrip(".") or "no reason given"
     sentence = f"AWS answered {code or status}: {words}."
     if issubclass(kind, RateLimited):
         return kind(sentence, retry_after=retry_after, remedy=remedy, resource=resource, request_id=request_id)
@@ -231,6 +234,8 @@ def from_client_error(response: Mapping[str, Any], resource: str = "") -> Provid
     """Return our error for botocore's parsed error answer."""
     about, meta = response.get("Error", {}), response.get("ResponseMetadata", {})
     headers: Mapping[str, str] = meta.get("HTTPHeaders", {})
+    if str(about.get("Code", "")) == "404" and not any(name.startswith("x-amz") for name in headers):
+        return ServiceUnavailable("A 404 came that is not AWS's own.", remedy=_PROXY, resource=resource)
     return failure_for(
         str(about.get("Code", "")),
         str(about.get("Message", "")),

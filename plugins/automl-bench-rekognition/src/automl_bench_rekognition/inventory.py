@@ -16,19 +16,20 @@ if TYPE_CHECKING:
 def list_everything(account: Account, prefix: str) -> list[Resource]:
     """List our resources in order of creation, so that the reverse order can be deleted.
 
-    A project's number of requests is one for its versions; its datasets come with it.
+    A project costs two requests, for its tags and its versions; its datasets come with it.
     """
     found = claims.list_claims(account, prefix)
     for project in projects.iterate(account):
         if not project.name.startswith(stem(prefix)) and not stem(prefix).startswith(f"{project.name}-"):
             continue
-        found.append(projects.project_resource(project))
+        owner = projects.owner_of(account, project.arn)
+        found.append(projects.project_resource(account, project, owner))
         for type_, arn in sorted(project.datasets.items(), reverse=True):  # TRAIN before TEST
             kind = DATASETS[type_]
-            found.append(projects.dataset_resource(kind, sibling(project.name, kind), arn))
+            found.append(projects.dataset_resource(account, kind, sibling(project.name, kind), arn, owner))
         for version in projects.iterate_versions(account, project.arn):
             name = str(version["ProjectVersionArn"]).split("/version/", 1)[1].split("/", 1)[0]
-            model = projects.version_resource(name, project.arn, version)
+            model = projects.version_resource(account, name, project.arn, version, owner)
             found.append(model)
             if version.get("Status") in projects.BILLED:
                 units = version.get("MinInferenceUnits") or 1

@@ -1,11 +1,14 @@
 """Names of everything that is made at AWS, so that each is found again from its name alone.
 
-    automl-bench-<trial>-samples          s3://<bucket>/automl-bench/trials/automl-bench-<trial>-samples/…
-    automl-bench-<trial>-project          project of that name
-    automl-bench-<trial>-train-dataset    the project's TRAIN dataset: the service gives it no name of its own
-    automl-bench-<trial>-test-dataset     the project's TEST dataset
-    automl-bench-<trial>-model            model version of that name in the project
-    automl-bench-<trial>-running-model    that version while it is started, which is what costs money
+    <stem>-samples          s3://<bucket>/automl-bench/trials/<stem>-samples/…
+    <stem>-project          project of that name
+    <stem>-train-dataset    the project's TRAIN dataset: the service gives it no name of its own
+    <stem>-test-dataset     the project's TEST dataset
+    <stem>-model            model version of that name in the project
+    <stem>-running-model    that version while it is started, which is what costs money
+
+where the stem is automl-bench-<workspace>-<trial>, or automl-bench-<trial> in names made before workspaces had ids.
+Projects and model versions carry tags that say whose they are.
 
 Images are shared by trials and therefore lie beside them: s3://<bucket>/automl-bench/images/<dataset>/<SHA-256>.png
 """
@@ -14,7 +17,7 @@ from __future__ import annotations
 
 import re
 
-from automl_bench.contract import NAME_PREFIX
+from automl_bench.contract import NAME_PREFIX, parse_name, resource_name
 from automl_bench.errors import RequestRefused
 
 SAMPLES = "samples"
@@ -41,8 +44,6 @@ VERSION_ARN = re.compile(
 )
 """As in the service model; the project's own number does not stand in it."""
 
-_TRIAL_STEM = re.compile(rf"({re.escape(NAME_PREFIX)}-[0-9a-f]{{12}})-")
-
 
 def image_key(dataset: str, digest: str, media_type: str) -> str:
     """Return where an image lies: named by its content, so that trials can share it.
@@ -64,11 +65,10 @@ def trial_folder(samples_name: str) -> str:
 
 def sibling(name: str, kind: str) -> str:
     """Return the name of another resource of the trial that a name belongs to; a foreign name gets a suffix."""
-    found = _TRIAL_STEM.match(name)
-    return f"{found.group(1) if found else name}-{kind}"
+    parts = parse_name(name)
+    return f"{name}-{kind}" if parts is None else resource_name(parts.workspace, parts.trial_id, kind)
 
 
 def stem(prefix: str) -> str:
     """Return the longest name prefix that all resources of a trial share with the prefix asked for."""
-    found = _TRIAL_STEM.match(prefix)
-    return f"{found.group(1)}-" if found else prefix
+    return prefix if parse_name(prefix) is None else sibling(prefix, "")

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from automl_bench.contract import Json, Operation, OperationState
 from automl_bench.errors import ResourceMissing
 from automl_bench_rekognition import projects
+from automl_bench_rekognition.description import STALE_SECONDS
+from automl_bench_rekognition.naming import MODEL
 
 if TYPE_CHECKING:
+    from automl_bench.contract import TrialContext
     from automl_bench_rekognition.account import Account
 
 IMPORT = "import"
@@ -31,7 +35,7 @@ def begun(what: str, **details: Json) -> Operation:
     return Operation(OperationState.RUNNING, token=token(what, **details))
 
 
-def look(account: Account, operation: Operation) -> Operation:
+def look(account: Account, context: TrialContext, operation: Operation) -> Operation:
     """Look once.
 
     Raises:
@@ -42,10 +46,10 @@ def look(account: Account, operation: Operation) -> Operation:
         looks = {IMPORT: _look_at_import, TRAINING: _look_at_training, START: _look_at_start}[known["what"]]
     except (ValueError, TypeError, KeyError) as error:
         raise ResourceMissing(f"{operation.token!r} names no operation of Rekognition.") from error
-    return looks(account, known, operation.token)
+    return looks(account, context, known, operation.token)
 
 
-def _look_at_import(account: Account, known: Mapping[str, Any], its_token: str) -> Operation:
+def _look_at_import(account: Account, _context: TrialContext, known: Mapping[str, Any], its_token: str) -> Operation:
     counts = {}
     for kind, arn in known["datasets"].items():
         description = projects.describe_dataset(account, arn)
@@ -87,14 +91,17 @@ def _codes(line: str) -> list[str]:
     return [code for code in found if code]
 
 
-def _look_at_training(account: Account, known: Mapping[str, Any], its_token: str) -> Operation:
+def _look_at_training(account: Account, context: TrialContext, known: Mapping[str, Any], its_token: str) -> Operation:
     version = _version(account, known)
     status = version["Status"]
     billable = version.get("BillableTrainingTimeInSeconds")
     billable = None if billable is None else float(billable)
-    if status == "TRAINING_IN_PROGRESS":
+    if status == projects.IN_TRAINING:
         return Operation(OperationState.RUNNING, token=its_token, message=_reason(version, ""))
-    if status in ("TRAINING_FAILED", "FAILED", "DELETING", "DEPRECATED", "EXPIRED"):
+    # It costs nothing any more: the ledger's line says so from here on.
+    ended = projects.version_resource(account, known["name"], known["project_arn"], version, context.owner)
+    context.resources.ensure(MODEL, find=lambda _: ended, create=lambda _: ended, name=ended.name, hourly_usd=0.0)
+    if status == "DELETING" or not projects.is_usable(version):
         message = _reason(version, status)
         return Operation(OperationState.FAILED, token=its_token, message=message, billable_seconds=billable)
     begin, end = version.get("CreationTimestamp"), version.get("TrainingEndTimestamp")
@@ -112,13 +119,13 @@ def _look_at_training(account: Account, known: Mapping[str, Any], its_token: str
     )
 
 
-def _look_at_start(account: Account, known: Mapping[str, Any], its_token: str) -> Operation:
+def _look_at_start(account: Account, _context: TrialContext, known: Mapping[str, Any], its_token: str) -> Operation:
     version = _version(account, known)
     status = version["Status"]
     if status == "RUNNING":
         result = {**known["result"], "endpoint_id": version["ProjectVersionArn"], "url": account.rekognition_url}
         return Operation(OperationState.SUCCEEDED, token=its_token, result=result)
-    if status in STILL_STARTING:
+    if status in STILL_STARTING or (status == known.get("before") and time.time() - known["at"] < STALE_SECONDS):
         return Operation(OperationState.RUNNING, token=its_token, message=status)
     return Operation(OperationState.FAILED, token=its_token, message=_reason(version, status))
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from automl_bench.contract import (
@@ -21,13 +22,15 @@ from automl_bench.contract import (
     TrainingSet,
     TrialContext,
 )
-from automl_bench.errors import RequestRefused, ServiceUnavailable
+from automl_bench.errors import Infeasible, RequestRefused, ServiceUnavailable
 from automl_bench.hookspecs import hookimpl
 from automl_bench_rekognition.description import (
     DESCRIPTION,
     INFERENCE_UNITS,
     MOST_INFERENCE_UNITS,
+    most_images,
     prices,
+    training_hour_usd,
     unit_hour_usd,
 )
 from automl_bench_rekognition.naming import MODEL, PROJECT, RUNNING_MODEL, SAMPLES, TEST_DATASET, TRAIN_DATASET
@@ -65,6 +68,7 @@ def upload(context: TrialContext, training_set: TrainingSet) -> Operation:
 
     _inference_units(context)
     account = account_of(context)
+    _require_few_enough(account.region, len(training_set.train), len(training_set.validation))
     shipment = shipping.pack(account.bucket, training_set)
     samples = context.resources.ensure(
         SAMPLES,
@@ -78,7 +82,7 @@ def upload(context: TrialContext, training_set: TrainingSet) -> Operation:
     project = context.resources.ensure(
         PROJECT,
         find=lambda name: projects.find_project(account, name),
-        create=lambda name: projects.create_project(account, name),
+        create=lambda name: projects.create_project(account, name, context.owner),
         hourly_usd=0.0,
     )
     datasets = {
@@ -106,7 +110,9 @@ def _ensure_dataset(context: TrialContext, account: Account, kind: str, *, proje
     return context.resources.ensure(
         kind,
         find=lambda name: projects.find_dataset(account, kind, name),
-        create=lambda name: projects.create_dataset(account, kind, name, project_arn=project_arn, manifest=manifest),
+        create=lambda name: projects.create_dataset(
+            account, kind, name, project_arn=project_arn, manifest=manifest, owner=context.owner
+        ),
         hourly_usd=0.0,
     )
 
@@ -126,9 +132,9 @@ def train(context: TrialContext) -> Operation:
         MODEL,
         find=lambda name: projects.find_version(account, name),
         create=lambda name: projects.create_version(
-            account, name, project_arn=project_arn, samples_name=str(uploaded["samples"])
+            account, name, project_arn=project_arn, samples_name=str(uploaded["samples"]), owner=context.owner
         ),
-        hourly_usd=0.0,
+        hourly_usd=training_hour_usd(),
     )
     return operations.begun(operations.TRAINING, project_arn=project_arn, name=model.name)
 
@@ -145,24 +151,36 @@ def deploy(context: TrialContext) -> Operation:
     hourly_usd = units * unit_hour_usd()
     trained = context.results[Stage.TRAIN]
     model = projects.version_resource(
-        str(trained["model"]), str(trained["project_arn"]), {"ProjectVersionArn": trained["model_arn"]}
+        account,
+        str(trained["model"]),
+        str(trained["project_arn"]),
+        {"ProjectVersionArn": trained["model_arn"]},
+        context.owner,
     )
+    before = ""
 
     def find(name: str) -> Resource | None:
+        nonlocal before
         version = projects.describe_version(account, str(trained["project_arn"]), model.name)
-        status = "" if version is None else version["Status"]
+        before = status = "" if version is None else str(version["Status"])
         if status == "STOPPING":
             raise ServiceUnavailable(f"The model {model.name} is still being stopped.", resource=model.resource_id)
         return projects.running_resource(name, model, hourly_usd) if status in projects.BILLED else None
 
     def start(name: str) -> Resource:
+        account.stopped.discard(model.resource_id)
         with aws_errors(model.resource_id):
             account.rekognition.start_project_version(ProjectVersionArn=model.resource_id, MinInferenceUnits=units)
         return projects.running_resource(name, model, hourly_usd)
 
     context.resources.ensure(RUNNING_MODEL, find=find, create=start, hourly_usd=hourly_usd)
     return operations.begun(
-        operations.START, project_arn=str(trained["project_arn"]), name=model.name, result={INFERENCE_UNITS: units}
+        operations.START,
+        project_arn=str(trained["project_arn"]),
+        name=model.name,
+        result={INFERENCE_UNITS: units},
+        before=before,
+        at=time.time(),
     )
 
 
@@ -172,7 +190,7 @@ def poll(context: TrialContext, operation: Operation) -> Operation:
     from automl_bench_rekognition import operations
     from automl_bench_rekognition.account import account_of
 
-    return operations.look(account_of(context), operation)
+    return operations.look(account_of(context), context, operation)
 
 
 @hookimpl
@@ -193,6 +211,14 @@ def export_manifest(context: ProviderContext, dataset: str, entries: Sequence[Ma
 
 
 @hookimpl
+def resource_scope(context: ProviderContext) -> Mapping[str, str]:
+    """Return account, region and host of the service: one request, which asks whose credentials these are."""
+    from automl_bench_rekognition.account import account_of
+
+    return account_of(context).scope
+
+
+@hookimpl
 def list_resources(context: ProviderContext, prefix: str) -> Sequence[Resource]:
     """List the bucket's objects by trial, projects, datasets, models, and models that run."""
     from automl_bench_rekognition.account import account_of
@@ -208,6 +234,15 @@ def delete_resource(context: ProviderContext, resource: Resource) -> Deletion:
     from automl_bench_rekognition.deleting import delete
 
     return delete(account_of(context), resource, context.log)
+
+
+def _require_few_enough(region: str, *halves: int) -> None:
+    most = most_images(region)
+    if max(halves) > most:
+        raise Infeasible(
+            f"A dataset may have {most:,} images in {region}, and this one has {max(halves):,}.",
+            remedy="Use fewer shots, or another region.",
+        )
 
 
 def _inference_units(context: ProviderContext) -> int:

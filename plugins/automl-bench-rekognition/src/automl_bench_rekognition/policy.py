@@ -9,6 +9,9 @@ from automl_bench.contract import NAME_PREFIX
 BUCKET = "YOUR-BUCKET"
 """What stands in the document where the bucket's name belongs."""
 
+KEY = "YOUR-KEY"
+"""What stands where the id of the bucket's KMS key belongs; a bucket without one needs no such statement."""
+
 _PROJECTS = f"arn:aws:rekognition:*:*:project/{NAME_PREFIX}-*"
 
 _STATEMENTS = [
@@ -34,6 +37,8 @@ _STATEMENTS = [
             "rekognition:StopProjectVersion",
             "rekognition:DeleteProjectVersion",
             "rekognition:DetectCustomLabels",
+            "rekognition:TagResource",
+            "rekognition:ListTagsForResource",
         ],
         "Resource": _PROJECTS,
     },
@@ -62,6 +67,12 @@ _STATEMENTS = [
             "s3:DeleteObject",
         ],
         "Resource": f"arn:aws:s3:::{BUCKET}/{NAME_PREFIX}/*",
+    },
+    {
+        "Sid": "OnlyForBucketsEncryptedWithKms",
+        "Effect": "Allow",
+        "Action": ["kms:Decrypt", "kms:GenerateDataKey"],
+        "Resource": f"arn:aws:kms:*:*:key/{KEY}",
     },
 ]
 

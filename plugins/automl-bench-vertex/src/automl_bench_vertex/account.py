@@ -93,6 +93,11 @@ class Account:
         return f"<project {self.project} in {self.region}>"
 
     @property
+    def scope(self) -> dict[str, str]:
+        """Where everything of this account lies, in the words of the settings."""
+        return {"project": self.project, "region": self.region, "host": urlsplit(self.api_url).netloc}
+
+    @property
     def parent(self) -> str:
         """The service's name of the project's region."""
         return f"projects/{self.project}/locations/{self.region}"

@@ -31,6 +31,7 @@ class Work:
         done: Whether it has ended.
         failure: Why it failed, or empty.
         partial_failures: What it could not do though it ended, one sentence each; the service tells 20 at most.
+        changed: Unix time of its last change, which for one that has ended is its end; 0.0 if the service does not say.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Work:
     done: bool
     failure: str
     partial_failures: tuple[str, ...]
+    changed: float = 0.0
 
     @property
     def going(self) -> bool:
@@ -104,6 +106,7 @@ def work_of(operation: Any) -> Work:
         done=plain.done,
         failure=_sentence(plain.error.message) or "no reason given" if plain.HasField("error") else "",
         partial_failures=tuple(_partial_failures(plain.metadata)),
+        changed=_changed(plain.metadata),
     )
 
 
@@ -126,6 +129,16 @@ def _partial_failures(metadata: Any) -> Iterator[str]:
         about = ImportDataOperationMetadata.deserialize(metadata.value)
         for failure in about.generic_metadata.partial_failures:
             yield _sentence(failure.message) or f"code {failure.code}"
+
+
+def _changed(metadata: Any) -> float:
+    from google.cloud.aiplatform_v1 import types
+
+    kind = metadata.type_url.rsplit(".", 1)[-1]
+    if kind not in (IMPORT, DEPLOY, UNDEPLOY):
+        return 0.0
+    moment = getattr(types, kind).deserialize(metadata.value).generic_metadata.update_time
+    return float(moment.timestamp()) if moment else 0.0
 
 
 def _sentence(text: str) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from automl_bench.contract import Resource
-from automl_bench.errors import ResourceMissing
+from automl_bench.contract import Owner, Resource, owner_from_tags
+from automl_bench.errors import ResourceConflict, ResourceMissing
 from automl_bench_vertex import control
 from automl_bench_vertex.account import ONCE
 from automl_bench_vertex.failures import google_errors
@@ -39,18 +40,27 @@ def get(account: Account, resource_id: str) -> Any | None:
 
 
 def find(account: Account, name: str) -> Resource | None:
-    """Return a dataset by display name as a resource."""
-    found = listed(account, name)
-    return resource_of(account, found[0]) if found else None
+    """Return a dataset by display name as a resource. One whose import failed is deleted: it cannot be filled anew."""
+    for dataset in listed(account, name):
+        if not _import_failed(account, dataset.name):
+            return resource_of(account, dataset)
+        with suppress(ResourceConflict, ResourceMissing):  # it is being deleted already
+            delete(account, dataset.name)
+    return None
 
 
-def create(account: Account, name: str) -> Resource:
+def _import_failed(account: Account, resource_id: str) -> bool:
+    imports = [work for work in control.listed(account, resource_id) if work.kind == control.IMPORT]
+    return bool(imports) and all(work.done and (work.failure or work.partial_failures) for work in imports)
+
+
+def create(account: Account, name: str, owner: Owner | None) -> Resource:
     """Begin to create an empty image dataset."""
-    dataset = {"display_name": name, "metadata_schema_uri": IMAGES_SCHEMA, "labels": labels_of(name)}
+    dataset = {"display_name": name, "metadata_schema_uri": IMAGES_SCHEMA, "labels": labels_of(name, owner)}
     with google_errors(name):
         begun = account.datasets.create_dataset({"parent": account.parent, "dataset": dataset}, **ONCE)
     operation = begun.operation.name
-    return _resource(account, name, control.resource_of(operation), operation=operation)
+    return _resource(account, name, control.resource_of(operation), operation=operation, owner=owner)
 
 
 def begin_import(account: Account, resource_id: str, address: str) -> str:
@@ -74,24 +84,30 @@ def delete(account: Account, resource_id: str) -> str:
 def resource_of(account: Account, dataset: Any) -> Resource:
     """Return a dataset as the ledger knows it."""
     since = dataset.create_time.isoformat() if dataset.create_time else ""
-    return _resource(account, dataset.display_name, dataset.name, since=since)
+    return _resource(
+        account, dataset.display_name, dataset.name, since=since, owner=owner_from_tags(dict(dataset.labels))
+    )
 
 
-def _resource(account: Account, name: str, resource_id: str, *, operation: str = "", since: str = "") -> Resource:
+def _resource(
+    account: Account, name: str, resource_id: str, *, operation: str = "", since: str = "", owner: Owner | None
+) -> Resource:
     return Resource(
         DATASET,
         name,
         resource_id=resource_id,
         hourly_usd=0.0,
         details={"operation": operation} if operation else {},
-        delete_by_hand=delete_by_hand(account, resource_id),
+        delete_by_hand=by_hand(account, "DELETE", resource_id),
         since=since,
+        owner=owner,
+        scope=account.scope,
     )
 
 
-def delete_by_hand(account: Account, resource_id: str) -> str:
-    """Return the command that deletes something for which gcloud has none of its own."""
+def by_hand(account: Account, method: str, path: str) -> str:
+    """Return the command that makes a request for which gcloud has no command of its own."""
     return (
-        'curl -X DELETE -H "Authorization: Bearer $(gcloud auth print-access-token)" '
-        f"{account.api_url}/v1/{resource_id}"
+        f'curl --fail -X {method} -H "Authorization: Bearer $(gcloud auth print-access-token)" '
+        f"{account.api_url}/v1/{path}"
     )

@@ -6,13 +6,17 @@ made a second one: whatever bears the name goes.
 
 from __future__ import annotations
 
+import re
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from automl_bench.contract import Deletion, Resource
 from automl_bench.errors import ResourceConflict, ResourceMissing
+from automl_bench.toolkit.certainty import is_young, require_same_scope
 from automl_bench_vertex import control, datasets, endpoints, shipping, trainings
+from automl_bench_vertex.description import DESCRIPTION
 from automl_bench_vertex.naming import DATASET, DEPLOYED_MODEL, ENDPOINT, MODEL, SAMPLES, TRAINING, sibling
 
 if TYPE_CHECKING:
@@ -20,15 +24,22 @@ if TYPE_CHECKING:
 
 Log = Callable[[str], None]
 
+SHOWN_AFTER_SECONDS = 600.0
+"""How long after the end of a deployment the endpoint may not show its model yet."""
+
+_PLACE = re.compile(r"projects/(?P<project>[^/]+)/locations/(?P<region>[^/]+)/")
+
 
 def delete(account: Account, resource: Resource, log: Log) -> Deletion:
     """Take a resource one step further towards its end.
 
     Raises:
+        RequestRefused: If it is in another project or region.
         ProviderError: If the service refuses.
     """
+    require_same_scope(resource, account.scope, known=_place(resource.resource_id))
     if resource.kind == SAMPLES:
-        return shipping.delete_folder(account, resource.name)
+        return shipping.delete_folder(account, resource)
     steps = {
         DATASET: _delete_dataset,
         MODEL: _delete_model,
@@ -39,6 +50,16 @@ def delete(account: Account, resource: Resource, log: Log) -> Deletion:
     if resource.kind not in steps:
         raise ResourceMissing(f"{resource.kind!r} is no kind of resource of Vertex AI.")
     return steps[resource.kind](account, resource, log)
+
+
+def _place(resource_id: str) -> dict[str, str]:
+    """Return where a resource's id says that it is; some ids have the project's number, which tells nothing here."""
+    found = _PLACE.match(resource_id)
+    return {} if found is None else {key: value for key, value in found.groupdict().items() if not value.isdigit()}
+
+
+def _may_show_later(resource: Resource) -> bool:
+    return is_young(resource, DESCRIPTION.settle_seconds)
 
 
 def _begin(account: Account, name: str, act: Callable[[], str], is_busy: Callable[[], bool], log: Log) -> None:
@@ -78,7 +99,7 @@ def _has_work(account: Account, name: str) -> bool:
 def _is_being_made(account: Account, resource: Resource, name: str) -> bool:
     """Return whether the creation of something that does not show yet goes on: it would show after we have left."""
     operation = str(resource.details.get("operation", ""))
-    return _goes_on(account, operation) if operation else _has_work(account, name)
+    return _may_show_later(resource) or (_goes_on(account, operation) if operation else _has_work(account, name))
 
 
 def _delete_dataset(account: Account, resource: Resource, log: Log) -> Deletion:
@@ -104,12 +125,14 @@ def _delete_dataset(account: Account, resource: Resource, log: Log) -> Deletion:
 
 
 def _delete_training(account: Account, resource: Resource, log: Log) -> Deletion:
-    """Call a training off if it goes on, delete the model that it made, then delete it."""
+    """Cancel a training if it goes on, delete the model that it made, then delete it."""
 
     def present() -> list[str]:
         return _present(resource, trainings.listed(account, resource.name), lambda name: trainings.get(account, name))
 
     names = present()
+    if not names and _may_show_later(resource):
+        return Deletion.PENDING
     for name in names:
         if not _end_training(account, name, log):
             return Deletion.PENDING
@@ -123,8 +146,8 @@ def _end_training(account: Account, name: str, log: Log) -> bool:
         return True
     state = pipeline.state.name
     if state in trainings.GOING:
-        if state not in trainings.CALLED_OFF:
-            log(f"calling the training {name} off")
+        if state not in trainings.CANCELLED:
+            log(f"cancelling the training {name}")
             with suppress(ResourceConflict, ResourceMissing):  # it may just have ended
                 trainings.cancel(account, name)
         return False
@@ -170,11 +193,11 @@ def _undeploy(account: Account, resource: Resource, log: Log) -> Deletion:
     name = str(resource.details.get("endpoint", "")) or endpoints.endpoint_id(account, sibling(resource.name, ENDPOINT))
     endpoint = endpoints.get(account, name)
     if endpoint is None:
-        return Deletion.ALREADY_GONE
+        return Deletion.PENDING if _may_show_later(resource) else Deletion.ALREADY_GONE
     serving = endpoints.deployed(endpoint, resource.name)
     if serving is None:
-        if control.going(account, name, control.DEPLOY) is not None:
-            log(f"{resource.name} is still being deployed; the service cannot call that off, so its end is awaited")
+        if _comes_up(account, resource, name):
+            log(f"{resource.name} is still being deployed; the service cannot cancel that, so its end is awaited")
             return Deletion.PENDING
         endpoint = endpoints.get(account, name)  # the deployment may have ended between the two looks
         serving = None if endpoint is None else endpoints.deployed(endpoint, resource.name)
@@ -184,6 +207,31 @@ def _undeploy(account: Account, resource: Resource, log: Log) -> Deletion:
     endpoint = endpoints.get(account, name)
     gone = endpoint is None or endpoints.deployed(endpoint, resource.name) is None
     return Deletion.DELETED if gone else Deletion.PENDING
+
+
+def _comes_up(account: Account, resource: Resource, name: str) -> bool:
+    """Return whether a model that its endpoint does not show is being deployed, or is deployed and shown later.
+
+    Only an undeployment since then, or a deployment that failed, says that it is really off.
+    """
+    known = [str(resource.details.get("operation", "")), account.deletions.get(name, "")]
+    work = {each.name: each for each in control.listed(account, name)}
+    for operation in known:
+        if operation and operation not in work:
+            with suppress(ResourceMissing):
+                work[operation] = control.look(account, operation)
+    deployments = [each for each in work.values() if each.kind == control.DEPLOY]
+    if any(each.going for each in deployments):
+        return True
+    if not deployments:
+        return _may_show_later(resource)
+    last = max(each.changed for each in deployments)
+    came_up = any(each.changed == last and not each.failure for each in deployments)
+    is_off = any(
+        each.kind == control.UNDEPLOY and each.done and not each.failure and each.changed >= last
+        for each in work.values()
+    )
+    return came_up and not is_off and time.time() - last < SHOWN_AFTER_SECONDS
 
 
 def _undeploy_one(account: Account, name: str, deployed_model_id: str, log: Log) -> None:

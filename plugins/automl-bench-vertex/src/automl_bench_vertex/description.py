@@ -24,6 +24,10 @@ MAX_REQUEST_BYTES = 1_500_000
 ENVELOPE_BYTES = 500
 """Room for what stands around the image in a request's JSON."""
 
+TRAINING_NODES = 8
+"""Nodes that work on a training at a time: the schema calls its default budget, 192,000 thousandths of a node hour, one
+day's wall-clock time."""
+
 COUNTED = {"endpoint_hour": Counted.SERVING_HOURS}
 """One node serves, and it is billed until it is undeployed, so the host's deadlines bound its hours."""
 
@@ -93,11 +97,9 @@ def _table() -> Mapping[str, Any]:
 
 
 def prices(options: TrainingOptions) -> tuple[Price, ...]:
-    """Return the dated price table of a variant: the training of a mobile model has a price of its own."""
+    """Return the dated price table of a variant."""
     table = dict(_table())
-    as_of, edge = table.pop("as_of"), table.pop("train_hour_edge")
-    if options.is_mobile:
-        table["train_hour"] = edge
+    as_of = table.pop("as_of")
     at_most = {"train_hour": options.node_hours}
     return tuple(
         Price(
@@ -116,3 +118,8 @@ def prices(options: TrainingOptions) -> tuple[Price, ...]:
 def node_hour_usd() -> float:
     """Return what one deployed node costs per hour."""
     return float(_table()["endpoint_hour"]["usd"])
+
+
+def training_hour_usd() -> float:
+    """Return what a training costs per hour while it runs: a node hour for each of its nodes. Its budget bounds it."""
+    return TRAINING_NODES * float(_table()["train_hour"]["usd"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from automl_bench.contract import Resource
+from automl_bench.contract import Owner, Resource, owner_from_tags
 from automl_bench.errors import RequestRefused, ResourceConflict, ResourceMissing
 from automl_bench_vertex import control
 from automl_bench_vertex.account import ONCE
@@ -47,19 +47,19 @@ def find(account: Account, name: str) -> Resource | None:
     return None if endpoint is None else resource_of(account, endpoint)
 
 
-def create(account: Account, name: str) -> Resource:
+def create(account: Account, name: str, owner: Owner | None) -> Resource:
     """Begin to create an endpoint. Its id is its name, so that a second request for it is refused, never obeyed."""
     request = {
         "parent": account.parent,
-        "endpoint": {"display_name": name, "labels": labels_of(name)},
+        "endpoint": {"display_name": name, "labels": labels_of(name, owner)},
         "endpoint_id": name,
     }
     try:
         with google_errors(name):
             begun = account.endpoints.create_endpoint(request, **ONCE)
     except ResourceConflict:  # an earlier request whose answer was lost is still being carried out
-        return _resource(account, name, endpoint_id(account, name))
-    return _resource(account, name, endpoint_id(account, name), operation=begun.operation.name)
+        return _resource(account, name, endpoint_id(account, name), owner=owner)
+    return _resource(account, name, endpoint_id(account, name), operation=begun.operation.name, owner=owner)
 
 
 def deployed(endpoint: Any, name: str) -> Any | None:
@@ -72,13 +72,14 @@ def find_deployed(account: Account, resource_id: str, name: str) -> Resource | N
     endpoint = get(account, resource_id)
     if endpoint is None:
         return None
+    owner = owner_from_tags(dict(endpoint.labels))
     if deployed(endpoint, name) is not None:
-        return deployed_resource(account, name, resource_id)
+        return deployed_resource(account, name, resource_id, owner=owner)
     going = control.going(account, resource_id, control.DEPLOY)
-    return None if going is None else deployed_resource(account, name, resource_id, operation=going.name)
+    return None if going is None else deployed_resource(account, name, resource_id, operation=going.name, owner=owner)
 
 
-def deploy(account: Account, resource_id: str, name: str, model: str) -> Resource:
+def deploy(account: Account, resource_id: str, name: str, model: str, owner: Owner | None) -> Resource:
     """Begin to deploy a model on one node, for all of the endpoint's traffic."""
     request = {
         "endpoint": resource_id,
@@ -91,7 +92,7 @@ def deploy(account: Account, resource_id: str, name: str, model: str) -> Resourc
     }
     with google_errors(resource_id):
         begun = account.endpoints.deploy_model(request, **ONCE)
-    return deployed_resource(account, name, resource_id, operation=begun.operation.name)
+    return deployed_resource(account, name, resource_id, operation=begun.operation.name, owner=owner)
 
 
 def undeploy(account: Account, resource_id: str, deployed_model_id: str) -> str:
@@ -143,10 +144,13 @@ def predict_url(account: Account, resource_id: str, dns: str = "") -> str:
 def resource_of(account: Account, endpoint: Any) -> Resource:
     """Return an endpoint as the ledger knows it: with nothing deployed, it costs nothing."""
     since = endpoint.create_time.isoformat() if endpoint.create_time else ""
-    return _resource(account, endpoint.display_name, endpoint.name, since=since)
+    owner = owner_from_tags(dict(endpoint.labels))
+    return _resource(account, endpoint.display_name, endpoint.name, since=since, owner=owner)
 
 
-def _resource(account: Account, name: str, resource_id: str, *, operation: str = "", since: str = "") -> Resource:
+def _resource(
+    account: Account, name: str, resource_id: str, *, operation: str = "", since: str = "", owner: Owner | None
+) -> Resource:
     short = resource_id.rsplit("/", 1)[-1]
     return Resource(
         ENDPOINT,
@@ -156,11 +160,13 @@ def _resource(account: Account, name: str, resource_id: str, *, operation: str =
         details={"operation": operation} if operation else {},
         delete_by_hand=f"gcloud ai endpoints delete {short} --region={account.region}",
         since=since,
+        owner=owner,
+        scope=account.scope,
     )
 
 
 def deployed_resource(
-    account: Account, name: str, resource_id: str, *, operation: str = "", since: str = ""
+    account: Account, name: str, resource_id: str, *, operation: str = "", since: str = "", owner: Owner | None
 ) -> Resource:
     """Return a deployed model as the ledger knows it."""
     short = resource_id.rsplit("/", 1)[-1]
@@ -175,4 +181,6 @@ def deployed_resource(
             f"$(gcloud ai endpoints describe {short} --region={account.region} --format='value(deployedModels.id)')"
         ),
         since=since,
+        owner=owner,
+        scope=account.scope,
     )

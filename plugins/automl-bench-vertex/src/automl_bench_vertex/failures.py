@@ -72,8 +72,10 @@ _BILLING_REASONS = frozenset({"BILLING_DISABLED", "accountDisabled", "userProjec
 _DISABLED_REASONS = frozenset({"SERVICE_DISABLED", "accessNotConfigured"})
 _RATE_REASONS = frozenset({"RATE_LIMIT_EXCEEDED", "rateLimitExceeded", "userRateLimitExceeded"})
 _TOTAL_REASONS = frozenset({"RESOURCE_QUOTA_EXCEEDED", "quotaExceeded"})
-_TOTAL_WORDS = "following quotas are exceeded"
+_TOTAL_WORDS = ("following quotas are exceeded", "following quota metrics exceed quota limits")
 """How Vertex AI begins when an allowance such as nodes per region is used up; a rate is worded in another way."""
+
+_NAMED = re.compile(r"projects/[^/\s]+/locations/[^/\s]+/(?P<what>\w+/[\w-]+)")
 
 _TOKEN = re.compile(r"(?:ya29\.|eyJ|Bearer\s+)[\w.~+/=-]+")
 _SENTENCE = 500
@@ -98,13 +100,27 @@ def failure_for(
     kind = BY_CODE.get(code) or _BY_STATUS.get(status or 500)
     if kind is None:
         kind = ServiceUnavailable if (status or 500) >= 500 else RequestRefused
-    kind, remedy = _refined(kind, reasons, words)
+    if kind is ResourceMissing:
+        kind, remedy = _missing(about, words, resource)
+    else:
+        kind, remedy = _refined(kind, reasons, words)
     sentence = f"Google answered {code or status}: {words}."
     request_id = headers.get("x-guploader-uploadid", "") or headers.get("x-request-id", "")
     if issubclass(kind, RateLimited):
         wait = _seconds(headers.get("retry-after", "")) or _retry_delay(about)
         return kind(sentence, retry_after=wait, remedy=remedy, resource=resource, request_id=request_id)
     return kind(sentence, remedy=remedy, resource=resource, request_id=request_id)
+
+
+def _missing(about: Mapping[str, Any], words: str, resource: str) -> tuple[type[ProviderError], str]:
+    """Return what a 404 means: that the resource is gone only in Google's own words, and of that very resource."""
+    if not about:
+        return ServiceUnavailable, "Something else than Google answers there: check the addresses and the proxy."
+    named = {found["what"] for found in _NAMED.finditer(words)}
+    asked = _NAMED.search(resource)
+    if named and asked is not None and asked["what"] not in named:
+        return ProviderError, ""
+    return ResourceMissing, ""
 
 
 def from_answer(response: HttpResponse, resource: str = "") -> ProviderError:
@@ -121,7 +137,7 @@ def _refined(kind: type[ProviderError], reasons: frozenset[str], words: str) -> 
             return RateLimited, ""
         return kind, ENABLE if reasons & _DISABLED_REASONS else PERMISSIONS
     if kind is RateLimited and not reasons & _RATE_REASONS:
-        if reasons & _TOTAL_REASONS or _TOTAL_WORDS in words:
+        if reasons & _TOTAL_REASONS or any(each in words for each in _TOTAL_WORDS):
             return QuotaExceeded, QUOTA
         return kind, ""
     return kind, {Unauthenticated: CREDENTIALS, BillingRequired: BILLING}.get(kind, "")

@@ -21,19 +21,25 @@ def list_everything(account: Account, prefix: str) -> list[Resource]:
     ]
     for model in trainings.list_models(account):
         if model.display_name.startswith(ours):
-            since = model.create_time.isoformat() if model.create_time else ""
-            found.append(trainings.model_resource(account, model.display_name, model.name, since))
+            found.append(trainings.resource_of_model(account, model))
     found += [
         trainings.resource_of(account, each) for each in trainings.listed(account) if each.display_name.startswith(ours)
     ]
     for endpoint in endpoints.listed(account):
         if endpoint.display_name.startswith(ours):
-            found.append(endpoints.resource_of(account, endpoint))
+            itself = endpoints.resource_of(account, endpoint)
+            found.append(itself)
             found += [
-                endpoints.deployed_resource(account, each.display_name, endpoint.name)
+                endpoints.deployed_resource(
+                    account,
+                    each.display_name,
+                    endpoint.name,
+                    since=each.create_time.isoformat() if each.create_time else "",
+                    owner=itself.owner,
+                )
                 for each in endpoint.deployed_models
             ]
             if not endpoint.deployed_models and control.going(account, endpoint.name, control.DEPLOY):
                 name = sibling(endpoint.display_name, DEPLOYED_MODEL)
-                found.append(endpoints.deployed_resource(account, name, endpoint.name))
+                found.append(endpoints.deployed_resource(account, name, endpoint.name, owner=itself.owner))
     return [resource for resource in found if resource.name.startswith(prefix)]

@@ -1,20 +1,22 @@
 """Names of everything that is made at Google Cloud, so that each is found again from its name alone.
 
-    automl-bench-<trial>-samples          gs://<bucket>/automl-bench/automl-bench-<trial>-samples/…
-    automl-bench-<trial>-dataset          dataset of that display name
-    automl-bench-<trial>-model            model of that display name and id; the training makes it
-    automl-bench-<trial>-training         training pipeline of that display name
-    automl-bench-<trial>-endpoint         endpoint of that display name and id
-    automl-bench-<trial>-deployed-model   the model while it is deployed there, which is what costs money
+    <stem>-samples          gs://<bucket>/automl-bench/<stem>-samples/…
+    <stem>-dataset          dataset of that display name
+    <stem>-model            model of that display name and id; the training makes it
+    <stem>-training         training pipeline of that display name
+    <stem>-endpoint         endpoint of that display name and id
+    <stem>-deployed-model   the model while it is deployed there, which is what costs money
 
-All but the objects carry the label `automl-bench-trial: <trial>`, by which a bill can be split.
+where the stem is automl-bench-<workspace>-<trial>, or automl-bench-<trial> in names made before workspaces had ids. All
+but the objects carry the label `automl-bench-trial: <trial>`, by which a bill can be split, and labels that say whose
+they are.
 """
 
 from __future__ import annotations
 
 import re
 
-from automl_bench.contract import NAME_PREFIX
+from automl_bench.contract import NAME_PREFIX, Owner, owner_tags, parse_name, resource_name
 from automl_bench.errors import RequestRefused
 
 SAMPLES = "samples"
@@ -32,8 +34,6 @@ ENDINGS = {"image/jpeg": "jpg", "image/png": "png", "image/gif": "gif", "image/b
 
 ENDPOINT_ID = re.compile(r"[a-z0-9-]{1,63}")
 ENDPOINT_NAME = re.compile(r"projects/(?P<project>[^/]+)/locations/(?P<region>[^/]+)/endpoints/(?P<id>[a-z0-9-]{1,63})")
-
-_TRIAL_STEM = re.compile(rf"({re.escape(NAME_PREFIX)}-([0-9a-f]{{12}}))-")
 
 
 def folder(samples_name: str) -> str:
@@ -73,19 +73,19 @@ def ending(media_type: str) -> str:
     return ENDINGS[media_type]
 
 
-def labels_of(name: str) -> dict[str, str]:
+def labels_of(name: str, owner: Owner | None) -> dict[str, str]:
     """Return the service's own labels for a resource of a trial."""
-    found = _TRIAL_STEM.match(name)
-    return {TRIAL_LABEL: found.group(2)} if found else {}
+    parts = parse_name(name)
+    trial = {} if parts is None else {TRIAL_LABEL: parts.trial_id}
+    return trial if owner is None else {**trial, **owner_tags(owner)}
 
 
 def sibling(name: str, kind: str) -> str:
     """Return the name of another resource of the trial that a name belongs to; a foreign name gets a suffix."""
-    found = _TRIAL_STEM.match(name)
-    return f"{found.group(1) if found else name}-{kind}"
+    parts = parse_name(name)
+    return f"{name}-{kind}" if parts is None else resource_name(parts.workspace, parts.trial_id, kind)
 
 
 def stem(prefix: str) -> str:
     """Return the longest name prefix that all resources of a trial share with the prefix asked for."""
-    found = _TRIAL_STEM.match(prefix)
-    return f"{found.group(1)}-" if found else prefix
+    return prefix if parse_name(prefix) is None else sibling(prefix, "")

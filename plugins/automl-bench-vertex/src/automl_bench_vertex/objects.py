@@ -28,11 +28,11 @@ class StoredObject:
     since: str
 
 
-def listed(account: Account, prefix: str) -> Iterator[StoredObject]:
-    """Yield the objects under a prefix, a thousand to a request."""
+def listed(account: Account, prefix: str, bucket: str = "") -> Iterator[StoredObject]:
+    """Yield the objects under a prefix, a thousand to a request; in the bucket that is set if none is named."""
     fields = "items(name,timeCreated),nextPageToken"
-    with google_errors(f"gs://{account.bucket}"):
-        for blob in account.storage.list_blobs(account.bucket, prefix=prefix, fields=fields, **ONCE):
+    with google_errors(f"gs://{bucket or account.bucket}"):
+        for blob in account.storage.list_blobs(bucket or account.bucket, prefix=prefix, fields=fields, **ONCE):
             yield StoredObject(blob.name, blob.time_created.isoformat() if blob.time_created else "")
     account.tokens.accepted()
 
@@ -44,19 +44,19 @@ def write(account: Account, name: str, content: bytes, media_type: str) -> None:
         blob.upload_from_string(content, content_type=media_type, checksum="crc32c", **ONCE)
 
 
-def delete(account: Account, names: Iterable[str]) -> int:
+def delete(account: Account, names: Iterable[str], bucket: str = "") -> int:
     """Delete objects, several at once; one that is not there counts as deleted. Returns how many were named.
 
     Raises:
         ProviderError: For the first object that the service refused to delete.
     """
     waiting = list(names)
-    bucket = account.storage.bucket(account.bucket)
+    place = account.storage.bucket(bucket or account.bucket)
 
     def remove(name: str) -> None:
         try:
-            with google_errors(f"gs://{account.bucket}/{name}"):
-                bucket.delete_blob(name, **ONCE)
+            with google_errors(f"gs://{place.name}/{name}"):
+                place.delete_blob(name, **ONCE)
         except ResourceMissing:
             return
 

@@ -16,6 +16,7 @@ from automl_bench.errors import ResourceMissing
 from automl_bench_vertex import control, datasets, endpoints, trainings
 from automl_bench_vertex.description import node_hour_usd
 from automl_bench_vertex.naming import DEPLOYED_MODEL
+from automl_bench_vertex.naming import TRAINING as TRAINING_KIND
 
 if TYPE_CHECKING:
     from automl_bench.contract import TrialContext
@@ -97,7 +98,7 @@ def _look_at_import(account: Account, context: TrialContext, known: Mapping[str,
     return Operation(OperationState.SUCCEEDED, token=_token_of(known), result=result)
 
 
-def _look_at_training(account: Account, _context: TrialContext, known: Mapping[str, Any]) -> Operation:
+def _look_at_training(account: Account, context: TrialContext, known: Mapping[str, Any]) -> Operation:
     """Look at a training. Its times are the service's own; its bill is in node hours, which are no clock's."""
     pipeline = trainings.get(account, known["pipeline"])
     if pipeline is None:
@@ -105,6 +106,11 @@ def _look_at_training(account: Account, _context: TrialContext, known: Mapping[s
     state = pipeline.state.name
     if state in trainings.GOING:
         return _going(known, state.removeprefix("PIPELINE_STATE_").lower())
+    # It costs nothing any more: the ledger's line says so from here on.
+    ended = trainings.resource_of(account, pipeline)
+    context.resources.ensure(
+        TRAINING_KIND, find=lambda _: ended, create=lambda _: ended, name=ended.name, hourly_usd=0.0
+    )
     metadata = dict(pipeline.training_task_metadata or {})
     milli_hours = metadata.get("costMilliNodeHours")
     billable = None if milli_hours is None else float(milli_hours) * SECONDS_PER_MILLI_HOUR
@@ -136,7 +142,7 @@ def _look_at_deployment(account: Account, context: TrialContext, known: Mapping[
         deployed = context.resources.ensure(
             DEPLOYED_MODEL,
             find=lambda name: endpoints.find_deployed(account, known["endpoint"], name),
-            create=lambda name: endpoints.deploy(account, known["endpoint"], name, known["model"]),
+            create=lambda name: endpoints.deploy(account, known["endpoint"], name, known["model"], context.owner),
             hourly_usd=endpoints.NODES * node_hour_usd(),
         )
         known = {**known, "deployment": str(deployed.details.get("operation", "")), "name": deployed.name}

@@ -6,30 +6,29 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from automl_bench.contract import Json, Variant
-from automl_bench.errors import RequestRefused
+from automl_bench.errors import Infeasible, RequestRefused
 
 MODEL_TYPE = "model_type"
 BUDGET = "budget_milli_node_hours"
 EARLY_STOPPING = "early_stopping"
 
 CLOUD_BUDGET = (8_000, 800_000)
-MOBILE_BUDGET = (1_000, 100_000)
 """Least and most thousandths of a node hour, as the training's own schema says."""
 
 BUDGETS: Mapping[str, tuple[int, int]] = {
     "CLOUD": CLOUD_BUDGET,
     "CLOUD_1": CLOUD_BUDGET,
-    "MOBILE_TF_LOW_LATENCY_1": MOBILE_BUDGET,
-    "MOBILE_TF_VERSATILE_1": MOBILE_BUDGET,
-    "MOBILE_TF_HIGH_ACCURACY_1": MOBILE_BUDGET,
 }
 """By model type. The schema names no budget for CLOUD_1; it is held to that of CLOUD."""
 
 VARIANTS: Mapping[str, Mapping[str, Json]] = {
     "default": {MODEL_TYPE: "CLOUD", BUDGET: 8_000},
     "high-accuracy": {MODEL_TYPE: "CLOUD_1", BUDGET: 8_000},
-    "low-latency": {MODEL_TYPE: "MOBILE_TF_LOW_LATENCY_1", BUDGET: 1_000},
 }
+
+EDGE = "MOBILE_"
+"""How the model types begin that are trained for export to devices. Google's page on Edge models says that they cannot
+be deployed to an endpoint, so that a training of one would be paid for nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,16 +50,12 @@ class TrainingOptions:
         """The budget in node hours."""
         return self.budget_milli_node_hours / 1000
 
-    @property
-    def is_mobile(self) -> bool:
-        """Whether it is a model for phones, which is trained at another price."""
-        return self.model_type.startswith("MOBILE")
-
     @classmethod
     def of(cls, variant: Variant) -> TrainingOptions:
         """Return a variant's options.
 
         Raises:
+            Infeasible: If it is a model for phones, which Vertex AI trains and cannot serve.
             RequestRefused: If a key or value is not one that the service takes.
         """
         settings = variant.settings
@@ -71,6 +66,12 @@ class TrainingOptions:
                 remedy=f"Known: {MODEL_TYPE}, {BUDGET}, {EARLY_STOPPING}.",
             )
         model_type = settings.get(MODEL_TYPE, "CLOUD")
+        if str(model_type).startswith(EDGE):
+            raise Infeasible(
+                f"{variant}: {MODEL_TYPE} {model_type!r} is an Edge model, which Vertex AI trains for export only "
+                "and cannot serve.",
+                remedy=f"Use one of {', '.join(sorted(BUDGETS))}.",
+            )
         if model_type not in BUDGETS:
             raise RequestRefused(
                 f"{variant}: {MODEL_TYPE} is {model_type!r}.", remedy=f"Known: {', '.join(sorted(BUDGETS))}."

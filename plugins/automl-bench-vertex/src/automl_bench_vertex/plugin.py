@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from automl_bench.contract import (
@@ -23,7 +23,7 @@ from automl_bench.contract import (
 )
 from automl_bench.hookspecs import hookimpl
 from automl_bench_vertex import labels
-from automl_bench_vertex.description import DESCRIPTION, prices
+from automl_bench_vertex.description import DESCRIPTION, prices, training_hour_usd
 from automl_bench_vertex.naming import DATASET, ENDPOINT, MODEL, SAMPLES, TRAINING, import_file, sibling
 from automl_bench_vertex.options import TrainingOptions
 
@@ -72,7 +72,7 @@ def upload(context: TrialContext, training_set: TrainingSet) -> Operation:
     dataset = context.resources.ensure(
         DATASET,
         find=lambda name: datasets.find(account, name),
-        create=lambda name: datasets.create(account, name),
+        create=lambda name: datasets.create(account, name, context.owner),
         hourly_usd=0.0,
     )
     return operations.begun(
@@ -111,16 +111,16 @@ def train(context: TrialContext) -> Operation:
     model = context.resources.ensure(
         MODEL,
         find=lambda name: trainings.find_model(account, name),
-        create=lambda name: trainings.announce_model(account, name),
+        create=lambda name: trainings.announce_model(account, name, context.owner),
         hourly_usd=0.0,
     )
     training = context.resources.ensure(
         TRAINING,
         find=lambda name: trainings.find(account, name),
         create=lambda name: trainings.create(
-            account, name, dataset=dataset, model_name=sibling(name, MODEL), options=options
+            account, name, dataset=dataset, model_name=sibling(name, MODEL), options=options, owner=context.owner
         ),
-        hourly_usd=0.0,
+        hourly_usd=training_hour_usd(),
     )
     return operations.begun(operations.TRAINING, pipeline=training.resource_id, model=model.resource_id)
 
@@ -128,14 +128,15 @@ def train(context: TrialContext) -> Operation:
 @hookimpl
 def deploy(context: TrialContext) -> Operation:
     """Create the endpoint; the model is deployed once it is there. From then on a node is billed by the hour."""
-    from automl_bench_vertex import endpoints, operations
+    from automl_bench_vertex import endpoints, operations, trainings
     from automl_bench_vertex.account import account_of
 
     account = account_of(context)
+    trainings.require_servable(account, str(context.results[Stage.TRAIN]["model"]))
     endpoint = context.resources.ensure(
         ENDPOINT,
         find=lambda name: endpoints.find(account, name),
-        create=lambda name: endpoints.create(account, name),
+        create=lambda name: endpoints.create(account, name, context.owner),
         hourly_usd=0.0,
     )
     return operations.begun(
@@ -181,6 +182,14 @@ def export_manifest(context: ProviderContext, dataset: str, entries: Sequence[Ma
 
 
 @hookimpl
+def resource_scope(context: ProviderContext) -> Mapping[str, str]:
+    """Return project, region and host of the service. No request."""
+    from automl_bench_vertex.account import account_of
+
+    return account_of(context).scope
+
+
+@hookimpl
 def list_resources(context: ProviderContext, prefix: str) -> Sequence[Resource]:
     """List the bucket's objects by trial, datasets, models, trainings, endpoints, and what is deployed."""
     from automl_bench_vertex.account import account_of
@@ -191,7 +200,7 @@ def list_resources(context: ProviderContext, prefix: str) -> Sequence[Resource]:
 
 @hookimpl
 def delete_resource(context: ProviderContext, resource: Resource) -> Deletion:
-    """Undeploy, call off or delete one resource."""
+    """Undeploy, cancel or delete one resource."""
     from automl_bench_vertex.account import account_of
     from automl_bench_vertex.deleting import delete
 

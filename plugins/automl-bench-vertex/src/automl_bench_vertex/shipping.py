@@ -113,16 +113,21 @@ def list_folders(account: Account, prefix: str) -> list[Resource]:
     return [_resource(account, name, moment) for name, moment in sorted(since.items(), key=lambda pair: pair[1])]
 
 
-def delete_folder(account: Account, name: str) -> Deletion:
-    """Delete a trial's objects, the import file last; the host is asked whether to go on every thousand."""
-    last = import_file(name)
-    names = sorted((item.name for item in objects.listed(account, folder(name))), key=lambda each: each == last)
+def delete_folder(account: Account, resource: Resource) -> Deletion:
+    """Delete a trial's objects, the import file last; the host is asked whether to go on every thousand.
+
+    They are deleted where they were written, whichever bucket is set by now.
+    """
+    bucket = str(resource.details.get("bucket") or account.bucket)
+    last = import_file(resource.name)
+    found = objects.listed(account, folder(resource.name), bucket)
+    names = sorted((item.name for item in found), key=lambda each: each == last)
     if not names:
         return Deletion.ALREADY_GONE
-    objects.delete(account, [each for each in names if each != last][: objects.DELETE_AT_ONCE])
+    objects.delete(account, [each for each in names if each != last][: objects.DELETE_AT_ONCE], bucket)
     if len(names) > objects.DELETE_AT_ONCE:
         return Deletion.PENDING
-    objects.delete(account, [last])
+    objects.delete(account, [last], bucket)
     return Deletion.DELETED
 
 
@@ -136,6 +141,7 @@ def _resource(account: Account, name: str, since: str) -> Resource:
         details={"bucket": account.bucket},
         delete_by_hand=f"gcloud storage rm --recursive {address}",
         since=since,
+        scope=account.scope,
     )
 
 

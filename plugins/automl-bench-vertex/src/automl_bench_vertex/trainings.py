@@ -6,12 +6,15 @@ written before the pipeline is asked for, under the id that the pipeline is told
 
 from __future__ import annotations
 
+import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from automl_bench.contract import Resource
-from automl_bench.errors import ResourceMissing
+from automl_bench.contract import Owner, Resource, owner_from_tags
+from automl_bench.errors import DeploymentFailed, ResourceConflict, ResourceMissing, ServiceUnavailable
 from automl_bench_vertex.account import ONCE
-from automl_bench_vertex.datasets import SCHEMAS, delete_by_hand
+from automl_bench_vertex.datasets import SCHEMAS, by_hand
+from automl_bench_vertex.description import training_hour_usd
 from automl_bench_vertex.failures import google_errors
 from automl_bench_vertex.manifests import TRAINING as TRAINING_HALF
 from automl_bench_vertex.manifests import VALIDATION
@@ -36,8 +39,15 @@ GOING = frozenset(
         "PIPELINE_STATE_PAUSED",
     }
 )
-CALLED_OFF = frozenset({"PIPELINE_STATE_CANCELLING", "PIPELINE_STATE_CANCELLED"})
+CANCELLED = frozenset({"PIPELINE_STATE_CANCELLING", "PIPELINE_STATE_CANCELLED"})
 SUCCEEDED = "PIPELINE_STATE_SUCCEEDED"
+
+SERVED_BY = "AUTOMATIC_RESOURCES"
+"""How models are deployed here; a model says which ways it supports."""
+
+SHOWN_AFTER_SECONDS = 600.0
+"""How long after the end of a training its model may not show yet. Before that, a missing model is no reason to train
+again, which would be paid twice."""
 
 
 def listed(account: Account, name: str = "") -> list[Any]:
@@ -60,19 +70,43 @@ def get(account: Account, resource_id: str) -> Any | None:
 
 
 def find(account: Account, name: str) -> Resource | None:
-    """Return a training by display name as a resource; one that was called off does not count."""
-    found = [pipeline for pipeline in listed(account, name) if pipeline.state.name not in CALLED_OFF]
-    return resource_of(account, found[0]) if found else None
+    """Return a training by display name that goes on or has left its model.
+
+    One that failed, was cancelled or has lost its model is deleted, so that it can be begun anew.
+
+    Raises:
+        ServiceUnavailable: If it has just succeeded and its model does not show yet.
+    """
+    for pipeline in listed(account, name):
+        if _is_usable(account, pipeline):
+            return resource_of(account, pipeline)
+        if pipeline.state.name not in GOING:
+            with suppress(ResourceConflict, ResourceMissing):  # it is being deleted already
+                delete(account, pipeline.name)
+    return None
 
 
-def create(account: Account, name: str, *, dataset: str, model_name: str, options: TrainingOptions) -> Resource:
+def _is_usable(account: Account, pipeline: Any) -> bool:
+    state = pipeline.state.name
+    if state != SUCCEEDED:
+        return state in GOING - CANCELLED
+    if get_model(account, pipeline.model_to_upload.name) is not None:
+        return True
+    if pipeline.end_time and time.time() - pipeline.end_time.timestamp() < SHOWN_AFTER_SECONDS:
+        raise ServiceUnavailable(f"The model of the training {pipeline.display_name} does not show yet.")
+    return False
+
+
+def create(
+    account: Account, name: str, *, dataset: str, model_name: str, options: TrainingOptions, owner: Owner | None
+) -> Resource:
     """Begin a training on the halves that the import file names, and on nothing else.
 
     The filters are sent always: without them the service would split anew.
     """
     pipeline = {
         "display_name": name,
-        "labels": labels_of(name),
+        "labels": labels_of(name, owner),
         "input_data_config": {
             "dataset_id": dataset.rsplit("/", 1)[-1],
             "filter_split": {
@@ -81,7 +115,7 @@ def create(account: Account, name: str, *, dataset: str, model_name: str, option
                 "test_filter": NOTHING,
             },
         },
-        "model_to_upload": {"display_name": model_name, "labels": labels_of(model_name)},
+        "model_to_upload": {"display_name": model_name, "labels": labels_of(model_name, owner)},
         "model_id": model_name,
         "training_task_definition": TASK,
         "training_task_inputs": {
@@ -108,7 +142,7 @@ def _message(pipeline: dict[str, Any]) -> Any:
 
 
 def cancel(account: Account, resource_id: str) -> None:
-    """Call a training off. What it has taken so far is billed."""
+    """Cancel a training. What it has taken so far is billed."""
     with google_errors(resource_id):
         account.pipelines.cancel_training_pipeline({"name": resource_id}, **ONCE)
 
@@ -121,15 +155,27 @@ def delete(account: Account, resource_id: str) -> str:
 
 
 def resource_of(account: Account, pipeline: Any) -> Resource:
-    """Return a training as the ledger knows it: what it costs is billed once and not by the hour of its existence."""
+    """Return a training as the ledger knows it: it costs while it goes on, and nothing afterwards."""
+    going = pipeline.state.name in GOING
     return Resource(
         TRAINING,
         pipeline.display_name,
         resource_id=pipeline.name,
-        hourly_usd=0.0,
-        delete_by_hand=delete_by_hand(account, pipeline.name),
+        hourly_usd=training_hour_usd() if going else 0.0,
+        delete_by_hand=_by_hand(account, pipeline.name, going=going),
         since=pipeline.create_time.isoformat() if pipeline.create_time else "",
+        owner=owner_from_tags(dict(pipeline.labels)),
+        scope=account.scope,
     )
+
+
+def _by_hand(account: Account, resource_id: str, *, going: bool) -> str:
+    """Return the command that ends a training and deletes it: the service refuses to delete one that has not ended."""
+    delete_it = by_hand(account, "DELETE", resource_id)
+    if not going:
+        return delete_it
+    cancel_it = by_hand(account, "POST", f"{resource_id}:cancel")
+    return f"{cancel_it}; for try in $(seq 60); do {delete_it} && break; sleep 10; done"
 
 
 # --- models --------------------------------------------------------------------------------------------------
@@ -156,15 +202,41 @@ def model_id(account: Account, name: str) -> str:
     return f"{account.parent}/models/{name}"
 
 
-def announce_model(account: Account, name: str) -> Resource:
+def announce_model(account: Account, name: str, owner: Owner | None) -> Resource:
     """Return the model that a training will make, as the ledger knows it. Nothing is sent."""
-    return model_resource(account, name, model_id(account, name))
+    return model_resource(account, name, model_id(account, name), owner=owner)
 
 
 def find_model(account: Account, name: str) -> Resource | None:
     """Return a trial's model as a resource if its training has made it."""
     model = get_model(account, model_id(account, name))
-    return None if model is None else model_resource(account, name, model.name)
+    return None if model is None else resource_of_model(account, model)
+
+
+def resource_of_model(account: Account, model: Any) -> Resource:
+    """Return a model that exists as the ledger knows it."""
+    since = model.create_time.isoformat() if model.create_time else ""
+    owner = owner_from_tags(dict(model.labels))
+    return model_resource(account, model.display_name, model.name, since=since, owner=owner)
+
+
+def require_servable(account: Account, resource_id: str) -> None:
+    """Check that the service can deploy a model, before anything is made for it.
+
+    Raises:
+        ResourceMissing: If there is no such model.
+        DeploymentFailed: If it cannot be deployed, as models for export to devices cannot.
+    """
+    with google_errors(resource_id):
+        model = account.models.get_model({"name": resource_id}, **ONCE)
+    kinds = [kind.name for kind in model.supported_deployment_resources_types]
+    if SERVED_BY not in kinds:
+        raise DeploymentFailed(
+            f"Vertex AI cannot deploy the model {resource_id}: it supports {', '.join(kinds) or 'no deployment'} "
+            f"and not {SERVED_BY}.",
+            remedy="Train another model type.",
+            resource=resource_id,
+        )
 
 
 def delete_model(account: Account, resource_id: str) -> str:
@@ -174,7 +246,9 @@ def delete_model(account: Account, resource_id: str) -> str:
     return str(answer.operation.name)
 
 
-def model_resource(account: Account, name: str, resource_id: str, since: str = "") -> Resource:
+def model_resource(
+    account: Account, name: str, resource_id: str, *, since: str = "", owner: Owner | None = None
+) -> Resource:
     """Return a model as the ledger knows it: kept, it costs nothing."""
     return Resource(
         MODEL,
@@ -183,4 +257,6 @@ def model_resource(account: Account, name: str, resource_id: str, since: str = "
         hourly_usd=0.0,
         delete_by_hand=f"gcloud ai models delete {resource_id.rsplit('/', 1)[-1]} --region={account.region}",
         since=since,
+        owner=owner,
+        scope=account.scope,
     )

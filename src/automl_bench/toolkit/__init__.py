@@ -1,0 +1,1 @@
+"""What several plugins need, once. Sees the contract and the errors only."""
