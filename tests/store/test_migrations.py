@@ -86,6 +86,7 @@ def test_a_new_step_is_taken_once_and_keeps_the_rows(store_path: Path, monkeypat
 
 def test_a_step_that_fails_leaves_the_old_version_whole(store_path: Path) -> None:
     file_of_version_1(store_path)
+    open_store(store_path).close()
     before = tables_of(store_path)
     broken = schema.Migration(NEXT.version, NEXT.script + "\nCREATE TABLE extra (b INTEGER);")
     connection = sqlite3.connect(store_path, isolation_level=None)

@@ -13,6 +13,7 @@ from automl_bench.contract import Stage
 from automl_bench.errors import AutomlBenchError, DeadlinePassed, Interrupted
 from automl_bench.measurement.accuracy_pass import PassLane, PassProgress, PassSettings, run_pass
 from automl_bench.measurement.load import LoadSettings, run_load
+from automl_bench.measurement.pass_summary import summarise_pass
 from automl_bench.store.records import CallPhase, Invocation, LoadCall, LoadRun, Outcome, StageStatus
 from automl_bench.trials.machine import Use
 from automl_bench.trials.trial import Trial
@@ -85,6 +86,8 @@ def invoke_together(
         result["interleaved_with"] = [other.record.trial_id for other in trials if other is not trial]
         result["answers_from_an_earlier_process"] = len(lane.already_done)
         result["deviations"] = _deviations(trial)
+        calls = around.store.invocation_columns([trial.record.trial_id])
+        result |= summarise_pass(calls, summary.client, summary.began_at if lane.already_done else "")
         ended_by = first_sentence(summary.error) if summary.error else ""
         trial.finish_measuring(Stage.INVOKE, begun, result, error=ended_by)
     return {
