@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from automl_bench.contract import HttpRequest, HttpResponse, Prediction, Sample
 from automl_bench.testing.loopback_invoker import LoopbackInvoker
@@ -16,6 +17,23 @@ def make_samples(count: int, label: str = "cat") -> list[tuple[Sample, str]]:
         (Sample(f"{number:064x}", Path(f"/nowhere/{number}.png"), 100, "image/png", 8, 8), label)
         for number in range(count)
     ]
+
+
+def quiet(
+    measured: dict[str, float] | None = None, without: dict[str, float] | None = None, **client: Any
+) -> dict[str, Any]:
+    """The part of a summary that says how this client was disturbed: not at all, or as told."""
+    standing = {"count": 0, "ms": 0.0}
+    return {
+        "client": {"cpu_share": 0.1, "starved_share": 0.0, "seconds": 60.0, "standstills": standing} | client,
+        "disturbance": {
+            "n": 1000,
+            "late": 17,
+            "longest_ms": 3.0,
+            "with": measured or {"mean": 20.0},
+            "without": without or measured or {"mean": 20.0},
+        },
+    }
 
 
 class ScriptedCalls:

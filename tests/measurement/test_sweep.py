@@ -7,7 +7,7 @@ import time
 from typing import Any
 
 import pytest
-from call_scripts import BODY, ScriptedCalls, make_samples
+from call_scripts import BODY, ScriptedCalls, make_samples, quiet
 
 from automl_bench.contract import Invoker, Limits, Prediction, Sample
 from automl_bench.measurement.load import LoadSettings, describe_load_run, run_load
@@ -135,7 +135,7 @@ def step(**changes: Any) -> dict[str, Any]:
         "response_ms": {"p50": {"value": 20.0}, "p95": {"value": 40.0}},
         "lateness_ms": {"p50": 0.1, "p90": 0.5, "p99": 1.0, "max": 3.0},
         "service_ms": {"p50": {"value": 20.0}},
-        "client": {"cpu_share": 0.2, "starved_share": 0.01, "wait_ms": 0.1, "added_ms": 0.001},
+        **quiet(cpu_share=0.2),
         "schedule": {"planned": 300, "dropped": 0, "abandoned": 0},
     }
     return {**usual, **changes}
@@ -147,9 +147,9 @@ def step(**changes: Any) -> dict[str, Any]:
         ({}, None),
         ({"outcomes": {"ok": 290, "throttled": 10, "timeout": 0, "refused": 0, "failed": 0}}, Cause.THROTTLED),
         ({"outcomes": {"ok": 290, "throttled": 0, "timeout": 0, "refused": 0, "failed": 10}}, Cause.FAILING),
-        ({"client": {"cpu_share": 0.95, "starved_share": 0.0}}, Cause.CLIENT),
-        ({"client": {"cpu_share": 0.3, "starved_share": 0.4, "wait_ms": 5.0, "added_ms": 2.0}}, Cause.CLIENT),
-        ({"client": {"cpu_share": 0.3, "starved_share": None, "wait_ms": None, "added_ms": None}}, None),
+        (quiet(cpu_share=0.95), Cause.CLIENT),
+        (quiet(measured={"p50": 20.0}, without={"p50": 18.0}), Cause.CLIENT),
+        (quiet(measured={"p50": 20.0}, without={"p50": 19.5}, starved_share=0.4), None),
         ({"lateness_ms": {"p50": 4.0, "p90": 9.0, "p99": 20.0, "max": 30.0}}, Cause.CLIENT),
         ({"lateness_ms": {"p50": 0.1, "p90": 0.3, "p99": 20.0, "max": 30.0}}, None),
         ({"achieved_rate": 90.0}, Cause.QUEUEING),
@@ -158,7 +158,7 @@ def step(**changes: Any) -> dict[str, Any]:
         ({"response_ms": {"p50": {"value": 45.0}, "p95": {"value": 100.0}}}, None),
         ({"first_p95": 0.01, "response_ms": {"p50": {"value": 0.05}, "p95": {"value": 4.0}}}, None),
         (
-            {"achieved_rate": 50.0, "client": {"cpu_share": 0.95, "starved_share": 0.0}},
+            {"achieved_rate": 50.0, **quiet(cpu_share=0.95)},
             Cause.CLIENT,
         ),
         (

@@ -17,6 +17,7 @@ from automl_bench.report.fields import (
     RESULT_FIELDS,
     STAGE_FIELDS,
     THROUGHPUT_FIELDS,
+    VERDICT_FIELDS,
 )
 from automl_bench.report.importing import IMPORT_COLUMNS
 from automl_bench.report.labels import labelled
@@ -64,6 +65,7 @@ def test_every_row_has_every_documented_field_in_order_and_is_json(comparison):
     for row in rows:
         assert list(row) == list(RESULT_FIELDS)
         assert list(row["latency_ms"]) == list(LATENCY_FIELDS)
+        assert row["latency_verdict"] is None or list(row["latency_verdict"]) == list(VERDICT_FIELDS)
         assert all(list(stage) == list(STAGE_FIELDS) for stage in row["stages"].values())
         assert all(list(run) == list(LOAD_RUN_FIELDS) for run in row["load_runs"])
         assert row["cost"] is None or list(row["cost"]) == list(COST_FIELDS)
@@ -76,6 +78,7 @@ def test_the_format_page_names_exactly_these_fields():
     for heading, fields in (
         ("Fields of a result", RESULT_FIELDS),
         ("`latency_ms`", LATENCY_FIELDS),
+        ("`latency_verdict`", VERDICT_FIELDS),
         ("`stages`", STAGE_FIELDS),
         ("`cost`", COST_FIELDS),
         ("`throughput`", THROUGHPUT_FIELDS),

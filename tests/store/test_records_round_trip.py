@@ -110,7 +110,20 @@ def test_a_ledger_line_comes_back_with_every_field(store: Store) -> None:
 def test_an_invocation_comes_back_with_every_field(store: Store) -> None:
     assert every_field_differs_from_its_default(TIMING)
     record = Invocation(
-        "t1", "s" * 64, "a|b", "c", 0.1 + 0.2, Outcome.FAILED, TIMING, CallPhase.COLD, 3, 503, "Broken.", "2026-01-01"
+        "t1",
+        "s" * 64,
+        "a|b",
+        "c",
+        0.1 + 0.2,
+        Outcome.FAILED,
+        TIMING,
+        CallPhase.COLD,
+        3,
+        503,
+        "Broken.",
+        "2026-01-01",
+        9,
+        4,
     )
     assert every_field_differs_from_its_default(record)
     store.add_invocations([record])

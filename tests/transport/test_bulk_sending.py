@@ -7,16 +7,13 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
-from email.utils import format_datetime
 
-import pytest
 from servers.scripted_server import HangUp, Received, ScriptedServer, whole_answer
 
-from automl_bench.contract import HttpRequest, HttpResponse
+from automl_bench.contract import HttpRequest
 from automl_bench.errors import RequestRefused
 from automl_bench.store.records import Outcome
-from automl_bench.transport import RetryPolicy, retry_after_seconds, send_all
+from automl_bench.transport import RetryPolicy, send_all
 from automl_bench.transport.bulk import RequestMaker
 
 QUICK = RetryPolicy(attempts=4, first_wait_seconds=0.01, longest_wait_seconds=0.05)
@@ -152,17 +149,3 @@ def test_published_rate_is_kept() -> None:
 
 def test_nothing_to_send_is_done_at_once() -> None:
     assert send_all([]).sent == 0
-
-
-@pytest.mark.parametrize(
-    ("value", "seconds"), [("7", 7.0), ("", None), ("soon", None), ("Wed, 21 Oct 2015 07:28:00 GMT", 0.0)]
-)
-def test_retry_after_is_read(value: str, seconds: float | None) -> None:
-    assert retry_after_seconds(HttpResponse(429, {"retry-after": value})) == seconds
-
-
-def test_retry_after_may_be_a_date() -> None:
-    moment = datetime.now(UTC) + timedelta(seconds=30)
-    asked = retry_after_seconds(HttpResponse(503, {"retry-after": format_datetime(moment, usegmt=True)}))
-    assert asked is not None
-    assert 28 < asked <= 30

@@ -148,7 +148,7 @@ def test_a_log_that_cannot_be_read_is_no_failure(trial: HuggingfaceTrial, log: b
         ({"ratelimit": "gibberish"}, None),
         ({"retry-after": "3"}, 3.0),
         ({"retry-after": "2.5", "ratelimit": '"api";r=0;t=55'}, 2.5),
-        ({"retry-after": "-1"}, 0.0),
+        ({"retry-after": "-1"}, None),
         ({"retry-after": "soon"}, None),
         ({}, None),
     ],

@@ -147,7 +147,7 @@ def test_every_status_has_its_class_and_keeps_the_services_words(
     assert caught.value.request_id == "r-1"
 
 
-@pytest.mark.parametrize(("value", "seconds"), [("3", 3.0), ("", None), ("soon", None), ("0.5", 0.5), ("-1", 0.0)])
+@pytest.mark.parametrize(("value", "seconds"), [("3", 3.0), ("", None), ("soon", None), ("0.5", 0.5), ("-1", None)])
 def test_a_throttle_keeps_the_wait_that_the_service_asks_for(
     invoker: NyckelInvoker, value: str, seconds: float | None
 ) -> None:

@@ -159,7 +159,7 @@ def test_a_reason_refines_the_class(content: bytes, kind: type[ProviderError], r
         ({"retry-after": "7"}, [], 7.0),
         ({}, [{"@type": RETRY_INFO, "retryDelay": "3.5s"}], 3.5),
         ({}, [{"@type": RETRY_INFO, "retryDelay": "soon"}], None),
-        ({"retry-after": "Wed, 21 Oct 2026 07:28:00 GMT"}, [], None),
+        ({"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"}, [], 0.0),
         ({}, [], None),
     ],
 )

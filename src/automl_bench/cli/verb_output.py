@@ -48,3 +48,8 @@ def print_accuracy(trial: TrialRecord, row: dict[str, Any]) -> None:
     if latency["p50"] is not None:
         p95 = f", p95 {latency['p95']:.1f}" if latency["p95"] is not None else ""
         out.print(f"latency p50 {latency['p50']:.1f}{p95} ms (n = {latency['n']})", markup=False)
+    verdict = row["latency_verdict"] or {"reasons": (), "notes": ()}
+    for reason in verdict["reasons"]:
+        out.print(f"latency not VALID: {reason['words']}", markup=False)
+    for note in verdict["notes"]:
+        out.print(f"latency note: {note['words']}", markup=False)

@@ -15,9 +15,11 @@ from dataclasses import dataclass, field
 from automl_bench.contract import Invoker, Json, Limits, Sample
 from automl_bench.errors import AutomlBenchError, ServiceUnavailable
 from automl_bench.measurement.call import Caller, CallResult
-from automl_bench.measurement.clock import WallAnchor
+from automl_bench.measurement.clock import ClientMeter, WallAnchor
+from automl_bench.measurement.disturbance import describe_standstills
 from automl_bench.measurement.pacing import Pacer, back_off_seconds
 from automl_bench.measurement.round_trip import RoundTrips
+from automl_bench.measurement.surroundings import Surroundings
 from automl_bench.store.records import CallPhase, Invocation, Outcome
 from automl_bench.transport import TransportOptions
 
@@ -111,6 +113,9 @@ class PassSummary:
         new_connections: Requests that opened a connection, or None where that is unknown.
         over_http: Whether the host sent the calls itself.
         round_trip: TCP round trip to the endpoint's host before, during and after: {"ms", "n"} each.
+        began_at: ISO 8601, UTC.
+        client: What happened to this process meanwhile: "starved_share", "standstills" and what `Surroundings.since`
+            returns.
         stopped: Whether it was ended by the stop event.
         error: What ended the lane early, or None.
     """
@@ -125,6 +130,8 @@ class PassSummary:
     new_connections: int | None
     over_http: bool
     round_trip: Mapping[str, Json]
+    began_at: str
+    client: Mapping[str, Json]
     stopped: bool = False
     error: AutomlBenchError | None = None
 
@@ -216,6 +223,7 @@ class _LaneRun:
         self._pacer = Pacer(lane.limits.requests_per_second if settings.respect_limits else None)
         self._anchor = WallAnchor.now()
         self._trips = RoundTrips()
+        self._before, self._meter = Surroundings.now(), ClientMeter()
         known = {sample.sample_id for sample, _ in order}
         self._done = len(known & lane.already_done)
         self._correct = lane.already_correct
@@ -282,6 +290,12 @@ class _LaneRun:
             new_connections=self._new_connections if self._caller.over_http else None,
             over_http=self._caller.over_http,
             round_trip=self._trips.summary(),
+            began_at=self._anchor.iso,
+            client={
+                "starved_share": self._meter.read().starved_share,
+                **describe_standstills(self._caller.standstills, self._before.monotonic_ns),
+                **self._before.since(),
+            },
             stopped=self._stop.is_set() and self.error is None and self._done < len(self._order),
             error=self.error,
         )
@@ -308,6 +322,8 @@ class _LaneRun:
                 status=result.status,
                 error=result.error,
                 at=self._anchor.at(result.timing.sent_ns),
+                unseen_ns=result.unseen.most_ns,
+                unseen_least_ns=result.unseen.least_ns,
             )
         )
         self._requests += 1

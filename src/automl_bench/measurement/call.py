@@ -27,8 +27,19 @@ from automl_bench.errors import (
     UnsupportedCapability,
     WorkspaceError,
 )
+from automl_bench.retry_after import bounded_wait, retry_after
 from automl_bench.store.records import CallTiming, Outcome
-from automl_bench.transport import Exchange, Transport, TransportOptions, classify_status
+from automl_bench.transport import (
+    SEEN,
+    Exchange,
+    HeartbeatThread,
+    ProcessorWait,
+    Standstills,
+    Transport,
+    TransportOptions,
+    Unseen,
+    classify_status,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -65,6 +76,7 @@ class CallResult:
         retry_after: Seconds the service asked to wait, or None.
         passing: Whether asking again later may help (throttled, or a fault that passes).
         terminal: The error that ends the pass, or None.
+        unseen: How long this process was kept from taking the answer: a part of the timing that is its own.
     """
 
     outcome: Outcome
@@ -75,6 +87,7 @@ class CallResult:
     retry_after: float | None = None
     passing: bool = False
     terminal: AutomlBenchError | None = None
+    unseen: Unseen = SEEN
 
 
 class Reading(NamedTuple):
@@ -88,7 +101,7 @@ class Reading(NamedTuple):
     passing: bool = False
     terminal: AutomlBenchError | None = None
 
-    def timed(self, timing: CallTiming) -> CallResult:
+    def timed(self, timing: CallTiming, unseen: Unseen = SEEN) -> CallResult:
         """Join it with its clock."""
         return CallResult(
             self.outcome,
@@ -99,6 +112,7 @@ class Reading(NamedTuple):
             self.retry_after,
             self.passing,
             self.terminal,
+            unseen,
         )
 
 
@@ -119,12 +133,12 @@ def outcome_of(error: BaseException) -> Outcome:
 def read_error(error: Exception, status: int | None = None, headers: Mapping[str, str] | None = None) -> Reading:
     """Turn what a plugin raised into a reading; an error that is not a ProviderError is the plugin's own fault."""
     words = str(error) if isinstance(error, AutomlBenchError) else f"the plugin raised {type(error).__name__}: {error}"
-    asked = getattr(error, "retry_after", None)
+    asked = bounded_wait(getattr(error, "retry_after", None))
     return Reading(
         outcome=outcome_of(error),
         status=status,
         error=clean(words, longest=LONGEST_ERROR),
-        retry_after=asked if asked is not None else _retry_after(headers),
+        retry_after=asked if asked is not None else retry_after(headers),
         passing=isinstance(error, (RateLimited, TransientProviderError)),
         terminal=error if isinstance(error, TERMINAL_ERRORS) else None,
     )
@@ -156,7 +170,7 @@ def read_exchange(invoker: HttpInvoker, exchange: Exchange) -> Reading:
     if response is not None and response.status:
         return read_answer(invoker, response)
     outcome = exchange.failure or Outcome.FAILED
-    passing = outcome in {Outcome.TIMEOUT, Outcome.FAILED} and not exchange.hopeless
+    passing = outcome in {Outcome.TIMEOUT, Outcome.FAILED} and not exchange.final
     return Reading(outcome, error=clean(exchange.error, longest=LONGEST_ERROR), passing=passing)
 
 
@@ -176,16 +190,48 @@ def prepare(invoker: HttpInvoker, sample: Sample) -> HttpRequest:
         ) from error
 
 
-def timed_call(invoker: CallInvoker, sample: Sample, scheduled_ns: int | None = None) -> CallResult:
+class CallWatch:
+    """Tells how much of a call into a plugin this process stood still or waited for a processor.
+
+    Args:
+        heartbeat: Beats beside the calls.
+        alone: Whether no other call is under way. Calls that compute side by side take each other's processor; that
+            is the service's own load and not a disturbance.
+    """
+
+    def __init__(self, heartbeat: HeartbeatThread, *, alone: bool) -> None:
+        self._heartbeat = heartbeat
+        self._processor = ProcessorWait() if alone else None
+        self._waited_ns = 0
+
+    def begin(self) -> None:
+        """A call begins in this thread."""
+        self._waited_ns = self._processor.read_ns() if self._processor else 0
+
+    def end(self, sent_ns: int, received_ns: int) -> Unseen:
+        """It has ended: return how long it was held up."""
+        waited_ns = self._processor.read_ns() - self._waited_ns if self._processor else 0
+        stood_still_ns = self._heartbeat.stood_still_ns(sent_ns, received_ns)
+        return Unseen(max(waited_ns, stood_still_ns), waited_ns)
+
+    def close(self) -> None:
+        """Free what it holds."""
+        if self._processor:
+            self._processor.close()
+
+
+def timed_call(invoker: CallInvoker, sample: Sample, watch: CallWatch, scheduled_ns: int | None = None) -> CallResult:
     """Time a call in this process; its phases are unknown."""
+    watch.begin()
     sent = time.monotonic_ns()
     try:
         prediction = invoker.call(sample)
     except Exception as error:  # noqa: BLE001  # whatever a plugin raises is one failed call, never the end of a run
         received = time.monotonic_ns()
-        return read_error(error).timed(CallTiming(sent, received, scheduled_ns))
+        return read_error(error).timed(CallTiming(sent, received, scheduled_ns), watch.end(sent, received))
     received = time.monotonic_ns()
-    return CallResult(Outcome.OK, prediction, CallTiming(sent, received, scheduled_ns))
+    reading = Reading(Outcome.OK, prediction)
+    return reading.timed(CallTiming(sent, received, scheduled_ns), watch.end(sent, received))
 
 
 class Caller:
@@ -201,6 +247,15 @@ class Caller:
         self.url: str | None = None
         """Address of the latest request, for the round-trip probe; None for a CallInvoker."""
         self._transport = Transport(options or TransportOptions()) if isinstance(invoker, HttpInvoker) else None
+        self._heartbeat = None if self._transport else HeartbeatThread()
+        self._watch = CallWatch(self._heartbeat, alone=True) if self._heartbeat else None
+
+    @property
+    def standstills(self) -> Standstills:
+        """When this process was kept from taking answers."""
+        source = self._transport or self._heartbeat
+        assert source is not None
+        return source.standstills
 
     @property
     def over_http(self) -> bool:
@@ -228,7 +283,8 @@ class Caller:
         invoker, transport = self.invoker, self._transport
         if transport is None or not isinstance(invoker, HttpInvoker):
             assert isinstance(invoker, CallInvoker)
-            return timed_call(invoker, sample)
+            assert self._watch is not None
+            return timed_call(invoker, sample, self._watch)
         try:
             request = prepare(invoker, sample)
         except WorkspaceError:
@@ -238,12 +294,16 @@ class Caller:
             return read_error(error).timed(CallTiming(now, now))
         self.url = request.url
         exchange = transport.send(request, new_connection=new_connection)
-        return read_exchange(invoker, exchange).timed(exchange.timing)
+        return read_exchange(invoker, exchange).timed(exchange.timing, exchange.unseen)
 
     def close(self) -> None:
         """Close the connection."""
         if self._transport is not None:
             self._transport.close()
+        if self._watch is not None:
+            self._watch.close()
+        if self._heartbeat is not None:
+            self._heartbeat.close()
 
 
 def _by_status(outcome: Outcome | None, status: int, headers: Mapping[str, str]) -> Reading:
@@ -252,15 +312,6 @@ def _by_status(outcome: Outcome | None, status: int, headers: Mapping[str, str])
         outcome,
         status=status,
         error=f"the service answered HTTP {status}.",
-        retry_after=_retry_after(headers),
+        retry_after=retry_after(headers),
         passing=outcome is Outcome.THROTTLED or status >= 500,
     )
-
-
-def _retry_after(headers: Mapping[str, str] | None) -> float | None:
-    """Read the Retry-After header (RFC 9110, section 10.2.3), in its form of whole seconds."""
-    text = (headers or {}).get("retry-after", "")
-    try:
-        return float(text)
-    except ValueError:
-        return None

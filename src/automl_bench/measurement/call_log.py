@@ -16,6 +16,7 @@ from automl_bench.contract import Sample
 from automl_bench.errors import AutomlBenchError
 from automl_bench.measurement.call import CallResult, Reading
 from automl_bench.store.records import CallPhase, CallTiming, LoadCall, Outcome
+from automl_bench.transport import Unseen
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -46,6 +47,8 @@ class Columns:
         new_connection: 1, 0, or UNKNOWN.
         place: Which of the run's samples was sent.
         phases_ns: Shape (n, 6), the columns of `PHASES`; UNKNOWN where not known.
+        unseen_ns: How long each answer lay in the kernel before this process looked, at most.
+        unseen_least_ns: How long at least.
     """
 
     sent_ns: NDArray[np.int64]
@@ -56,6 +59,8 @@ class Columns:
     new_connection: NDArray[np.int64]
     place: NDArray[np.int64]
     phases_ns: NDArray[np.int64]
+    unseen_ns: NDArray[np.int64]
+    unseen_least_ns: NDArray[np.int64]
 
     @property
     def answered(self) -> NDArray[np.bool_]:
@@ -131,8 +136,9 @@ class CallLog:
         self._on_batch = on_batch
         self._rows: list[LoadCall] = []
         self._places: list[int] = []
+        self._unseen: list[Unseen] = []
         self._flushed_ns = time.monotonic_ns()
-        self._columns: list[array[int]] = [array("q") for _ in range(7 + len(PHASES))]
+        self._columns: list[array[int]] = [array("q") for _ in range(9 + len(PHASES))]
         self._failed = 0
         self.warmed_up: set[int] = set()
         """Places of the samples that warm-up calls have used."""
@@ -144,7 +150,15 @@ class CallLog:
     def __len__(self) -> int:
         return len(self._columns[0]) + len(self._rows)
 
-    def add(self, tag: Tag, worker: int, timing: CallTiming, reading: Reading | CallResult, phase: CallPhase) -> None:
+    def add(
+        self,
+        tag: Tag,
+        worker: int,
+        timing: CallTiming,
+        reading: Reading | CallResult,
+        phase: CallPhase,
+        unseen: Unseen,
+    ) -> None:
         """Take one ended call."""
         number, place = tag
         outcome = reading.outcome
@@ -161,6 +175,7 @@ class CallLog:
             return
         self._rows.append(row)
         self._places.append(place)
+        self._unseen.append(unseen)
 
     def flush(self, *, now_ns: int | None = None) -> None:
         """Hand the rows on, if the last batch is old enough or `now_ns` is not given.
@@ -172,9 +187,9 @@ class CallLog:
         if not self._rows or (now_ns is not None and now - self._flushed_ns < BATCH_NS):
             return
         self._flushed_ns = now
-        rows, places = self._rows, self._places
-        self._rows, self._places = [], []
-        self._extend(rows, places)
+        rows, places, unseen = self._rows, self._places, self._unseen
+        self._rows, self._places, self._unseen = [], [], []
+        self._extend(rows, places, unseen)
         self._recorder.put(rows)
         if self._on_batch is not None:
             self._on_batch(len(self), self._failed)
@@ -184,8 +199,9 @@ class CallLog:
         arrays = [np.frombuffer(column, dtype=np.int64)[begin:].copy() for column in self._columns]
         order = np.argsort(arrays[0], kind="stable")
         arrays = [column[order] for column in arrays]
-        sent, received, scheduled, outcome, correct, fresh, place, *phases = arrays
-        return Columns(sent, received, scheduled, outcome, correct, fresh, place, np.stack(phases, axis=1))
+        sent, received, scheduled, outcome, correct, fresh, place, most, least, *phases = arrays
+        stacked = np.stack(phases, axis=1)
+        return Columns(sent, received, scheduled, outcome, correct, fresh, place, stacked, most, least)
 
     def _note(self, reading: Reading | CallResult) -> None:
         self._failed += 1
@@ -193,10 +209,10 @@ class CallLog:
         if reading.terminal is not None:
             self.terminal = reading.terminal
 
-    def _extend(self, rows: list[LoadCall], places: list[int]) -> None:
+    def _extend(self, rows: list[LoadCall], places: list[int], unseen: list[Unseen]) -> None:
         by_field = zip(*(row.timing for row in rows), strict=True)
         clock = {name: list(values) for name, values in zip(CallTiming._fields, by_field, strict=True)}
-        sent, received, scheduled, outcome, correct, fresh, place, *phases = self._columns
+        sent, received, scheduled, outcome, correct, fresh, place, most, least, *phases = self._columns
         sent.extend(clock["sent_ns"])
         received.extend(clock["received_ns"])
         scheduled.extend([s if t is None else t for s, t in zip(clock["sent_ns"], clock["scheduled_ns"], strict=True)])
@@ -204,6 +220,8 @@ class CallLog:
         correct.extend(_known([row.correct for row in rows]))
         fresh.extend(_known(clock["new_connection"]))
         place.extend(places)
+        most.extend([one.most_ns for one in unseen])
+        least.extend([one.least_ns for one in unseen])
         for column, name in zip(phases, PHASES, strict=True):
             column.extend(_known(clock[f"{name}_ns"]))
 

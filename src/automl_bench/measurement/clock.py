@@ -5,13 +5,11 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
+
+from automl_bench.transport import ProcessorWait
 
 NS_PER_SECOND = 1_000_000_000
 NS_PER_MS = 1_000_000
-
-SCHEDSTAT = Path("/proc/thread-self/schedstat")
-"""Linux: nanoseconds this thread ran, nanoseconds it was ready to run but had no processor, how often it ran."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,21 +46,12 @@ class ClientLoad:
 
     Attributes:
         cpu_share: Processor time of this process per second; 1.0 is one core fully used.
-        starved_share: Share of the time in which the sending thread was ready to run but had no processor, or
-            None where the system does not say.
-        wait_ms: How long it waited each time, on average.
+        starved_share: Share of the time in which the sending thread was ready to run but had no processor; 0 where the
+            system does not say.
     """
 
     cpu_share: float
-    starved_share: float | None
-    wait_ms: float | None
-
-    @property
-    def added_ms(self) -> float | None:
-        """About how much this adds to a latency: an answer that comes while the client waits is seen after it."""
-        if self.starved_share is None or self.wait_ms is None:
-            return None
-        return self.starved_share * self.wait_ms
+    starved_share: float
 
 
 class ClientMeter:
@@ -71,7 +60,8 @@ class ClientMeter:
     def __init__(self) -> None:
         self._wall = time.monotonic_ns()
         self._cpu = time.process_time_ns()
-        self._starved = _waited_for_processor()
+        self._processor = ProcessorWait()
+        self._starved_ns = self._processor.read_ns()
 
     @property
     def cpu_ns(self) -> int:
@@ -79,19 +69,8 @@ class ClientMeter:
         return time.process_time_ns() - self._cpu
 
     def read(self) -> ClientLoad:
-        """Return the load since the meter was made; call it from the same thread."""
+        """Return the load since the meter was made, for the last time; call it from the same thread."""
         wall = max(1, time.monotonic_ns() - self._wall)
-        now = _waited_for_processor()
-        if now is None or self._starved is None:
-            return ClientLoad(self.cpu_ns / wall, None, None)
-        waited, times = now[0] - self._starved[0], now[1] - self._starved[1]
-        return ClientLoad(self.cpu_ns / wall, waited / wall, waited / NS_PER_MS / max(1, times))
-
-
-def _waited_for_processor() -> tuple[int, int] | None:
-    """Return (nanoseconds waited, times run) of this thread so far."""
-    try:
-        _, waited, times = SCHEDSTAT.read_text().split()[:3]
-        return int(waited), int(times)
-    except (OSError, ValueError):
-        return None
+        starved_ns = self._processor.read_ns() - self._starved_ns
+        self._processor.close()
+        return ClientLoad(self.cpu_ns / wall, starved_ns / wall)

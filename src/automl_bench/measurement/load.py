@@ -21,8 +21,10 @@ from automl_bench.measurement.payloads import Payloads
 from automl_bench.measurement.round_trip import RoundTrips
 from automl_bench.measurement.senders import MOST_THREADS, HttpSender, LaneSender, Sender
 from automl_bench.measurement.summary import RunFacts, summarise
+from automl_bench.measurement.surroundings import Surroundings
 from automl_bench.measurement.sweep import run_sweep
-from automl_bench.measurement.validity import Bounds, reasons_against
+from automl_bench.measurement.validity import Bounds, judge_run
+from automl_bench.measurement.verdict import Verdict
 from automl_bench.measurement.wording import describe_load_run
 from automl_bench.store.records import LoadCall, LoadRun
 
@@ -98,9 +100,10 @@ def run_load(
     with session, undisturbed():
         anchor = WallAnchor.now()
         if settings.loop == "sweep":
-            finished, summary, reasons = run_sweep(session)
+            finished, summary, verdict = run_sweep(session)
         else:
-            finished, summary, reasons = session.run_once()
+            finished, summary, verdict = session.run_once()
+    summary["verdict"] = verdict.as_json()
     complete = finished and session.log.terminal is None
     if session.log.terminal is not None:
         raise session.log.terminal
@@ -111,8 +114,8 @@ def run_load(
         settings=session.resolved(),
         started_at=anchor.iso,
         complete=complete,
-        valid=not reasons if complete else None,
-        reasons=reasons if complete else (),
+        valid=verdict.valid if complete else None,
+        reasons=verdict.reasons if complete else (),
         summary=summary,
         anchor_wall=anchor.iso,
         anchor_ns=anchor.monotonic_ns,
@@ -213,7 +216,7 @@ class LoadSession:
         pacer = Pacer(min((rate for rate in rates if rate), default=None))
         warm_up(self.sender, self.log, self.order, calls, pacer, self.stop)
 
-    def run_once(self) -> tuple[bool, dict[str, Json], tuple[str, ...]]:
+    def run_once(self) -> tuple[bool, dict[str, Json], Verdict]:
         """Make a closed or an open loop; return whether it came to its end, its summary, the reasons against it."""
         self.warm_up()
         half = threading.Timer(0.0, lambda: None)
@@ -240,12 +243,12 @@ class LoadSession:
         summary["round_trip_ms"] = self.trips.summary()
         summary["errors"] = dict(self.log.errors)
         summary["payloads_made_late"] = self._payloads.made_late if self._payloads else 0
-        return finished, summary, reasons_against(self.settings.loop, summary, self.bounds)
+        return finished, summary, judge_run(self.settings.loop, summary, self.bounds)
 
     def closed(self) -> tuple[bool, dict[str, Json]]:
         """Run the closed loop."""
-        settings, unseen = self.settings, len(self.sender.unseen_ns)
-        meter = ClientMeter()
+        settings = self.settings
+        before, meter = Surroundings.now(), ClientMeter()
         report = closed_loop(
             self.sender,
             self.log,
@@ -255,15 +258,15 @@ class LoadSession:
             pacer=Pacer(self.rate_limit),
             stop=self.stop,
         )
-        return report.finished, self._sum_up("closed", report, meter, 0, unseen, None)
+        return report.finished, self._sum_up("closed", report, meter, before, 0, None)
 
     def open(
         self, rate: float, seconds: float, drain_seconds: float, first_number: int = 0, seed: int | None = None
     ) -> tuple[bool, dict[str, Json]]:
         """Run an open loop at one rate."""
         moments = schedule(rate, seconds, self.settings.arrivals, self.settings.seed if seed is None else seed)
-        begin, unseen = len(self.log), len(self.sender.unseen_ns)
-        meter = ClientMeter()
+        begin = len(self.log)
+        before, meter = Surroundings.now(), ClientMeter()
         report = open_loop(
             self.sender,
             self.log,
@@ -273,10 +276,16 @@ class LoadSession:
             drain_seconds=drain_seconds,
             stop=self.stop,
         )
-        return report.finished, self._sum_up("open", report, meter, begin, unseen, moments.size / seconds)
+        return report.finished, self._sum_up("open", report, meter, before, begin, moments.size / seconds)
 
     def _sum_up(
-        self, loop: str, report: LoopReport, meter: ClientMeter, begin: int, unseen: int, offered: float | None
+        self,
+        loop: str,
+        report: LoopReport,
+        meter: ClientMeter,
+        before: Surroundings,
+        begin: int,
+        offered: float | None,
     ) -> dict[str, Json]:
         facts = RunFacts(
             loop=loop,
@@ -288,7 +297,9 @@ class LoadSession:
             in_flight_cap=self.places,
             latency_limit_ms=self.settings.latency_limit_ms,
             warmed_up=self.log.warmed_up,
-            unseen_ns=self.sender.unseen_ns[unseen:],
+            surroundings=before.since(),
+            standstills=self.sender.standstills,
+            held_back=loop == "open" or bool(self.rate_limit),
         )
         return summarise(self.log.columns(begin), facts)
 

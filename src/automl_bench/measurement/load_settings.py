@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass, field, replace
 
 from automl_bench.contract import Json
@@ -11,6 +12,9 @@ from automl_bench.measurement.validity import LATEST_SEND_MS
 from automl_bench.transport import TransportOptions
 
 LOOPS = ("closed", "open", "sweep")
+
+MOST_SENDS = 100_000_000
+"""Requests of one loop: the schedule is made before the run begins, 8 bytes for each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +74,26 @@ def check_settings(settings: LoadSettings) -> None:
     if settings.arrivals not in ARRIVALS:
         raise UsageError(
             f"there are no {settings.arrivals!r} arrivals.", remedy=f"Choose one of: {', '.join(ARRIVALS)}."
+        )
+    for name, value, least in (
+        ("--rate", settings.rate, 0.0),
+        ("--duration", settings.duration_seconds, 0.0),
+        ("--sweep", settings.sweep_from, 0.0),
+        ("--sweep", settings.sweep_to, 0.0),
+        ("max_late_ms", settings.max_late_ms, 0.0),
+        ("latency_limit_ms", settings.latency_limit_ms, 0.0),
+        ("max_in_flight", settings.max_in_flight, 1.0),
+        ("warm_up_calls", settings.warm_up_calls, 0.0),
+    ):
+        if value is not None and not (math.isfinite(value) and value >= least):
+            raise UsageError(f"{name} is {value:g}.", remedy=f"Give a number from {least:g} on.")
+    if settings.loop == "open" and settings.rate and settings.duration_seconds == 0:
+        raise UsageError("an open loop needs a duration above 0.", remedy="Give for example --duration 60s.")
+    sends = max(settings.rate or 0.0, settings.sweep_to or 0.0) * (settings.duration_seconds or 1.0)
+    if max(sends, settings.calls) > MOST_SENDS:
+        raise UsageError(
+            f"this load run would send {max(sends, settings.calls):,.0f} requests, and at most {MOST_SENDS:,} may be.",
+            remedy="Lower --calls, --rate or --duration.",
         )
     if settings.calls < 1 or settings.concurrency < 1:
         raise UsageError("a load run needs at least one call and one request in flight.", remedy="Raise --calls.")

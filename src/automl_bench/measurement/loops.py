@@ -18,6 +18,7 @@ from automl_bench.measurement.clock import NS_PER_SECOND
 from automl_bench.measurement.pacing import Pacer
 from automl_bench.measurement.senders import Sender
 from automl_bench.store.records import CallPhase, CallTiming, Outcome
+from automl_bench.transport import SEEN
 
 if TYPE_CHECKING:
     import numpy as np
@@ -103,8 +104,8 @@ def warm_up(sender: Sender, log: CallLog, order: SampleOrder, calls: int, pacer:
         if not sender.in_flight and number >= calls:
             return
         for tag, answer in sender.wait(pause):
-            timing, worker, reading = sender.read(answer)
-            log.add(tag, worker, timing, reading, CallPhase.WARM_UP)
+            timing, worker, reading, unseen = sender.read(answer)
+            log.add(tag, worker, timing, reading, CallPhase.WARM_UP, unseen)
         if log.terminal is not None:
             return
 
@@ -166,8 +167,8 @@ def closed_loop(
             sender.start(number, order.next(), None)
             number += 1
         for tag, answer in ended:
-            timing, worker, reading = sender.read(answer)
-            log.add(tag, worker, timing, reading, CallPhase.MEASURED)
+            timing, worker, reading, unseen = sender.read(answer)
+            log.add(tag, worker, timing, reading, CallPhase.MEASURED, unseen)
         log.flush(now_ns=clock())
     report.planned = number
     report.end_ns = clock()
@@ -227,8 +228,8 @@ def open_loop(
         gap = begin + schedule[position] - now if position < total else int(LOOK_SECONDS * NS_PER_SECOND)
         ended = sender.wait(_pause(gap))
         for tag, answer in ended:
-            timing, worker, reading = sender.read(answer)
-            log.add(tag, worker, timing, reading, CallPhase.MEASURED)
+            timing, worker, reading, unseen = sender.read(answer)
+            log.add(tag, worker, timing, reading, CallPhase.MEASURED, unseen)
             del waiting[tag[0]]
         if not ended and gap < SPIN_NS:
             time.sleep(min(max(gap, 0) / NS_PER_SECOND, NAP_SECONDS))
@@ -252,4 +253,4 @@ def _record_abandoned(log: CallLog, waiting: dict[int, tuple[int, int]], now_ns:
     """Record requests that had not ended: their latency is at least the time waited so far."""
     reading = Reading(Outcome.TIMEOUT, error="given up: no answer within the time left after the last send.")
     for number, (place, moment) in waiting.items():
-        log.add((number, place), NO_WORKER, CallTiming(moment, now_ns, moment), reading, CallPhase.MEASURED)
+        log.add((number, place), NO_WORKER, CallTiming(moment, now_ns, moment), reading, CallPhase.MEASURED, SEEN)

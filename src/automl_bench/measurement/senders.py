@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import queue
 import threading
-from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from automl_bench.contract import CallInvoker, HttpInvoker, Lanes, Sample
-from automl_bench.measurement.call import CallResult, Reading, read_exchange, timed_call
+from automl_bench.measurement.call import CallResult, CallWatch, Reading, read_exchange, timed_call
 from automl_bench.measurement.payloads import Payloads
 from automl_bench.store.records import CallTiming
-from automl_bench.transport import Exchange, MultiTransport, TransportOptions
+from automl_bench.transport import Exchange, HeartbeatThread, MultiTransport, Standstills, TransportOptions, Unseen
 
 Tag = tuple[int, int]
 """(number in the schedule, place of the sample in the run's list)."""
@@ -31,14 +30,12 @@ class LaneResult:
 
 
 class Sender(Protocol):
-    """Sends requests without waiting for them. Used by one thread only.
+    """Sends requests without waiting for them. Used by one thread only."""
 
-    Attributes:
-        unseen_ns: For each request of the transport, the upper bound of how long its answer may have lain in the
-            kernel before this process looked: a part of the latency that is the client's own.
-    """
-
-    unseen_ns: array[int]
+    @property
+    def standstills(self) -> Standstills:
+        """When this process was kept from looking for answers."""
+        ...
 
     @property
     def free(self) -> int:
@@ -58,8 +55,12 @@ class Sender(Protocol):
         """Return what has ended, waiting at most so long for the first."""
         ...
 
-    def read(self, answer: Exchange | LaneResult) -> tuple[CallTiming, int, Reading | CallResult]:
-        """Read an ended request, after its clock; return its timing, its worker, and what it says."""
+    def read(self, answer: Exchange | LaneResult) -> tuple[CallTiming, int, Reading | CallResult, Unseen]:
+        """Read an ended request, after its clock.
+
+        Returns:
+            Its timing, its worker, what it says, and how long its answer lay unseen.
+        """
         ...
 
     def close(self) -> None:
@@ -81,7 +82,7 @@ class HttpSender:
         self._invoker = invoker
         self._payloads = payloads
         self._multi = MultiTransport(options, connections)
-        self.unseen_ns: array[int] = array("q")
+        self.standstills = self._multi.standstills
 
     @property
     def free(self) -> int:
@@ -102,11 +103,10 @@ class HttpSender:
         """Return what has ended, waiting at most so long for the first."""
         return self._multi.wait(timeout_seconds)
 
-    def read(self, answer: Exchange | LaneResult) -> tuple[CallTiming, int, Reading | CallResult]:
+    def read(self, answer: Exchange | LaneResult) -> tuple[CallTiming, int, Reading | CallResult, Unseen]:
         """Let the plugin read an answer, after its clock."""
         assert isinstance(answer, Exchange)
-        self.unseen_ns.append(answer.unseen_ns)
-        return answer.timing, answer.lane, read_exchange(self._invoker, answer)
+        return answer.timing, answer.lane, read_exchange(self._invoker, answer), answer.unseen
 
     def close(self) -> None:
         """Give up what is under way and close all connections."""
@@ -128,7 +128,8 @@ class LaneSender:
     def __init__(
         self, invoker: CallInvoker | None, lanes: Lanes | None, samples: Sequence[Sample], connections: int
     ) -> None:
-        self.unseen_ns: array[int] = array("q")
+        self._heartbeat = HeartbeatThread()
+        self.standstills = self._heartbeat.standstills
         self._samples = samples
         self._lanes = lanes
         self._connections = min(connections, MOST_THREADS)
@@ -173,10 +174,10 @@ class LaneSender:
             self._under_way -= len(ended)
         return ended
 
-    def read(self, answer: Exchange | LaneResult) -> tuple[CallTiming, int, Reading | CallResult]:
+    def read(self, answer: Exchange | LaneResult) -> tuple[CallTiming, int, Reading | CallResult, Unseen]:
         """Return an ended call; it was read in its thread."""
         assert isinstance(answer, LaneResult)
-        return answer.result.timing, answer.worker, answer.result
+        return answer.result.timing, answer.worker, answer.result, answer.result.unseen
 
     def close(self) -> None:
         """End the threads; one that hangs in a call is left behind as a daemon."""
@@ -184,15 +185,18 @@ class LaneSender:
             self._jobs.put(None)
         for thread in self._threads:
             thread.join(0.0 if self._under_way else 5.0)
+        self._heartbeat.close()
         if self._lanes is not None:
             self._lanes.close()
 
     def _work(self, worker: int) -> None:
         invoker = self._invokers[worker]
+        watch = CallWatch(self._heartbeat, alone=len(self._invokers) == 1)
         while True:
             job = self._jobs.get()
             if job is None:
+                watch.close()
                 return
             number, place, scheduled_ns = job
-            result = timed_call(invoker, self._samples[place], scheduled_ns)
+            result = timed_call(invoker, self._samples[place], watch, scheduled_ns)
             self._ended.put(((number, place), LaneResult(result, worker)))

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from automl_bench.measurement.call_log import OUTCOMES, PHASES, UNKNOWN, Columns
 from automl_bench.measurement.clock import NS_PER_MS, NS_PER_SECOND, ClientLoad
+from automl_bench.measurement.disturbance import describe_disturbance, describe_standstills
 from automl_bench.measurement.quantiles import autocorrelated, describe
 from automl_bench.measurement.slices import drift, throughput, timeline
+from automl_bench.transport import Standstills
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -43,7 +45,9 @@ class RunFacts:
         in_flight_cap: Most requests that could be under way.
         latency_limit_ms: Bound of the goodput, or None.
         warmed_up: Places of the samples that warm-up calls have used.
-        unseen_ns: For each request, how long its answer may have lain in the kernel before this process looked.
+        surroundings: What happened to the machine and the process, as `Surroundings.since` returns it.
+        standstills: Moments at which the process was kept from looking for answers, from this run's on.
+        held_back: Whether something other than the answers (a schedule, a published rate) decides when requests go.
     """
 
     loop: str
@@ -55,7 +59,9 @@ class RunFacts:
     in_flight_cap: int
     latency_limit_ms: float | None
     warmed_up: Collection[int] = ()
-    unseen_ns: Sequence[int] = ()
+    surroundings: Mapping[str, Json] = field(default_factory=dict)
+    standstills: Standstills = field(default_factory=Standstills)
+    held_back: bool = False
 
 
 def summarise(columns: Columns, facts: RunFacts) -> dict[str, Json]:
@@ -67,13 +73,14 @@ def summarise(columns: Columns, facts: RunFacts) -> dict[str, Json]:
     response = (columns.received_ns - columns.scheduled_ns) / NS_PER_MS
     service_quantiles = describe(service[good], in_order=True)
     response_quantiles = describe(response[good], in_order=True) if facts.loop == "open" else service_quantiles
+    rate = throughput(columns.received_ns[good], begin, end)
     result: dict[str, Json] = {
         "n": n,
         "outcomes": {
             outcome.value: int(np.count_nonzero(columns.outcome == code)) for code, outcome in enumerate(OUTCOMES)
         },
         "seconds": (end - begin) / NS_PER_SECOND,
-        "throughput": throughput(columns.received_ns[good], begin, end),
+        "throughput": rate,
         "goodput": _goodput(response[good], begin, end, facts.latency_limit_ms),
         "service_ms": service_quantiles,
         "response_ms": response_quantiles,
@@ -88,11 +95,17 @@ def summarise(columns: Columns, facts: RunFacts) -> dict[str, Json]:
         "client": {
             "cpu_share": facts.client.cpu_share,
             "starved_share": facts.client.starved_share,
-            "wait_ms": facts.client.wait_ms,
-            "added_ms": facts.client.added_ms,
             "cpu_us_per_call": facts.cpu_ns / 1000 / n if n else None,
-            "unseen_ms": _unseen(facts.unseen_ns),
+            "unseen_ms": _unseen(columns.unseen_ns),
+            **describe_standstills(facts.standstills, facts.report.begin_ns),
+            **facts.surroundings,
         },
+        "disturbance": describe_disturbance(
+            service[good],
+            columns.unseen_ns[good],
+            columns.unseen_least_ns[good],
+            throughput=None if facts.held_back else rate["value"],
+        ),
         "accuracy": _accuracy(columns),
         "repeats": repeated_answers(columns, service, facts.warmed_up),
         "drift": drift(service[good]),
@@ -174,11 +187,11 @@ def _goodput(response_ms: NDArray[np.float64], begin_ns: int, end_ns: int, limit
     return {"value": kept / seconds if seconds > 0 else None, "latency_limit_ms": limit_ms, "n": int(kept)}
 
 
-def _unseen(unseen_ns: Sequence[int]) -> dict[str, Json] | None:
-    if not len(unseen_ns):
+def _unseen(unseen_ns: NDArray[np.int64]) -> dict[str, Json] | None:
+    if not unseen_ns.size:
         return None
-    p50, p99 = np.quantile(np.asarray(unseen_ns) / NS_PER_MS, [0.5, 0.99])
-    return {"p50": float(p50), "p99": float(p99), "n": len(unseen_ns)}
+    p50, p99 = np.quantile(unseen_ns / NS_PER_MS, [0.5, 0.99])
+    return {"p50": float(p50), "p99": float(p99), "n": int(unseen_ns.size)}
 
 
 def _phases(phases_ns: NDArray[np.int64]) -> dict[str, Json] | None:

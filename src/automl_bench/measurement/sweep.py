@@ -8,14 +8,16 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from automl_bench.contract import Json
+from automl_bench.measurement.interference import JUDGED_OF_A_STEP, disturbed
 from automl_bench.measurement.quantiles import minimum_n
 from automl_bench.measurement.validity import (
     BUSIEST_CLIENT,
     LARGEST_DROPPED_SHARE,
     LARGEST_ERROR_SHARE,
     Bounds,
-    starvation,
+    judge_sweep,
 )
+from automl_bench.measurement.verdict import Verdict
 
 if TYPE_CHECKING:
     from automl_bench.measurement.load import LoadSession
@@ -28,7 +30,7 @@ STEP_SECONDS = 3.0
 STEP_CALLS = 60
 """Calls a step should have, so that a p95 exists."""
 
-LONGEST_STEP_SECONDS = 20.0
+LONGEST_STEP_SECONDS = 60.0
 
 DRAIN_SECONDS = 10.0
 """How long a step waits for answers after its last send; what is left then is given up."""
@@ -78,11 +80,11 @@ def rates(first: float, last: float) -> list[float]:
     return [*found, last]
 
 
-def run_sweep(session: LoadSession) -> tuple[bool, dict[str, Json], tuple[str, ...]]:
+def run_sweep(session: LoadSession) -> tuple[bool, dict[str, Json], Verdict]:
     """Raise the rate step by step and stop at the knee.
 
     Returns:
-        Whether it came to its end, the summary with every step, and the reasons why it may not be compared.
+        Whether it came to its end, the summary with every step, and the verdict.
     """
     settings = session.settings
     assert settings.sweep_from is not None
@@ -123,8 +125,7 @@ def run_sweep(session: LoadSession) -> tuple[bool, dict[str, Json], tuple[str, .
         "errors": dict(session.log.errors),
         "n": sum(step["n"] for step in steps),
     }
-    reasons = (f"The knee is this client's, not the service's: {knee.evidence}",) if knee.cause is Cause.CLIENT else ()
-    return finished, result, reasons
+    return finished, result, judge_sweep(steps, knee.evidence if knee.cause is Cause.CLIENT else "")
 
 
 def judge(step: Mapping[str, Json], first: Mapping[str, Json] | None, bounds: Bounds) -> Knee | None:
@@ -158,8 +159,8 @@ def _client_bound(step: Mapping[str, Json], bounds: Bounds) -> Knee | None:
     offered = step["offered_rate"]
     if client["cpu_share"] > BUSIEST_CLIENT:
         return Knee(Cause.CLIENT, f"This process used {client['cpu_share']:.0%} of a core at {offered:.3g}/s.")
-    if bounds.over_http and (starved := starvation(step)):
-        return Knee(Cause.CLIENT, f"At {offered:.3g}/s: {starved}")
+    if found := disturbed(step, JUDGED_OF_A_STEP):
+        return Knee(Cause.CLIENT, f"At {offered:.3g}/s: {found.words}")
     if late is not None and late > bounds.late_ms:
         return Knee(Cause.CLIENT, f"Sends went out late at {offered:.3g}/s: p90 {late:.1f} ms after their moment.")
     if schedule["dropped"] / max(1, schedule["planned"]) > LARGEST_DROPPED_SHARE and not _grows(step):

@@ -1,15 +1,19 @@
-"""When the numbers of a load run may be compared. A run is VALID, or it lists its reasons.
+"""When the numbers of a measurement may be compared: VALID, or the reasons why not. One judge for load runs, sweeps and
+the accuracy pass.
 
 Every bound is a named constant here with its reason, and docs/measuring.md lists them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from automl_bench.contract import Json
+from automl_bench.measurement.interference import JUDGED_OF_A_STEP, disturbed, lesser_disturbance
 from automl_bench.measurement.quantiles import minimum_n
+from automl_bench.measurement.verdict import Finding, Verdict, collect
 
 WANTED_QUANTILE = 0.99
 """A run that cannot bound its p99 is too short: at least 299 answered calls."""
@@ -30,12 +34,13 @@ BUSIEST_CLIENT = 0.85
 """Processor time of this process per second: above, its own queueing stands in the latencies. One Python process
 cannot use much more than one core."""
 
-LARGEST_ADDED_SHARE = 0.05
-"""What waiting for a processor adds to a latency, over the median: other processes then stand in the numbers. It is
-the share of the time in which the sending thread was ready to run without a processor, times the length of a wait."""
+FEWEST_PASS_QUANTILE = 0.5
+"""An accuracy pass is as long as its test set; below the fewest calls for a median its latencies say nothing. Each
+percentile says by itself how many calls it needs."""
 
-SMALLEST_ADDED_MS = 0.1
-"""Waits that add less are of no account, however quick the service."""
+FEWEST_STEP_QUANTILE = 0.9
+"""A step of a sweep is compared with the first one by its p95, else its median, and by whether answers keep up; below
+29 calls none of that is firm."""
 
 LARGEST_ERROR_SHARE = 0.01
 """Calls without an OK answer. Their latencies are unknown, so beyond 1 % even p99 says little."""
@@ -62,96 +67,174 @@ class Bounds:
     paced: bool = False
 
 
-def reasons_against(loop: str, summary: Mapping[str, Json], bounds: Bounds) -> tuple[str, ...]:
-    """Return why a run may not be compared, one sentence each; empty for a VALID run.
+def judge_run(loop: str, summary: Mapping[str, Json], bounds: Bounds) -> Verdict:
+    """Judge a closed or an open loop.
 
     Args:
         loop: "closed" or "open".
         summary: The run's summary as `summary.summarise` makes it.
         bounds: The bounds that the user may set.
     """
-    found = [
-        _too_few(summary),
-        _too_short(loop, summary),
-        _errors(summary),
-        _late(summary, bounds) if loop == "open" else "",
-        _dropped(summary),
-        _client(summary, bounds),
-        _not_kept_in_flight(summary, bounds) if loop == "closed" else "",
-        _drift(summary),
-    ]
-    return tuple(reason for reason in found if reason)
-
-
-def _too_few(summary: Mapping[str, Json]) -> str:
-    needed, answered = minimum_n(WANTED_QUANTILE), summary["outcomes"]["ok"]
-    if answered >= needed:
-        return ""
-    return f"Too few answered calls: {answered}, and a p99 needs {needed}."
-
-
-def _too_short(loop: str, summary: Mapping[str, Json]) -> str:
-    least = SHORTEST_CLOSED_SECONDS if loop == "closed" else SHORTEST_OPEN_SECONDS
-    seconds = summary["seconds"]
-    return "" if seconds >= least else f"Too short: {seconds:.2f} s, at least {least:g} s are needed."
-
-
-def _errors(summary: Mapping[str, Json]) -> str:
-    n, ok = summary["n"], summary["outcomes"]["ok"]
-    if not n or (n - ok) / n <= LARGEST_ERROR_SHARE:
-        return ""
-    kinds = ", ".join(f"{count} {kind}" for kind, count in summary["outcomes"].items() if count and kind != "ok")
-    return f"{(n - ok) / n:.1%} of {n} calls had no good answer ({kinds}); at most {LARGEST_ERROR_SHARE:.0%} may."
-
-
-def _late(summary: Mapping[str, Json], bounds: Bounds) -> str:
-    late = (summary.get("lateness_ms") or {}).get("p99")
-    if late is None or late <= bounds.late_ms:
-        return ""
-    return f"Sends were late: p99 {late:.1f} ms after their moment, at most {bounds.late_ms:g} ms may pass."
-
-
-def _dropped(summary: Mapping[str, Json]) -> str:
-    schedule = summary.get("schedule") or {}
-    planned, dropped = schedule.get("planned", 0), schedule.get("dropped", 0)
-    if not planned or dropped / planned <= LARGEST_DROPPED_SHARE:
-        return ""
-    return f"{dropped} of {planned} scheduled sends were dropped because {summary['in_flight_cap']} were under way."
-
-
-def _client(summary: Mapping[str, Json], bounds: Bounds) -> str:
-    client = summary["client"]
-    share = client["cpu_share"]
-    if share > BUSIEST_CLIENT:
-        owner = "This client" if bounds.over_http else "This process, in which the service also runs,"
-        return f"{owner} used {share:.0%} of a core; above {BUSIEST_CLIENT:.0%} it measures itself."
-    # A call into a plugin is timed in a thread of its own: the sending thread's waits make it late, not slow.
-    return starvation(summary) if bounds.over_http else ""
-
-
-def starvation(summary: Mapping[str, Json]) -> str:
-    """Return a sentence if other processes kept this client from its processor so long that it shows; else ""."""
-    client, median = summary["client"], summary["service_ms"]["p50"].get("value")
-    added = client.get("added_ms")
-    if added is None or not median or added <= max(SMALLEST_ADDED_MS, LARGEST_ADDED_SHARE * median):
-        return ""
-    return (
-        f"This client waited for a processor {client['starved_share']:.0%} of the time, {client['wait_ms']:.2g} ms "
-        f"each time: about {added / median:.0%} of the median latency is its own."
+    return collect(
+        [
+            _too_few(summary["outcomes"]["ok"], WANTED_QUANTILE),
+            _too_short(loop, summary),
+            _errors(summary),
+            _late(summary, bounds) if loop == "open" else None,
+            _dropped(summary),
+            busy_client(summary, bounds),
+            disturbed(summary),
+            _not_kept_in_flight(summary, bounds) if loop == "closed" else None,
+            _drift(summary["drift"]),
+        ],
+        [lesser_disturbance(summary)],
     )
 
 
-def _not_kept_in_flight(summary: Mapping[str, Json], bounds: Bounds) -> str:
+def judge_sweep(steps: Sequence[Mapping[str, Json]], client_bound: str) -> Verdict:
+    """Judge a sweep.
+
+    Args:
+        steps: The summaries of its steps, each with its "rate".
+        client_bound: Why the knee is this client's and not the service's; "" if it is not.
+    """
+    found = [_small_steps(steps)]
+    if client_bound:
+        words = f"The knee is this client's, not the service's: {client_bound}"
+        return collect([Finding("client-bound", words), *found])
+    return collect([*found, *(_at_rate(step, disturbed(step, JUDGED_OF_A_STEP)) for step in steps)])
+
+
+def judge_pass(summary: Mapping[str, Json]) -> Verdict:
+    """Judge the latencies of an accuracy pass. Its accuracy does not depend on any of this.
+
+    Args:
+        summary: As `pass_summary.summarise_pass` makes it.
+    """
+    different = _sittings_differ(summary)
+    return collect(
+        [
+            _too_few(summary["n"], FEWEST_PASS_QUANTILE),
+            disturbed(summary),
+            different,
+            None if different else _drift(summary["drift"]),
+        ],
+        [lesser_disturbance(summary), None if different else _sittings_agree(summary)],
+    )
+
+
+def _too_few(answered: int, quantile: float) -> Finding | None:
+    needed = minimum_n(quantile)
+    if answered >= needed:
+        return None
+    return Finding("too few", f"Too few answered calls: {answered}, and a p{quantile * 100:g} needs {needed}.")
+
+
+def _small_steps(steps: Sequence[Mapping[str, Json]]) -> Finding | None:
+    needed = minimum_n(FEWEST_STEP_QUANTILE)
+    small = [step for step in steps if step["n"] < needed]
+    if not small:
+        return None
+    named = ", ".join(f"{step['n']} at {step['rate']:.3g}/s" for step in small)
+    return Finding(
+        "too few", f"Steps with too few calls: {named}; a p90 needs {needed}. Sweep at higher rates or longer."
+    )
+
+
+def _at_rate(step: Mapping[str, Json], finding: Finding | None) -> Finding | None:
+    return None if finding is None else Finding(finding.kind, f"At {step['rate']:.3g}/s: {finding.words}")
+
+
+def _too_short(loop: str, summary: Mapping[str, Json]) -> Finding | None:
+    least = SHORTEST_CLOSED_SECONDS if loop == "closed" else SHORTEST_OPEN_SECONDS
+    seconds = summary["seconds"]
+    if seconds >= least:
+        return None
+    return Finding("too short", f"Too short: {seconds:.2f} s, at least {least:g} s are needed.")
+
+
+def _errors(summary: Mapping[str, Json]) -> Finding | None:
+    n, ok = summary["n"], summary["outcomes"]["ok"]
+    if not n or (n - ok) / n <= LARGEST_ERROR_SHARE:
+        return None
+    kinds = ", ".join(f"{count} {kind}" for kind, count in summary["outcomes"].items() if count and kind != "ok")
+    return Finding(
+        "errors",
+        f"{(n - ok) / n:.1%} of {n} calls had no good answer ({kinds}); at most {LARGEST_ERROR_SHARE:.0%} may.",
+    )
+
+
+def _late(summary: Mapping[str, Json], bounds: Bounds) -> Finding | None:
+    late = (summary.get("lateness_ms") or {}).get("p99")
+    if late is None or late <= bounds.late_ms:
+        return None
+    return Finding(
+        "late", f"Sends were late: p99 {late:.1f} ms after their moment, at most {bounds.late_ms:g} ms may pass."
+    )
+
+
+def _dropped(summary: Mapping[str, Json]) -> Finding | None:
+    schedule = summary.get("schedule") or {}
+    planned, dropped = schedule.get("planned", 0), schedule.get("dropped", 0)
+    if not planned or dropped / planned <= LARGEST_DROPPED_SHARE:
+        return None
+    under_way = summary["in_flight_cap"]
+    return Finding(
+        "dropped", f"{dropped} of {planned} scheduled sends were dropped because {under_way} were under way."
+    )
+
+
+def busy_client(summary: Mapping[str, Json], bounds: Bounds) -> Finding | None:
+    """Return a finding if this process used nearly all of a core, so that its own queueing stands in the numbers."""
+    share = summary["client"]["cpu_share"]
+    if share <= BUSIEST_CLIENT:
+        return None
+    owner = "This client" if bounds.over_http else "This process, in which the service also runs,"
+    words = f"{owner} used {share:.0%} of a core; above {BUSIEST_CLIENT:.0%} it measures itself."
+    return Finding("busy client", words)
+
+
+def _not_kept_in_flight(summary: Mapping[str, Json], bounds: Bounds) -> Finding | None:
     little = summary.get("little") or {}
     kept, asked = little.get("mean_in_flight"), little.get("concurrency")
     if bounds.paced or not kept or not asked or kept >= FEWEST_KEPT_IN_FLIGHT * asked:
-        return ""
-    return f"Only {kept:.1f} of {asked} requests were under way on average: the client did not keep up."
+        return None
+    words = f"Only {kept:.1f} of {asked} requests were under way on average: the client did not keep up."
+    return Finding("not kept in flight", words)
 
 
-def _drift(summary: Mapping[str, Json]) -> str:
-    drift = summary.get("drift") or {}
-    change = drift.get("change")
-    if change is None or abs(change) <= LARGEST_DRIFT or not drift.get("clear"):
-        return ""
-    return f"The median moved by {change:+.0%} from the first half to the second."
+def _drift(drift: Mapping[str, Json] | None) -> Finding | None:
+    change = (drift or {}).get("change")
+    if drift is None or change is None or abs(change) <= LARGEST_DRIFT or not drift.get("clear"):
+        return None
+    return Finding(
+        "drifting",
+        f"The median moved by {change:+.0%} from the first half to the second, from {drift['first_ms']:.3g} ms to "
+        f"{drift['second_ms']:.3g} ms.",
+    )
+
+
+def _sittings_differ(summary: Mapping[str, Json]) -> Finding | None:
+    """Return a finding if a later sitting's median differs clearly from the first one's."""
+    sittings = [one for one in summary["sittings"] if one["p50"] is not None]
+    if len(sittings) < 2:
+        return None
+    slowest, quickest = max(sittings, key=lambda one: one["p50"]), min(sittings, key=lambda one: one["p50"])
+    ratio = slowest["p50"] / quickest["p50"] if quickest["p50"] else math.inf
+    if ratio <= 1 + LARGEST_DRIFT or (slowest["low"] or 0.0) <= quickest["high"]:
+        return None
+    medians = ", ".join(f"{one['p50']:.3g} ms (n={one['n']})" for one in sittings)
+    return Finding(
+        "several sittings",
+        f"Measured in {_counted(summary)}, the slowest {ratio:.1f} times as slow as the quickest: medians {medians}.",
+    )
+
+
+def _sittings_agree(summary: Mapping[str, Json]) -> Finding | None:
+    if len(summary["sittings"]) < 2:
+        return None
+    return Finding("several sittings", f"Measured in {_counted(summary)}; their medians do not differ clearly.")
+
+
+def _counted(summary: Mapping[str, Json]) -> str:
+    return f"{len(summary['sittings'])} sittings"

@@ -16,6 +16,7 @@ def describe_load_run(run: LoadRun) -> list[str]:
     if not run.complete:
         lines.append("incomplete: it was stopped and is never compared with complete runs")
     lines.extend(f"not VALID: {reason}" for reason in run.reasons)
+    lines.extend(f"note        {note['words']}" for note in (run.summary.get("verdict") or {}).get("notes", ()))
     return lines
 
 
@@ -91,9 +92,15 @@ def _quantiles(cells: Mapping[str, Json], shown: tuple[str, ...] = SHOWN) -> str
         if "needs" in cell:
             parts.append(f"{name} needs {cell['needs']} calls")
         else:
-            low = "" if cell["low"] is None else f"{cell['low']:.4g}"
-            parts.append(f"{name} {cell['value']:.4g} [{low}, {cell['high']:.4g}]")
+            parts.append(f"{name} {cell['value']:.4g} {_interval(cell)}")
     return f"{'  '.join(parts)} ms (n={cells[shown[0]]['n']})"
+
+
+def _interval(cell: Mapping[str, Json]) -> str:
+    """Return "[4.1, 4.7]"; few values bound a median from above only: "[at most 12.82]"."""
+    if cell["low"] is None:
+        return f"[at most {cell['high']:.4g}]"
+    return f"[{cell['low']:.4g}, {cell['high']:.4g}]"
 
 
 def _where_the_time_goes(summary: Mapping[str, Json]) -> str:

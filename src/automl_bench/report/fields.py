@@ -40,6 +40,8 @@ RESULT_FIELDS: Mapping[str, str] = {
     "over_http": "Whether the host sent the calls itself; false where the provider's own client had to.",
     "round_trip_ms": "TCP round trip to the endpoint's host before, during and after the accuracy pass, in"
     " milliseconds; null where it was not probed.",
+    "latency_verdict": "Whether the latencies of the accuracy pass may be compared, with reasons and notes; null where"
+    " that was not judged. The accuracy does not depend on it.",
     "interleaved_with": "Ids of the trials that were called in turn with this one, image by image.",
     "stages": "Each stage that began: status and seconds.",
     "cost": "What the trial has cost so far, as far as that can be told, at the prices of the day it began.",
@@ -67,6 +69,13 @@ LATENCY_FIELDS: Mapping[str, str] = {
     "needs": "Smallest n of each percentile that is null.",
 }
 """Fields of `latency_ms`."""
+
+VERDICT_FIELDS: Mapping[str, str] = {
+    "valid": "Whether the latencies may be compared.",
+    "reasons": 'Why not: {"kind", "words"}; kinds: disturbed, drifting, too few, several sittings.',
+    "notes": "What a reader should know although they may: the same.",
+}
+"""Fields of `latency_verdict`."""
 
 STAGE_FIELDS: Mapping[str, str] = {
     "status": "running, done, failed or undone (done, but teardown deleted what it made).",

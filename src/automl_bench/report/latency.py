@@ -41,6 +41,7 @@ class LatencyPool:
         round_trip_ms: Fastest TCP round trip to the endpoint's host around these calls; None where not probed.
         over_http: Whether the host sent all of these calls itself; None if unknown.
         dependent: Whether the calls of a single trial are autocorrelated; None where several are pooled.
+        not_valid: Why the latencies of one or more of these trials may not be compared.
     """
 
     series: str
@@ -55,6 +56,7 @@ class LatencyPool:
     round_trip_ms: float | None
     over_http: bool | None
     dependent: bool | None
+    not_valid: tuple[str, ...] = ()
 
 
 def latency_pools(store: Store, named: Sequence[Labelled]) -> list[LatencyPool]:
@@ -102,7 +104,13 @@ def _pool(chosen: Sequence[Labelled], calls: Mapping[str, Any]) -> LatencyPool:
         round_trip_ms=min(trips, default=None),
         over_http=False if False in sent_by_host else (True if True in sent_by_host else None),
         dependent=autocorrelated(describe(service, PERCENTILES, in_order=True)) if len(chosen) == 1 else None,
+        not_valid=_reasons(chosen),
     )
+
+
+def _reasons(chosen: Sequence[Labelled]) -> tuple[str, ...]:
+    verdicts = [one.row["latency_verdict"] or {} for one in chosen]
+    return tuple(reason["words"] for verdict in verdicts for reason in verdict.get("reasons", ()))
 
 
 def latency_table(pools: Sequence[LatencyPool]) -> Table:
@@ -135,6 +143,7 @@ def latency_table(pools: Sequence[LatencyPool]) -> Table:
                 "round_trip_ms": pool.round_trip_ms,
                 "over_http": pool.over_http,
                 "phases_ms": None if pool.phases_ms is None else dict(pool.phases_ms),
+                "not_valid": list(pool.not_valid),
             }
         )
     notes = []
@@ -149,6 +158,11 @@ def latency_table(pools: Sequence[LatencyPool]) -> Table:
         )
     if inside := [f"{pool.series} on {pool.dataset}" for pool in pools if pool.over_http is False]:
         notes.append(f"{', '.join(inside)}: called through the provider's own client, whose time is included.")
+    notes += [
+        f"{pool.series} on {pool.dataset}: these latencies are not VALID. {' '.join(pool.not_valid)}"
+        for pool in pools
+        if pool.not_valid
+    ]
     dependent = [f"{pool.series} on {pool.dataset}" for pool in pools if pool.dependent]
     if dependent:
         notes.append(

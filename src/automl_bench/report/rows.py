@@ -113,6 +113,7 @@ def trial_row(
         ],
         "over_http": invoked.get("over_http"),
         "round_trip_ms": _round_trip(invoked.get("round_trip")),
+        "latency_verdict": _verdict(invoked.get("verdict")),
         "interleaved_with": list(invoked.get("interleaved_with") or ()),
         "stages": {record.stage.value: _stage(record) for record in stages},
         "cost": _cost(spent, stages),
@@ -257,6 +258,10 @@ def _round_trip(readings: Any) -> dict[str, float | None] | None:
     if not isinstance(readings, Mapping) or not readings:
         return None
     return {str(moment): reading.get("ms") for moment, reading in readings.items()}
+
+
+def _verdict(stored: Any) -> Row | None:
+    return dict(stored) if isinstance(stored, Mapping) else None
 
 
 def _outcomes(outcomes: Any) -> dict[str, int]:

@@ -26,7 +26,7 @@ from automl_bench.store.writer import Job
 if TYPE_CHECKING:
     import numpy as np
 
-_WIDTH = 21
+_WIDTH = 23
 _KEY = "trial_key, phase, sample_key, attempt"
 _COLUMNS = {
     "trial_id": "text",
@@ -52,6 +52,8 @@ _COLUMNS = {
     "new_connection": "float",
     "error": "text",
     "at": "text",
+    "unseen_ns": "float",
+    "unseen_least_ns": "float",
 }
 _FINAL = (Outcome.OK, Outcome.REFUSED, Outcome.TIMEOUT, Outcome.FAILED)
 
@@ -98,6 +100,8 @@ class InvocationsTable(ResultsFile):
                     row.status,
                     row.error,
                     row.at,
+                    row.unseen_ns,
+                    row.unseen_least_ns,
                 )
                 for row in rows
             ]
@@ -117,6 +121,7 @@ class InvocationsTable(ResultsFile):
         values: tuple[SqlValue, ...] = (trial_id,) if phase is None else (trial_id, PHASE_CODES[phase])
         rows = self._read(
             "SELECT sample_id, label, predicted, confidence, outcome, phase, attempt, i.status, error, at,"
+            " unseen_ns, unseen_least_ns,"
             f" {CLOCK_COLUMNS} FROM invocations i JOIN trials USING (trial_key) JOIN samples USING (sample_key)"
             f" WHERE trial_id = ?{'' if phase is None else ' AND phase = ?'} ORDER BY at, sent_ns, sample_key, attempt",
             values,
@@ -134,7 +139,9 @@ class InvocationsTable(ResultsFile):
                 status=row[7],
                 error=row[8],
                 at=row[9],
-                timing=timing_from(row[10:]),
+                unseen_ns=row[10],
+                unseen_least_ns=row[11],
+                timing=timing_from(row[12:]),
             )
             for row in rows
         ]
@@ -162,7 +169,8 @@ class InvocationsTable(ResultsFile):
             Arrays of one length. Text columns (trial_id, sample_id, label, predicted, outcome, phase, error, at) hold
             objects, None where there is no value. attempt, scheduled_ns, sent_ns, received_ns, service_ns and
             response_ns are int64 nanoseconds; where nothing was scheduled, scheduled_ns equals sent_ns. The other
-            numbers (confidence, status, phases of the request, new_connection as 0/1) are float64, NaN if unknown.
+            numbers (confidence, status, phases of the request, new_connection as 0/1, unseen_ns) are float64, NaN if
+            unknown.
         """
         columns = ", ".join(VIEW_EXPRESSIONS.get(name, name) for name in _COLUMNS)
         where = "" if phase is None else " AND phase = ?"

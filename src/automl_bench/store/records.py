@@ -225,6 +225,8 @@ class Invocation:
         status: HTTP status, or None.
         error: One sentence if the outcome is not OK.
         at: ISO 8601, UTC: the wall clock when it was sent.
+        unseen_ns: How long the answer lay unread because this process was kept from looking, at most; None if unknown.
+        unseen_least_ns: How long at least.
     """
 
     trial_id: str
@@ -239,6 +241,8 @@ class Invocation:
     status: int | None = None
     error: str = ""
     at: str = ""
+    unseen_ns: int | None = None
+    unseen_least_ns: int | None = None
 
 
 class LoadCall(NamedTuple):

@@ -6,10 +6,11 @@ import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
 from automl_bench.contract import CallInvoker, Capability, Prediction, Sample, Stage
 from automl_bench.errors import AutomlBenchError
-from automl_bench.measurement.call import Caller, timed_call
+from automl_bench.measurement.call import Caller
 from automl_bench.store.records import Outcome
 from automl_bench.testing.bench import Bench
 from automl_bench.testing.checks import Tier, check
@@ -106,6 +107,7 @@ def _answer(caller: Caller, sample: Sample) -> Prediction:
 
 
 def _lane_answer(lane: CallInvoker, sample: Sample) -> Prediction:
-    result = timed_call(lane, sample)
+    with closing(Caller(lane)) as caller:
+        result = caller.call(sample)
     assert result.prediction is not None, f"a lane's call ended {result.outcome.value}: {result.error}"
     return result.prediction

@@ -4,26 +4,31 @@ Importing this loads libcurl: commands that send no request import it inside the
 """
 
 from automl_bench.contract import SendFailure, SendReport
-from automl_bench.transport.bulk import RetryPolicy, retry_after_seconds, send_all
-from automl_bench.transport.exchange import Exchange, ResponseHeaders, classify_status
+from automl_bench.transport.bulk import RetryPolicy, send_all
+from automl_bench.transport.exchange import SEEN, Exchange, ResponseHeaders, Unseen, classify_status
+from automl_bench.transport.heartbeat import HeartbeatThread, ProcessorWait, Standstills
 from automl_bench.transport.multi import MultiTransport
 from automl_bench.transport.options import TransportOptions, resolve_ca_bundle, resolve_proxy
 from automl_bench.transport.probe import probe_round_trip
 from automl_bench.transport.single import Transport
 
 __all__ = [
+    "SEEN",
     "Exchange",
+    "HeartbeatThread",
     "MultiTransport",
+    "ProcessorWait",
     "ResponseHeaders",
     "RetryPolicy",
     "SendFailure",
     "SendReport",
+    "Standstills",
     "Transport",
     "TransportOptions",
+    "Unseen",
     "classify_status",
     "probe_round_trip",
     "resolve_ca_bundle",
     "resolve_proxy",
-    "retry_after_seconds",
     "send_all",
 ]

@@ -12,8 +12,6 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 from automl_bench.contract import HttpResponse, Outcome, RequestMaker, SendFailure, SendReport
@@ -23,10 +21,12 @@ from automl_bench.errors import (
     Interrupted,
     ProviderError,
     RateLimited,
+    RequestRefused,
     RequestTimedOut,
     TransientProviderError,
     WorkspaceError,
 )
+from automl_bench.retry_after import bounded_wait, retry_after
 from automl_bench.transport.exchange import Exchange
 from automl_bench.transport.multi import MultiTransport
 from automl_bench.transport.options import TransportOptions
@@ -205,7 +205,7 @@ class _Bulk:
             self._judge(job, exchange)
         elif outcome is Outcome.OK and exchange.response is not None:
             self._accept(job, exchange.response)
-        elif outcome in _PASSING and job.attempts < self.policy.attempts:
+        elif outcome in _PASSING and not exchange.final and job.attempts < self.policy.attempts:
             self._rest(job, self._pause_seconds(job, exchange.response))
         else:
             status = exchange.response.status if exchange.response else None
@@ -239,10 +239,11 @@ class _Bulk:
             self.progress(self.ended)
 
     def _pause_seconds(self, job: _Job, response: HttpResponse | None, asked: float | None = None) -> float:
+        asked = bounded_wait(asked)
         if asked is None and response is not None:
-            asked = retry_after_seconds(response)
+            asked = retry_after(response.headers)
         if asked is not None:
-            return min(max(0.0, asked), self.policy.longest_wait_seconds)
+            return min(asked, self.policy.longest_wait_seconds)
         bound = self.policy.first_wait_seconds * 2 ** (job.attempts - 1)
         return random.uniform(0.0, min(bound, self.policy.longest_wait_seconds))
 
@@ -250,20 +251,6 @@ class _Bulk:
 def _fault(job: _Job, exchange: Exchange) -> ProviderError:
     """Return the error of a request that got no whole answer."""
     words = f"{job.tag}: {exchange.error or 'no whole answer'}"
+    if exchange.final:
+        return RequestRefused(words)
     return RequestTimedOut(words) if exchange.outcome is Outcome.TIMEOUT else ConnectionLost(words)
-
-
-def retry_after_seconds(response: HttpResponse) -> float | None:
-    """Return how long the service asks to wait (`Retry-After`: seconds or a date, RFC 9110, 10.2.3), or None."""
-    value = response.headers.get("retry-after", "").strip()
-    if not value:
-        return None
-    if value.isdigit():
-        return float(value)
-    try:
-        moment = parsedate_to_datetime(value)
-    except ValueError:
-        return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return max(0.0, (moment - datetime.now(UTC)).total_seconds())

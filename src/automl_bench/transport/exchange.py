@@ -4,8 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from automl_bench.contract import CallTiming, HttpResponse, Outcome
+
+
+class Unseen(NamedTuple):
+    """How long an answer lay in the kernel before this process looked: a part of its latency that is the client's.
+
+    Attributes:
+        most_ns: Upper bound.
+        least_ns: Lower bound.
+    """
+
+    most_ns: int
+    least_ns: int
+
+
+SEEN = Unseen(0, 0)
+"""The process was waiting for it."""
 
 
 @dataclass(slots=True)
@@ -19,11 +36,12 @@ class Exchange:
             `classify_status`).
         error: One sentence if there is no whole answer. Never holds the URL's path or query, a header or a body.
         lane: Number of the handle that sent it, from 0.
-        unseen_ns: Upper bound of how long the answer's end may have lain in the kernel before this process looked;
-            a part of `timing.receive_ns` or `wait_ns` that is the client's. 0 where the process was waiting for it.
+        unseen: How long the answer's end lay in the kernel before this process looked, and how long this process was
+            kept from sending: a part of the timing that is the client's.
         connection_dropped: The server closed a kept-alive connection before it answered. The request may or may not
             have been read; it was not sent again.
-        hopeless: Sending it again would end alike, as with a compression that the client did not offer.
+        final: There is no whole answer, and sending the request again cannot bring one: an answer over the limit, a
+            compression that cannot be read, an address or a certificate that is wrong.
     """
 
     response: HttpResponse | None
@@ -31,9 +49,9 @@ class Exchange:
     failure: Outcome | None = None
     error: str = ""
     lane: int = 0
-    unseen_ns: int = 0
+    unseen: Unseen = SEEN
     connection_dropped: bool = False
-    hopeless: bool = False
+    final: bool = False
 
     @property
     def outcome(self) -> Outcome:

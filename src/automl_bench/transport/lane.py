@@ -26,7 +26,8 @@ import pycurl
 
 from automl_bench.contract import CallTiming, HttpRequest, HttpResponse, Outcome
 from automl_bench.errors import ContractViolation
-from automl_bench.transport.exchange import Exchange, ResponseHeaders
+from automl_bench.transport.body_budget import BodyBudget
+from automl_bench.transport.exchange import Exchange, ResponseHeaders, Unseen
 from automl_bench.transport.options import TransportOptions, resolve_ca_bundle, resolve_proxy
 
 _HTTP_VERSIONS = {
@@ -64,9 +65,9 @@ _TIMED_OUT = 28
 _WRITE_FAILED = 23
 _ABORTED = 42
 _TOO_LARGE = 63
-_HOPELESS = frozenset({_UNSUPPORTED, 3})  # an address that cannot be called stays one
 _UNREADABLE_ENCODING = 61
 _OFFERED = frozenset({"gzip", "x-gzip", "deflate", "identity"})
+_FINAL = frozenset({3, 43, 60, _TOO_LARGE, 77})  # sending the request again meets the same
 
 
 class Lane:
@@ -76,15 +77,22 @@ class Lane:
         options: What holds for every request.
         number: Number of the lane, from 0.
         closed_by_server: Local address and port of idle connections that the server has closed.
+        budget: What the answers of all lanes may hold together.
 
     Attributes:
         tag: What the caller gave with the request under way.
         met_closed: libcurl chose a connection that the server has closed; nothing was written.
+        held_up_ns: How long this process waited for a processor while it sent the request, after its clock began:
+            before the request left, or after, when it adds nothing.
     """
 
-    def __init__(self, options: TransportOptions, number: int, closed_by_server: set[tuple[str, int]]) -> None:
+    def __init__(
+        self, options: TransportOptions, number: int, closed_by_server: set[tuple[str, int]], budget: BodyBudget
+    ) -> None:
         self.number = number
+        self._budget = budget
         self.met_closed = False
+        self.held_up_ns = 0
         self._closed_by_server = closed_by_server
         self.tag: Any = None
         self.handle = pycurl.Curl()
@@ -98,6 +106,7 @@ class Lane:
         self._fresh = False
         self._chunks: list[bytes] = []
         self._size = 0
+        self._refused: str = ""
         self._lines: list[bytes] = []
         self._scheduled_ns: int | None = None
         self._started_ns = 0
@@ -142,11 +151,17 @@ class Lane:
         return int(pycurl.PREREQFUNC_OK)
 
     def _take(self, chunk: bytes) -> int:
-        self._size += len(chunk)
-        if self._size > self._limit:  # MAXFILESIZE counts what comes over the wire, this what it decompresses to
+        size = len(chunk)
+        if self._size + size > self._limit:  # MAXFILESIZE counts what comes over the wire, this what it decompresses to
+            self._refused = f"is larger than the limit of {_mebibytes(self._limit)}"
             return 0
+        if not self._budget.take(self._size, size):
+            limit = _mebibytes(self._budget.total_bytes)
+            self._refused = f"is too large: all answers under way may hold {limit} together"
+            return 0
+        self._size += size
         self._chunks.append(chunk)
-        return len(chunk)
+        return size
 
     def load(self, request: HttpRequest, tag: Any, scheduled_ns: int | None, *, new_connection: bool) -> None:
         """Get the handle ready; nothing is sent yet. Only what differs from the last request is set.
@@ -174,12 +189,14 @@ class Lane:
         self.tag = tag
         self._scheduled_ns = scheduled_ns
 
-    def begin(self) -> None:
-        """Start the clock; the handle is driven right after."""
+    def begin(self) -> int:
+        """Start the clock; the handle is driven right after. Returns the moment, nanoseconds of the monotonic clock."""
         self.met_closed = False
         self._sendings = 0
         self._ready_ns = 0
+        self.held_up_ns = 0
         self._started_ns = time.monotonic_ns()
+        return self._started_ns
 
     def _direct(self, url: str) -> None:
         parts = urlsplit(url)
@@ -213,7 +230,7 @@ class Lane:
         self.handle.setopt(pycurl.SSL_SESSIONID_CACHE, int(not fresh))
         self._fresh = fresh
 
-    def finish(self, error_number: int, error_detail: str, unseen_ns: int) -> Exchange:
+    def finish(self, error_number: int, error_detail: str, unseen: Unseen) -> Exchange:
         """Read the handle out and empty it for the next request. `error_number` is libcurl's, 0 for a whole answer."""
         timing = self._timing(whole=error_number == 0)
         response = None
@@ -228,9 +245,16 @@ class Lane:
             headers = ResponseHeaders(self._lines[:])
             response = HttpResponse(self.handle.getinfo(pycurl.RESPONSE_CODE), headers, body)
         dropped = error_number == _ABORTED
-        hopeless = error_number in _HOPELESS or (error_number == _UNREADABLE_ENCODING and self._encoded_otherwise())
+        final = (
+            error_number in _FINAL
+            or bool(self._refused)
+            or (error_number == _UNSUPPORTED and not self._sendings)
+            or (error_number == _UNREADABLE_ENCODING and self._encoded_otherwise())
+        )
+        if self.held_up_ns:
+            unseen = Unseen(unseen.most_ns + self.held_up_ns, unseen.least_ns)
         self.clear()
-        return Exchange(response, timing, failure, error, self.number, unseen_ns, dropped, hopeless)
+        return Exchange(response, timing, failure, error, self.number, unseen, dropped, final)
 
     def _encoded_otherwise(self) -> bool:
         """Whether the answer came in an encoding that was not offered: it would come so again."""
@@ -241,7 +265,9 @@ class Lane:
         """Drop what was received."""
         self._chunks.clear()
         self._lines.clear()
+        self._budget.give_back(self._size)
         self._size = 0
+        self._refused = ""
         self.tag = None
 
     def _timing(self, *, whole: bool) -> CallTiming:
@@ -280,8 +306,10 @@ class Lane:
             return self._timeout_sentence(host)
         if number == _ABORTED and self._sendings > 1:
             return f"{host} closed the kept-alive connection before it answered; the request was not sent again"
-        if number == _TOO_LARGE or (number == _WRITE_FAILED and self._size > self._limit):
-            return f"the answer of {host} is larger than the limit of {self._limit} bytes"
+        if number == _TOO_LARGE:
+            return f"the answer of {host} is larger than the limit of {_mebibytes(self._limit)}"
+        if number == _WRITE_FAILED and self._refused:
+            return f"the answer of {host} {self._refused}"
         tunnel_status = self.handle.getinfo(pycurl.HTTP_CONNECTCODE)
         if tunnel_status and not 200 <= tunnel_status < 300:
             return f"the proxy answered {tunnel_status} instead of connecting to {host}"
@@ -302,6 +330,10 @@ class Lane:
     def close(self) -> None:
         """Free the handle."""
         self.handle.close()
+
+
+def _mebibytes(size: int) -> str:
+    return f"{size / 2**20:g} MiB" if size >= 2**20 else f"{size} bytes"
 
 
 def _header_lines(request: HttpRequest) -> list[bytes]:

@@ -31,6 +31,7 @@ class TransportOptions:
             no proxy.
         connect_timeout_seconds: Limit for name lookup, TCP and TLS together; the request's own limit holds besides.
         max_response_bytes: Largest answer that is taken, after decompression.
+        max_total_bytes: What the answers under way may hold together, after decompression.
         accept_compressed: Whether to offer gzip, deflate and what else libcurl can decompress.
     """
 
@@ -38,7 +39,8 @@ class TransportOptions:
     ca_bundle: Path | None = None
     proxy: str | None = None
     connect_timeout_seconds: float = 10.0
-    max_response_bytes: int = 64 * 1024 * 1024
+    max_response_bytes: int = 16 * 1024 * 1024
+    max_total_bytes: int = 128 * 1024 * 1024
     accept_compressed: bool = True
 
 

@@ -18,12 +18,16 @@ class Transport:
     Args:
         options: What holds for every request.
 
+    Attributes:
+        standstills: When this process was kept from looking for the answer.
+
     Raises:
         InvalidSetting: The CA bundle cannot be read.
     """
 
     def __init__(self, options: TransportOptions | None = None) -> None:
         self._multi = MultiTransport(options or TransportOptions(), connections=1)
+        self.standstills = self._multi.standstills
 
     def send(self, request: HttpRequest, *, scheduled_ns: int | None = None, new_connection: bool = False) -> Exchange:
         """Send a request and wait for its end. Never raises for what the other side does: see `Exchange.failure`.

@@ -14,6 +14,7 @@ from automl_bench.contract import Invoker, Json, Stage
 from automl_bench.errors import AutomlBenchError, DeadlinePassed, Interrupted, OperationUnfinished, ProviderError
 from automl_bench.measurement.accuracy_pass import PassLane, PassProgress, PassSettings, PassSummary, run_pass
 from automl_bench.measurement.load import LoadSettings, run_load
+from automl_bench.measurement.pass_summary import summarise_pass
 from automl_bench.store.records import CallPhase, Invocation, LoadCall, LoadRun, Outcome, StageStatus
 from automl_bench.trials.error_meaning import Meaning, Moment, meaning_of
 from automl_bench.trials.machine import Use
@@ -73,7 +74,7 @@ def invoke_together(
                 trial.finish_measuring(Stage.INVOKE, begun, outcome.result, error=first_sentence(error))
             else:
                 others = [other.record.trial_id for other in trials if other is not trial]
-                result = {**outcome.result, "interleaved_with": others, "sittings": sitting}
+                result = {**outcome.result, "interleaved_with": others, "resumed": sitting - 1}
                 trial.finish_measuring(Stage.INVOKE, begun, {**result, "deviations": _deviations(trial)})
         if not pending:
             break
@@ -167,12 +168,15 @@ def _sit(
         raise
     if around.stop.is_set():
         raise interrupted()
-    return [_sitting(lane, summary) for lane, summary in zip(lanes, summaries, strict=True)]
+    return [_sitting(trial, lane, summary) for trial, lane, summary in zip(trials, lanes, summaries, strict=True)]
 
 
-def _sitting(lane: PassLane, summary: PassSummary) -> _Sitting:
+def _sitting(trial: Trial, lane: PassLane, summary: PassSummary) -> _Sitting:
     result = {field.name: getattr(summary, field.name) for field in fields(summary) if field.name != "error"}
-    return _Sitting({**result, "answers_from_an_earlier_process": len(lane.already_done)}, summary.error)
+    result["answers_from_an_earlier_process"] = len(lane.already_done)
+    calls = trial.around.store.invocation_columns([trial.record.trial_id])
+    result |= summarise_pass(calls, summary.client, summary.began_at if lane.already_done else "")
+    return _Sitting(result, summary.error)
 
 
 def _passes(error: Exception) -> bool:

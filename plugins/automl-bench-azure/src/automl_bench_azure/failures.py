@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from automl_bench import answers
 from automl_bench.contract import HttpResponse
 from automl_bench.errors import (
     BillingRequired,
@@ -23,6 +23,7 @@ from automl_bench.errors import (
     ServiceUnavailable,
     Unauthenticated,
 )
+from automl_bench.retry_after import read_retry_after
 
 _CREDENTIALS = "Check AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET, or sign in with `az login`."
 _PERMISSIONS = "Grant what `automl-bench providers show azure --policy` prints."
@@ -350,7 +351,7 @@ def one_line(text: str) -> str:
 def json_object(body: bytes) -> dict[str, Any] | None:
     """Return a JSON object, or None if the bytes are none."""
     try:
-        content = json.loads(body)
+        content = answers.read_json(body)
     except ValueError:
         return None
     return content if isinstance(content, dict) else None
@@ -358,4 +359,4 @@ def json_object(body: bytes) -> dict[str, Any] | None:
 
 def seconds(text: str) -> float | None:
     """Return the seconds of a Retry-After header, or None."""
-    return float(text) if text.isdigit() else None
+    return read_retry_after(text)

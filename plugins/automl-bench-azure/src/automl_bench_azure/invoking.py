@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import base64
-import json
 from typing import TYPE_CHECKING, Any
 
+from automl_bench import answers
 from automl_bench.contract import Endpoint, HttpRequest, HttpResponse, Prediction, Sample
 from automl_bench.errors import RequestRefused, ServiceUnavailable, Unauthenticated
 from automl_bench_azure.addresses import checked_address
@@ -53,7 +53,7 @@ class ScoringInvoker:
         if response.status != 200:
             raise from_scoring_answer(response, self._url)
         try:
-            (first,) = json.loads(response.body)
+            (first,) = answers.read_json(response.body)
             labels, probabilities = first["labels"], first["probs"]
             scores = {str(label): float(each) for label, each in zip(labels, probabilities, strict=True)}
             label = max(scores, key=scores.__getitem__)

@@ -5,12 +5,10 @@ Judged by status and by the headers that the Hub documents (`RateLimit`, `Retry-
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 
+from automl_bench import answers
 from automl_bench.errors import (
     BillingRequired,
     PermissionDenied,
@@ -24,6 +22,7 @@ from automl_bench.errors import (
     ServiceUnavailable,
     Unauthenticated,
 )
+from automl_bench.retry_after import read_retry_after
 
 LONGEST_WORDS = 200
 HIDDEN = "•••"
@@ -98,7 +97,7 @@ def _is_its_own(body: bytes, headers: Mapping[str, str]) -> bool:
 def words(body: bytes, headers: Mapping[str, str], hidden: Iterable[str] = ()) -> str:
     """Return the service's own words in one line, or "no reason given"."""
     try:
-        content = json.loads(body)
+        content = answers.read_json(body)
     except ValueError:
         content = None
     text = ""
@@ -124,26 +123,12 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     `Retry-After` counts first (RFC 9110, 10.2.3). The Hub sends `RateLimit: "api";r=0;t=55` with every answer: r
     requests are left, and the window ends in t whole seconds. Only with none left is it a reason to wait.
     """
-    text = headers.get("retry-after", "").strip()
-    if text:
-        return _seconds(text)
+    if "retry-after" in headers:
+        return read_retry_after(headers["retry-after"])
     found = _RATE_LIMIT.search(headers.get("ratelimit", ""))
     if found and int(found["remaining"]) == 0:
-        return int(found["reset"]) + 1.0
+        return read_retry_after(found["reset"] if len(found["reset"]) > 6 else str(int(found["reset"]) + 1))
     return None
-
-
-def _seconds(text: str) -> float | None:
-    try:
-        return max(0.0, float(text))
-    except ValueError:
-        pass
-    try:
-        moment = parsedate_to_datetime(text)
-    except ValueError:
-        return None
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return max(0.0, (moment - datetime.now(UTC)).total_seconds())
 
 
 def unreadable(what: str) -> ProviderError:

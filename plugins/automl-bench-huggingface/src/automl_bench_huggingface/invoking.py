@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from automl_bench import answers
 from automl_bench.contract import HttpRequest, HttpResponse, Prediction, Sample
 from automl_bench.errors import ProviderError
 from automl_bench_huggingface.account import Account
@@ -72,10 +73,8 @@ def _scores(body: bytes) -> dict[str, float]:
     Raises:
         ProviderError: If it is no list of labels with scores.
     """
-    import json
-
     try:
-        answer = json.loads(body)
+        answer = answers.read_json(body)
         scores = {str(each["label"]): each["score"] for each in answer}
     except (ValueError, TypeError, KeyError):
         raise unreadable(WHAT) from None

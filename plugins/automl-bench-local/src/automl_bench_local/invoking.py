@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 
+from automl_bench import answers
 from automl_bench.contract import HttpRequest, HttpResponse, Prediction, Sample
 from automl_bench.errors import (
     ProviderError,
@@ -13,6 +13,7 @@ from automl_bench.errors import (
     ResourceMissing,
     ServiceUnavailable,
 )
+from automl_bench.retry_after import retry_after
 
 TIMEOUT_SECONDS = 60.0
 
@@ -53,7 +54,7 @@ class LocalInvoker:
         if response.status != 200:
             raise _refused(response)
         try:
-            answer = json.loads(response.body)
+            answer = answers.read_json(response.body)
             scores = {str(label): float(score) for label, score in answer["scores"].items()}
             return Prediction(str(answer["label"]), float(answer["confidence"]), scores)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -68,7 +69,7 @@ def _refused(response: HttpResponse) -> ProviderError:
     if response.status == 404:
         return ResourceMissing(message, remedy="Check the endpoint, or deploy again.")
     if response.status == 429:
-        return RateLimited(message, retry_after=_seconds(response.headers.get("retry-after", "")))
+        return RateLimited(message, retry_after=retry_after(response.headers))
     if response.status >= 500:
         return ServiceUnavailable(message)
     return RequestRefused(message)
@@ -76,14 +77,7 @@ def _refused(response: HttpResponse) -> ProviderError:
 
 def _detail(response: HttpResponse) -> str:
     try:
-        detail = json.loads(response.body)["detail"]
+        detail = answers.read_json(response.body)["detail"]
     except (ValueError, KeyError, TypeError):
         detail = response.body[:200].decode("utf-8", "replace")
     return " ".join(str(detail).split()).rstrip(".") or "no reason given"
-
-
-def _seconds(text: str) -> float | None:
-    try:
-        return float(text)
-    except ValueError:
-        return None

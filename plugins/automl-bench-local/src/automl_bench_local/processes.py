@@ -14,7 +14,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,6 +30,20 @@ STARTING_SECONDS = 10.0
 ENDING_SECONDS = 2.0
 """Far longer than the threads of a killed process take to end."""
 LOOK_AGAIN = 0.01
+
+PASSED_ON = frozenset(
+    {
+        *("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LANGUAGE", "TZ", "TMPDIR", "TEMP", "TMP"),
+        *("LD_LIBRARY_PATH", "LD_PRELOAD", "DYLD_LIBRARY_PATH", "VIRTUAL_ENV", "CONDA_PREFIX"),
+        *("PYTHONPATH", "PYTHONHOME", "PYTHONHASHSEED", "PYTHONUTF8", "PYTHONIOENCODING", "PYTHONWARNINGS"),
+        *("PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX", "PYTHONUNBUFFERED", "PYTHONNOUSERSITE", "PYTHONUSERBASE"),
+        *("CUDA_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES", "COVERAGE_PROCESS_START"),
+        *("XDG_CACHE_HOME", "XDG_DATA_HOME", "XDG_RUNTIME_DIR"),
+    }
+)
+"""Variables that a begun process gets. Keys of clouds are not among them: it needs none."""
+
+PASSED_ON_PREFIXES = ("LC_", "OMP_", "OPENBLAS_", "MKL_", "BLIS_", "KMP_", "GOMP_", "MALLOC_")
 
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
@@ -97,7 +111,7 @@ def begin(
         if not _locked(lock, role, folder):
             return False
         clean()
-        environment = {**os.environ, **dict.fromkeys(THREAD_VARIABLES, str(threads))}
+        environment = own_environment(os.environ, threads)
         pid = os.posix_spawn(
             sys.executable,
             [*role.arguments(), *options],
@@ -116,6 +130,19 @@ def begin(
         return True
     finally:
         os.close(lock)
+
+
+def own_environment(around: Mapping[str, str], threads: int) -> dict[str, str]:
+    """Return the environment of a begun process: what programs and libraries need, and nothing else.
+
+    A list of what is let through, not of what is kept out: nobody can list the names of all secrets.
+
+    Args:
+        around: The environment of this process.
+        threads: Threads of the numeric libraries.
+    """
+    kept = {name: value for name, value in around.items() if name in PASSED_ON or name.startswith(PASSED_ON_PREFIXES)}
+    return {**kept, **dict.fromkeys(THREAD_VARIABLES, str(threads))}
 
 
 def _locked(lock: int, role: Role, folder: Path) -> bool:

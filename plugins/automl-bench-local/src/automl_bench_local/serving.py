@@ -26,9 +26,12 @@ from automl_bench_local.features import UnreadableImage
 from automl_bench_local.model import load_model
 
 if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
     from automl_bench_local.model import Model
 
 LARGEST_BODY = 64 * 1024 * 1024
+LOOPBACK_NAMES = frozenset({"127.0.0.1", "localhost", "[::1]"})
 IDLE_LOOKS = 20
 """How often in one idle time-out the server looks whether it is over."""
 
@@ -70,6 +73,7 @@ def build_app(name: str, model: Model, activity: Activity, workers: int) -> Fast
         workers: Predictions computed at once; 0 computes in the event loop.
     """
     app = FastAPI(title=name, openapi_url=None)
+    app.add_middleware(OwnHostOnly)
     pool = ThreadPoolExecutor(workers, thread_name_prefix="predict") if workers else None
 
     def answer(content: bytes) -> tuple[int, bytes]:
@@ -83,10 +87,11 @@ def build_app(name: str, model: Model, activity: Activity, workers: int) -> Fast
     async def predict(request: Request) -> Response:
         activity.begin()
         try:
-            length = request.headers.get("content-length", "")
-            if length.isdecimal() and int(length) > LARGEST_BODY:
-                return _answer(413, _json({"detail": f"a body may have at most {LARGEST_BODY} bytes"}))
-            content = await request.body()
+            content = await _body(request)
+            if content is None:
+                refusal = _answer(413, _json({"detail": f"a body may have at most {LARGEST_BODY} bytes"}))
+                refusal.headers["connection"] = "close"  # or the server would read the rest only to drop it
+                return refusal
             if pool is None:
                 return _answer(*answer(content))
             return _answer(*await asyncio.get_running_loop().run_in_executor(pool, answer, content))
@@ -109,6 +114,53 @@ def build_app(name: str, model: Model, activity: Activity, workers: int) -> Fast
         )
 
     return app
+
+
+async def _body(request: Request) -> bytes | None:
+    """Return the body, or None if it is larger than the limit; what comes is counted, whatever was announced."""
+    length = request.headers.get("content-length", "")
+    if length.isascii() and length.isdecimal() and int(length[:20]) > LARGEST_BODY:
+        return None
+    chunks: list[bytes] = []
+    size = 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > LARGEST_BODY:
+            return None
+        chunks.append(chunk)
+    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+class OwnHostOnly:
+    """Answers only requests that name this machine as their host.
+
+    The server listens on the loopback interface only, but a page in this machine's browser can reach it under a name of
+    its own that it has let point to 127.0.0.1 (DNS rebinding). Such a request names that host.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        app = self._app
+        if scope["type"] == "http" and not names_this_machine(_host_of(scope)):
+            told = "this server answers requests to 127.0.0.1 or localhost only: use that name in the address"
+            app = _answer(421, _json({"detail": told}))
+        await app(scope, receive, send)
+
+
+def _host_of(scope: Scope) -> str:
+    hosts = [value for name, value in scope["headers"] if name == b"host"]
+    return hosts[0].decode("latin-1") if len(hosts) == 1 else ""
+
+
+def names_this_machine(host: str) -> bool:
+    """Tell whether the value of a Host header, with or without a port, is a loopback name."""
+    name, separator, port = host.rpartition(":")
+    if separator and port.isascii() and port.isdecimal():
+        host = name
+    return host.lower().rstrip(".") in LOOPBACK_NAMES
 
 
 def _json(content: object) -> bytes:

@@ -6,12 +6,10 @@ by the text of a message.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
+from automl_bench import answers
 from automl_bench.errors import (
     BillingRequired,
     ConnectionLost,
@@ -25,6 +23,7 @@ from automl_bench.errors import (
     ServiceUnavailable,
     Unauthenticated,
 )
+from automl_bench.retry_after import read_retry_after
 
 if TYPE_CHECKING:
     import requests
@@ -81,7 +80,7 @@ def error_for(
 def words(body: bytes, hidden: Iterable[str] = ()) -> str:
     """Return the service's own words in one line, or "no reason given"."""
     try:
-        content = json.loads(body)
+        content = answers.read_json(body)
     except ValueError:
         content = None
     message = content.get("message") if isinstance(content, dict) else None
@@ -99,7 +98,7 @@ def read_json(body: bytes, *, what: str) -> Any:
         ProviderError: If it is none: repeating is useless, something else than the service answers there.
     """
     try:
-        return json.loads(body)
+        return answers.read_json(body)
     except ValueError:
         raise ProviderError(f"Nyckel's answer to {what} is not JSON.", remedy=CHECK_ADDRESS) from None
 
@@ -121,19 +120,7 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
 
     Nyckel does not document one; where it comes all the same, it is kept.
     """
-    text = headers.get("retry-after", "").strip()
-    if not text:
-        return None
-    try:
-        return max(0.0, float(text))
-    except ValueError:
-        pass
-    try:
-        moment = parsedate_to_datetime(text)
-    except ValueError:
-        return None
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return max(0.0, (moment - datetime.now(UTC)).total_seconds())
+    return read_retry_after(headers.get("retry-after"))
 
 
 def no_answer(error: requests.RequestException, *, what: str) -> ProviderError:

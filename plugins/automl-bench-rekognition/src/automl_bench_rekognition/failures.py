@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
+from automl_bench import answers
 from automl_bench.contract import HttpResponse
 from automl_bench.errors import (
     BillingRequired,
@@ -23,6 +23,7 @@ from automl_bench.errors import (
     ServiceUnavailable,
     Unauthenticated,
 )
+from automl_bench.retry_after import retry_after as retry_after_of
 
 T = TypeVar("T")
 
@@ -242,7 +243,7 @@ def from_client_error(response: Mapping[str, Any], resource: str = "") -> Provid
         status=meta.get("HTTPStatusCode"),
         request_id=str(meta.get("RequestId", "")),
         resource=resource,
-        retry_after=_seconds(headers.get("retry-after", "")),
+        retry_after=retry_after_of(headers),
     )
 
 
@@ -260,7 +261,7 @@ def from_json_answer(response: HttpResponse, resource: str = "") -> ProviderErro
         status=response.status,
         request_id=response.headers.get("x-amzn-requestid", ""),
         resource=resource,
-        retry_after=_seconds(response.headers.get("retry-after", "")),
+        retry_after=retry_after_of(response.headers),
     )
 
 
@@ -279,14 +280,10 @@ def from_xml_answer(status: int | None, body: bytes, resource: str = "") -> Prov
 def json_object(body: bytes) -> dict[str, Any] | None:
     """Return a JSON object, or None if the bytes are none."""
     try:
-        content = json.loads(body)
+        content = answers.read_json(body)
     except ValueError:
         return None
     return content if isinstance(content, dict) else None
-
-
-def _seconds(text: str) -> float | None:
-    return float(text) if text.isdigit() else None
 
 
 def missing_as_none(look: Callable[[], T]) -> T | None:

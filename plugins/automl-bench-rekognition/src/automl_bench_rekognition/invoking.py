@@ -7,6 +7,7 @@ import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from automl_bench import answers
 from automl_bench.contract import HttpRequest, HttpResponse, Prediction, Sample
 from automl_bench.errors import RequestRefused, ServiceUnavailable
 from automl_bench_rekognition.failures import from_json_answer
@@ -69,7 +70,7 @@ class CustomLabelsInvoker:
         if response.status != 200:
             raise from_json_answer(response, self._arn)
         try:
-            found = json.loads(response.body)["CustomLabels"]
+            found = answers.read_json(response.body)["CustomLabels"]
             scores = {str(item["Name"]): float(item["Confidence"]) / 100.0 for item in found}
         except (ValueError, KeyError, TypeError) as error:
             raise ServiceUnavailable(

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from automl_bench import answers
 from automl_bench.contract import HttpResponse
 from automl_bench.errors import (
     BillingRequired,
@@ -23,6 +24,7 @@ from automl_bench.errors import (
     ServiceUnavailable,
     Unauthenticated,
 )
+from automl_bench.retry_after import read_retry_after, retry_after
 
 CREDENTIALS = (
     "Run gcloud auth application-default login, or set GOOGLE_APPLICATION_CREDENTIALS to the key file of a service "
@@ -107,7 +109,8 @@ def failure_for(
     sentence = f"Google answered {code or status}: {words}."
     request_id = headers.get("x-guploader-uploadid", "") or headers.get("x-request-id", "")
     if issubclass(kind, RateLimited):
-        wait = _seconds(headers.get("retry-after", "")) or _retry_delay(about)
+        wait = retry_after(headers)
+        wait = _retry_delay(about) if wait is None else wait
         return kind(sentence, retry_after=wait, remedy=remedy, resource=resource, request_id=request_id)
     return kind(sentence, remedy=remedy, resource=resource, request_id=request_id)
 
@@ -145,7 +148,7 @@ def _refined(kind: type[ProviderError], reasons: frozenset[str], words: str) -> 
 
 def _error_object(body: bytes) -> dict[str, Any]:
     try:
-        content = json.loads(body)
+        content = answers.read_json(body)
     except ValueError:
         return {}
     if isinstance(content, list) and content:
@@ -164,16 +167,8 @@ def _retry_delay(about: Mapping[str, Any]) -> float | None:
     """Return the wait of a RetryInfo detail: "3.5s"."""
     for entry in about.get("details") or ():
         if isinstance(entry, dict) and str(entry.get("@type", "")).endswith("RetryInfo"):
-            return _seconds(str(entry.get("retryDelay", "")).removesuffix("s"))
+            return read_retry_after(str(entry.get("retryDelay", "")).removesuffix("s"))
     return None
-
-
-def _seconds(text: str) -> float | None:
-    try:
-        seconds = float(text)
-    except ValueError:
-        return None
-    return seconds if 0 <= seconds < 1e6 else None
 
 
 def _words(message: object) -> str:

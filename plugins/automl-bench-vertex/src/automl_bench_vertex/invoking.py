@@ -8,6 +8,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from automl_bench import answers
 from automl_bench.contract import HttpRequest, HttpResponse, Prediction, Sample
 from automl_bench.errors import RequestRefused, ServiceUnavailable, Unauthenticated
 from automl_bench_vertex import labels
@@ -80,7 +81,7 @@ class VertexInvoker:
                 self._tokens.drop()
             raise failure
         try:
-            found = json.loads(response.body)["predictions"][0]
+            found = answers.read_json(response.body)["predictions"][0]
             pairs = zip(found.get("displayNames", ()), found.get("confidences", ()), strict=True)
             scores = {self._label(str(name)): float(confidence) for name, confidence in pairs}
         except (ValueError, KeyError, TypeError, IndexError, AttributeError):

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from automl_bench.errors import ProviderError, RateLimited, ServiceUnavailable
+from automl_bench.retry_after import retry_after
 from automl_bench_vertex.failures import google_errors
 
 if TYPE_CHECKING:
@@ -142,8 +143,7 @@ def raise_if_passing(status: int, headers: Mapping[str, str]) -> None:
     failure: ProviderError
     message = f"Google's token service answered {status}."
     if status == 429:
-        wait = headers.get("retry-after", "")
-        failure = RateLimited(message, retry_after=float(wait) if wait.isdigit() else None)
+        failure = RateLimited(message, retry_after=retry_after(headers))
     elif status >= 500:
         failure = ServiceUnavailable(message)
     else:
