@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
@@ -12,16 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from PIL import Image
-
-
-def image_bytes(number: int, kind: str = "PNG", size: tuple[int, int] = (12, 10)) -> bytes:
-    """Return an image that is different for each number, and looks different too."""
-    digest = hashlib.sha256(str(number).encode()).digest()
-    small = Image.frombytes("RGB", (3, 3), (digest * 2)[:27])
-    buffer = io.BytesIO()
-    small.resize(size, Image.Resampling.NEAREST).save(buffer, kind)
-    return buffer.getvalue()
+from odd_sources import image_bytes
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 
 from automl_bench.datasets import checks
 from automl_bench.datasets.catalogue import CatalogueEntry, Download, load
-from automl_bench.datasets.recognition import LAYOUTS
+from automl_bench.datasets.layouts import LAYOUTS
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "datasets.md").read_text(encoding="utf-8")

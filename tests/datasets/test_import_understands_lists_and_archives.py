@@ -13,6 +13,7 @@ import pytest
 
 from automl_bench.datasets.archives import ArchiveLimits, unpack
 from automl_bench.datasets.importing import ImportOptions, import_dataset
+from automl_bench.datasets.layouts import LayoutHints
 from automl_bench.datasets.manifest import Manifest
 from automl_bench.errors import DatasetError, UnsafeArchive, WorkspaceError
 
@@ -99,7 +100,7 @@ def test_folder_with_a_list_is_read_by_its_list(listed: Callable[..., Path], tmp
         ("path,label\npics/0.png\n", "line 2: 1 cells"),
         ("path,label\n,a\n", "line 2: the path is empty"),
         ("path,label\npics/0.png,\n", "empty label"),
-        ("path,label,split\npics/0.png,a,holdout\n", "split 'holdout' is none of"),
+        ("path,label,split\npics/0.png,a,UNASSIGNED\n", "split 'UNASSIGNED' is none of"),
         ("path,label,split\npics/0.png,a,train\npics/1.png,a,\n", "line 3: the split is empty"),
         ('path,label\npics/0.png,"a\n', "unexpected end of data"),
         ("path,label\npics/99.png,a\n", "'pics/99.png' (list.csv, line 2) does not exist"),
@@ -117,9 +118,14 @@ def test_list_that_is_not_utf8_is_refused(tmp_path: Path) -> None:
     assert "not UTF-8" in refused(tmp_path / "l.csv", tmp_path).message
 
 
-def test_folder_with_two_lists_is_refused(listed: Callable[..., Path], tmp_path: Path) -> None:
+def test_folder_with_two_lists_is_refused_until_one_is_chosen(listed: Callable[..., Path], tmp_path: Path) -> None:
     listed("path,label\npics/0.png,a\n", "one.csv")
-    assert "several lists" in refused(listed("path,label\npics/0.png,a\n", "two.csv").parent, tmp_path).message
+    folder = listed("path,label\npics/0.png,b\n", "two.csv").parent
+    error = refused(folder, tmp_path)
+    assert "the list one.csv ('a'); or the list two.csv ('b')" in error.message
+    assert "`--list one.csv` or `--list two.csv`" in error.remedy
+    chosen = ImportOptions(hints=LayoutHints(list_file="two.csv"))
+    assert import_dataset("ds", folder, tmp_path / "data", chosen).manifest.labels == ("b",)
 
 
 # --- archives --------------------------------------------------------------------------------------------

@@ -18,9 +18,9 @@ import pytest
 from PIL import Image
 
 from automl_bench.datasets.importing import ImportOptions, import_dataset
+from automl_bench.datasets.layouts import LayoutHints
 from automl_bench.datasets.manifest import Manifest
 from automl_bench.datasets.pixel_arrays import CIFAR10_LABELS, png_bytes
-from automl_bench.datasets.recognition import LayoutHints
 from automl_bench.errors import DatasetError
 
 Images = Callable[..., bytes]
@@ -189,10 +189,18 @@ def test_archive_of_idx_files_is_understood(tmp_path: Path) -> None:
     ("name", "content", "message"),
     [
         ("train-images-idx3-ubyte.gz", b"junk", "is damaged"),
-        ("train-images-idx3-ubyte.gz", gzip.compress(b"junk"), "no IDX file"),
-        ("train-images-idx3-ubyte.gz", gzip.compress(idx(np.zeros((24, 2, 2), np.uint8)))[:-9], "is damaged"),
-        ("train-images-idx3-ubyte.gz", gzip.compress(idx(np.zeros((24, 2, 2), np.uint8))[:-1]), "its header says"),
-        ("train-images-idx3-ubyte.gz", gzip.compress(idx(np.zeros((23, 2, 2), np.uint8))), "23 images and 24 labels"),
+        ("train-images-idx3-ubyte.gz", gzip.compress(b"junk", mtime=0), "no IDX file"),
+        ("train-images-idx3-ubyte.gz", gzip.compress(idx(np.zeros((24, 2, 2), np.uint8)), mtime=0)[:-9], "is damaged"),
+        (
+            "train-images-idx3-ubyte.gz",
+            gzip.compress(idx(np.zeros((24, 2, 2), np.uint8))[:-1], mtime=0),
+            "its header says",
+        ),
+        (
+            "train-images-idx3-ubyte.gz",
+            gzip.compress(idx(np.zeros((23, 2, 2), np.uint8)), mtime=0),
+            "23 images and 24 labels",
+        ),
         ("train-labels-idx1-ubyte.gz", None, "no labels beside it"),
         ("train-images-idx3-ubyte.gz", None, "no train-images"),
     ],

@@ -3,6 +3,7 @@
 A row of the manifest is a file; what counts here is what the file holds. The rules, in this order:
 
 * a content that is in the test set is in no training subset;
+* where samples belong to groups, a sample whose group is in the test set is in no training subset;
 * a content under several labels of one split is kept under the first of them, in code-point order;
 * a content that repeats under one label counts once: the row with the first path, in code-point order, stands for it.
 """
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from automl_bench.ablations.order import leading_words
+from automl_bench.datasets.manifest import GROUP
 
 if TYPE_CHECKING:
     import numpy as np
@@ -52,11 +54,13 @@ class SplitContents:
         train: Samples that may be learnt from.
         test: Samples that score.
         notes: What was left out and why, one sentence each.
+        train_groups: Group of each of `train` ("" for none), or None for a dataset without groups.
     """
 
     train: Contents
     test: Contents
     notes: tuple[str, ...]
+    train_groups: list[str] | None = None
 
 
 @dataclass(slots=True)
@@ -65,6 +69,7 @@ class _Left:
 
     in_test: int = 0
     in_test_example: str = ""
+    group_in_test: int = 0
     two_labels: int = 0
     two_labels_example: str = ""
     repeated: int = 0
@@ -74,6 +79,11 @@ class _Left:
             yield (
                 f"{_files(self.in_test)} of the training split left out, as the test set has the same content "
                 f"(for example {self.in_test_example})."
+            )
+        if self.group_in_test:
+            yield (
+                f"{_files(self.group_in_test)} of the {split} split left out, as the test set has samples of the same "
+                "group."
             )
         if self.two_labels:
             yield (
@@ -102,16 +112,33 @@ def distinct_contents(manifest: Manifest) -> SplitContents:
     in_train = codes_of(manifest.table.column("split"), ("test", "train")).astype(bool)
     keep, train_left, test_left = _keep_once(manifest, words, classes, in_train)
 
+    groups = _groups_of(manifest)
+    if groups is not None:
+        tested = {group for group, learnt in zip(groups, in_train.tolist(), strict=True) if group and not learnt}
+        crossing = np.array([group in tested for group in groups], dtype=bool) & in_train
+        keep = np.ones(words.size, dtype=bool) if keep is None else keep
+        train_left.group_in_test = int(np.count_nonzero(crossing & keep))
+        keep &= ~crossing
+
     def chosen(mask: npt.NDArray[np.bool_]) -> Contents:
         rows = np.flatnonzero(mask)
         return Contents(rows=rows, words=words[rows], classes=classes[rows], ids=ids)
 
     everything = keep is None
+    train = chosen(in_train if everything else in_train & keep)
     return SplitContents(
-        train=chosen(in_train if everything else in_train & keep),
+        train=train,
         test=chosen(~in_train if everything else ~in_train & keep),
         notes=(*train_left.notes("training"), *test_left.notes("test")),
+        train_groups=None if groups is None else [groups[row] for row in train.rows.tolist()],
     )
+
+
+def _groups_of(manifest: Manifest) -> list[str] | None:
+    """Return the group of each row, or None for a dataset without groups."""
+    if GROUP not in manifest.table.column_names:
+        return None
+    return [group or "" for group in manifest.table.column(GROUP).to_pylist()]
 
 
 def codes_of(column: pa.ChunkedArray, names: tuple[str, ...]) -> npt.NDArray[np.int32]:

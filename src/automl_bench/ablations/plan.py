@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from automl_bench.ablations import shots as sizes
 from automl_bench.ablations.content import Contents, distinct_contents
+from automl_bench.ablations.group_halves import interleaved, validation_mask
 from automl_bench.ablations.order import ranks
 from automl_bench.errors import UsageError
 
@@ -48,6 +49,7 @@ class Plan:
         classes: Index into `labels` of each; int32, shape (n,).
         class_sizes: Distinct training samples by label.
         notes: What was left out and why, one sentence each.
+        validation: Whether each is for validation, where groups decide that; None means every fifth. bool, shape (n,).
     """
 
     dataset: str
@@ -60,9 +62,10 @@ class Plan:
     classes: npt.NDArray[np.int32] = field(repr=False)
     class_sizes: Mapping[str, int] = field(repr=False)
     notes: tuple[str, ...] = ()
+    validation: npt.NDArray[np.bool_] | None = field(default=None, repr=False)
 
     def subset(self, shots: int | None) -> Subset:
-        """Return the first `shots` of each class, every fifth of them for validation.
+        """Return the first `shots` of each class, every fifth of them for validation (with groups: see group_halves).
 
         Raises:
             NotEnoughShots: If a class has fewer.
@@ -70,11 +73,12 @@ class Plan:
         """
         sizes.in_order([shots])
         sizes.require_shots(self.class_sizes, shots, self.dataset)
-        rows, positions = self.rows, self.positions
+        rows, validation = self.rows, self.validation
+        if validation is None:
+            validation = self.positions % sizes.VALIDATION_EVERY == sizes.VALIDATION_EVERY - 1
         if shots is not None:
-            inside = positions < shots
-            rows, positions = rows[inside], positions[inside]
-        validation = positions % sizes.VALIDATION_EVERY == sizes.VALIDATION_EVERY - 1
+            inside = self.positions < shots
+            rows, validation = rows[inside], validation[inside]
         return Subset(shots, rows[~validation], rows[validation])
 
     def subsets(self) -> Iterable[Subset]:
@@ -105,6 +109,12 @@ def plan_subsets(manifest: Manifest, *, shots: Sequence[int | None], fold: int, 
     train = contents.train
     place = ranks(train.words, train.classes, manifest.labels, seed=seed, fold=fold)
     order, positions, counts = order_classes(train, place, len(manifest.labels))
+    groups = contents.train_groups
+    validation = None
+    if groups is not None:
+        mask = validation_mask(train.classes[order], [groups[at] for at in order.tolist()], seed=seed, fold=fold)
+        turns = interleaved(counts.tolist(), mask)
+        order, validation = order[turns], mask[turns]
     plan = Plan(
         dataset=manifest.name,
         labels=manifest.labels,
@@ -116,6 +126,7 @@ def plan_subsets(manifest: Manifest, *, shots: Sequence[int | None], fold: int, 
         classes=train.classes[order],
         class_sizes=dict(zip(manifest.labels, counts.tolist(), strict=True)),
         notes=contents.notes,
+        validation=validation,
     )
     for size in wanted:
         sizes.require_shots(plan.class_sizes, size, manifest.name)

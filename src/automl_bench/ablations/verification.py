@@ -15,7 +15,7 @@ from automl_bench.ablations.order import leading_words, ranks
 from automl_bench.ablations.plan import Plan, plan_subsets
 from automl_bench.ablations.shots import is_validation, spell
 from automl_bench.ablations.upload_folders import inside_class_folders
-from automl_bench.datasets.manifest import fingerprint_of
+from automl_bench.datasets.manifest import GROUP, fingerprint_of
 from automl_bench.errors import DatasetError, NotEnoughShots
 
 if TYPE_CHECKING:
@@ -32,7 +32,8 @@ class Check:
     """One invariant of one part of the files.
 
     Attributes:
-        invariant: Which: "fingerprint", "files", "rows", "per class", "80/20", "disjoint", "nested", "seed", "folders".
+        invariant: Which: "fingerprint", "files", "rows", "per class", "80/20" or "groups", "disjoint", "nested",
+            "seed", "folders".
         fold: The draw, or None for what concerns all.
         shots: The size as spelt, or empty.
         violation: One sentence on what is wrong; empty if the invariant holds.
@@ -160,7 +161,10 @@ def _check_fold(known: _Known, index: Index, fold: int) -> list[Check]:
         if not check("rows", _unknown_row(known, pair, where)):
             continue
         check("per class", _uneven_class(plan, pair, where))
-        check("80/20", _misplaced(manifest, pair, index.seed, fold, where))
+        if plan.validation is None:
+            check("80/20", _misplaced(manifest, pair, index.seed, fold, where))
+        else:
+            check("groups", _shared_group(manifest, pair, where))
         check("disjoint", _shared_content(known, pair, where))
         if smaller is not None:
             check("nested", _not_nested(smaller, pair, fold))
@@ -216,6 +220,20 @@ def _shared_content(known: _Known, pair: _Pair, where: str) -> str:
     for path, _, sample_id in pair.all_rows:
         if sample_id in known.test_ids:
             return f"the content of {path!r} in the {where} is in the test set too."
+    return ""
+
+
+def _shared_group(manifest: Manifest, pair: _Pair, where: str) -> str:
+    columns = manifest.table.select(["path", "split", GROUP]).to_pydict()
+    group_of = dict(zip(columns["path"], columns[GROUP], strict=True))
+    tested = {group for group, split in zip(columns[GROUP], columns["split"], strict=True) if group and split == "test"}
+    train = {group_of[row[0]] for row in pair.train}
+    for path, _, _ in pair.all_rows:
+        if group_of[path] in tested:
+            return f"the group of {path!r} in the {where} is in the test set too."
+    for path, _, _ in pair.validation:
+        if group_of[path] and group_of[path] in train:
+            return f"the group of {path!r} is in both halves of the {where}."
     return ""
 
 

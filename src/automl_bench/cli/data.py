@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from automl_bench.cli.dataset_output import print_imported, print_report, raise_for
+from automl_bench.cli.layout_options import (
+    Download,
+    Group,
+    LabelsFrom,
+    Layout,
+    ListFile,
+    MergeLabels,
+    SplitFolders,
+    layout_table,
+    with_layout_options,
+)
 from automl_bench.cli.output import console, print_json, print_table, progress_bar
-from automl_bench.errors import DatasetError, LeakyDataset, NotEnoughShots, UsageError
+from automl_bench.errors import UsageError
 from automl_bench.settings.workspace import Workspace
 
 if TYPE_CHECKING:
     from automl_bench.datasets.catalogue import CatalogueEntry
-    from automl_bench.datasets.checks import CheckReport
-    from automl_bench.datasets.importing import Imported
     from automl_bench.datasets.provenance import DatasetCard
 
 app = typer.Typer(no_args_is_help=True, help="Datasets: list, show, fetch, import, check.")
@@ -139,6 +149,8 @@ def show(name: Name, as_json: AsJson = False) -> None:
             "seed": manifest.card.seed,
             "test_share": manifest.card.test_share,
             "notes": list(manifest.card.notes),
+            "group": manifest.card.group,
+            "account": manifest.card.account.as_values() if manifest.card.account else None,
             "counts": {label: {split: counts[split][label] for split in counts} for label in manifest.labels},
         }
     if as_json:
@@ -236,14 +248,14 @@ def _fetch(
             keep_downloads=keep_downloads,
             progress=progress,
         )
-    _print_imported(imported, as_json)
+    print_imported(imported, as_json)
 
 
-@app.command("import")
+@app.command("import", epilog=layout_table())
 def import_own(
     name: Annotated[str, typer.Argument(help="Name the dataset gets.")],
     path: Annotated[
-        Path, typer.Argument(help="Class folders, CSV (path,label[,split]), zip, tar, Parquet or IDX files.")
+        Path, typer.Argument(help="Class folders, a list (path,label[,split]), zip, tar, Parquet or IDX files.")
     ],
     replace: Replace = False,
     skip_bad: SkipBad = False,
@@ -253,11 +265,21 @@ def import_own(
         bool, typer.Option("--link", help="Hard-link instead of copying; then never edit the originals in place.")
     ] = False,
     test_split: Annotated[str, typer.Option(help="Name of the split that is the test set.")] = "test",
+    layout: Layout = "",
+    list_file: ListFile = "",
+    labels_from: LabelsFrom = "",
+    split_folders: SplitFolders = "",
+    group: Group = "",
+    merge_labels: MergeLabels = False,
+    download: Download = False,
     licence: Annotated[str, typer.Option(help="Licence, as an SPDX identifier or words.")] = "",
     title: Annotated[str, typer.Option(help="One line that describes it.")] = "",
     as_json: AsJson = False,
 ) -> None:
     """Import your own labelled images. A test split is drawn where none is given.
+
+    What can be read in more than one way is refused, with the option that chooses. Every file is counted: imported, or
+    left out for a reason.
 
     \b
     Examples:
@@ -265,15 +287,26 @@ def import_own(
       automl-bench data import parts labels.csv --licence proprietary
       automl-bench data import intel archive.zip
       automl-bench data import flowers flowers.tar.gz --test-share 0.3 --seed 7
+      automl-bench data import scans scans/ --split-folders train=training_set,test=eval
+      automl-bench data import lungs lungs/labels.csv --group patient_id
+      automl-bench data import leaves leaves/ --labels-from metadata.csv:species
     """
     from dataclasses import replace as with_values
 
     from automl_bench.datasets.importing import ImportOptions, import_dataset
-    from automl_bench.datasets.recognition import LayoutHints
+    from automl_bench.datasets.layouts import LayoutHints
 
     workspace = Workspace.current()
     entry = _catalogue(workspace).get(name)
-    hints = with_values(entry.hints, layout="") if entry else LayoutHints()
+    hints = with_layout_options(
+        with_values(entry.hints, layout="") if entry else LayoutHints(),
+        layout=layout,
+        list_file=list_file,
+        labels_from=labels_from,
+        split_folders=split_folders,
+        group=group,
+        download=download,
+    )
     if test_split != "test":
         hints = with_values(hints, test_split=test_split)
     options = ImportOptions(
@@ -282,6 +315,8 @@ def import_own(
         link=link,
         replace=replace,
         skip_bad=skip_bad,
+        merge_labels=merge_labels,
+        own_folders=(workspace.results, workspace.reports, workspace.cache),
         title=title or (entry.title if entry else ""),
         licence=licence or (entry.licence if entry else "not stated"),
         hints=hints,
@@ -289,43 +324,7 @@ def import_own(
     )
     with _progress() as progress:
         imported = import_dataset(name, path, workspace.data, options, progress=progress)
-    _print_imported(imported, as_json)
-
-
-def _print_imported(imported: Imported, as_json: bool) -> None:
-    manifest = imported.manifest
-    counts = {split: sum(row.values()) for split, row in manifest.counts().items()}
-    errors = console(stderr=True)
-    for warning in imported.warnings:
-        errors.print(f"[yellow]Warning:[/] {_escaped(warning)}")
-    if as_json:
-        print_json(
-            {
-                "name": manifest.name,
-                "folder": str(manifest.folder),
-                "layout": imported.layout,
-                "classes": len(manifest.labels),
-                **counts,
-                "fingerprint": manifest.fingerprint,
-                "notes": list(manifest.card.notes),
-                "warnings": list(imported.warnings),
-            }
-        )
-        return
-    for note in manifest.card.notes:
-        if note not in imported.warnings:
-            errors.print(_escaped(note))
-    console().print(
-        f"{manifest.name}: {len(manifest.labels):,} classes, {counts['train']:,} train + {counts['test']:,} test "
-        f"images ({imported.layout}) in {manifest.folder}",
-        markup=False,
-    )
-
-
-def _escaped(text: str) -> str:
-    from rich.markup import escape
-
-    return escape(text)
+    print_imported(imported, as_json)
 
 
 def _shot_counts(text: str) -> list[int]:
@@ -362,37 +361,5 @@ def check(
     if as_json:
         print_json(report_values(report))
     else:
-        _print_report(report)
-    _raise_for(report)
-
-
-def _print_report(report: CheckReport) -> None:
-    if not report.findings:
-        console().print(f"{report.dataset}: {report.samples:,} images, nothing found.")
-        return
-    print_table(
-        ("severity", "finding", "for example"),
-        [(str(finding.severity), finding.summary, "\n".join(finding.examples)) for finding in report.findings],
-        title=f"{report.dataset}: {report.samples:,} images",
-    )
-
-
-def _raise_for(report: CheckReport) -> None:
-    from automl_bench.datasets.checks import Severity
-
-    leaks, errors = report.of(Severity.LEAK), report.of(Severity.ERROR)
-    if leaks:
-        raise LeakyDataset(
-            f"{report.dataset}: {_sentence(leaks)}.",
-            remedy="Remove the copies from one side and import again; scores of this dataset would be too good.",
-        )
-    if errors and all(finding.check.startswith("too_few") for finding in errors):
-        raise NotEnoughShots(f"{report.dataset}: {_sentence(errors)}.", remedy="Ask for fewer shots or add images.")
-    if errors:
-        raise DatasetError(
-            f"{report.dataset}: {_sentence(errors)}.", remedy="Mend or remove these files and import again."
-        )
-
-
-def _sentence(findings: Sequence[Any]) -> str:
-    return "; ".join(finding.summary for finding in findings)
+        print_report(report)
+    raise_for(report)

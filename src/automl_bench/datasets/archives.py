@@ -10,11 +10,13 @@ import stat
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from automl_bench.datasets.foreign_content import foreign_content
 from automl_bench.datasets.placing import cannot
+from automl_bench.datasets.tables import one_line
 from automl_bench.errors import DatasetError, UnsafeArchive, WorkspaceError
 
 _ZIP_ENDINGS = (".zip",)
@@ -40,8 +42,58 @@ class ArchiveLimits:
 
 
 def is_archive(path: Path) -> bool:
-    """Return whether a file name ends like an archive that `unpack` understands."""
-    return path.name.lower().endswith(_ZIP_ENDINGS + _TAR_ENDINGS)
+    """Return whether a file is an archive that `unpack` understands, by its name's ending or its first bytes."""
+    if path.suffix.lower() in _OTHER_KINDS:
+        return False
+    if path.name.lower().endswith(_ZIP_ENDINGS + _TAR_ENDINGS):
+        return True
+    head = _head(path)
+    return _is_zip(head) or (_is_tar(head) and tarfile.is_tarfile(path))
+
+
+def _head(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(512)
+    except OSError:
+        return b""
+
+
+def _is_zip(head: bytes) -> bool:
+    return head[:4] in (b"PK\3\4", b"PK\5\6", b"PK\7\x08")
+
+
+def _is_tar(head: bytes) -> bool:
+    return head[:2] == b"\x1f\x8b" or head[:3] == b"BZh" or head[:6] == b"\xfd7zXZ\0" or head[257:262] == b"ustar"
+
+
+_UNPACK = "Unpack it yourself and import the folder."
+_IN_BUCKET = "Its images lie in a bucket: copy them here, and give a list with the columns path,label."
+_EXPORT = "Export the images to class folders, or as a list with the columns path,label."
+_OTHER_KINDS: Mapping[str, tuple[str, str]] = {
+    ".7z": ("is a 7z archive, which is not read", _UNPACK),
+    ".rar": ("is a RAR archive, which is not read", _UNPACK),
+    ".zst": ("is a Zstandard archive, which is not read", _UNPACK),
+    ".xlsx": ("is an Excel workbook", 'Save the sheet as "CSV UTF-8", with the columns path,label, and import that.'),
+    ".xls": ("is an Excel workbook", 'Save the sheet as "CSV UTF-8", with the columns path,label, and import that.'),
+    ".manifest": ("is a manifest of a cloud service", _IN_BUCKET),
+    ".json": ("is a JSON file (COCO, Label Studio and others write such files), not a list of samples", _EXPORT),
+    ".arrow": (
+        "is an Arrow file of a dataset saved to disk",
+        "Save it as Parquet, with `to_parquet`, and import that.",
+    ),
+    ".tfrecord": ("is a TFRecord file, which is not read", _EXPORT),
+    ".npz": ("is a NumPy file, which is not read", _EXPORT),
+    ".npy": ("is a NumPy file, which is not read", _EXPORT),
+    ".h5": ("is an HDF5 file, which is not read", _EXPORT),
+    ".pkl": ("is a Python pickle, which is not read because it can run code", _EXPORT),
+}
+
+
+def other_container(path: Path) -> tuple[str, str] | None:
+    """Return what a file is that holds samples in a way that is not read, as a phrase and a remedy; else None."""
+    foreign = foreign_content(_head(path))
+    return _OTHER_KINDS.get(path.suffix.lower()) or ((foreign.phrase, foreign.remedy) if foreign else None)
 
 
 def unpack(
@@ -54,7 +106,7 @@ def unpack(
     """Unpack a zip or tar archive (.gz, .bz2, .xz) into a folder.
 
     Args:
-        archive: The file; its name's ending says what it is.
+        archive: The file; its first bytes, and if they say nothing its name's ending, say what it is.
         into: Existing folder; the caller deletes it if this fails.
         limits: Bounds; the defaults suit any image dataset that fits a disk.
         progress: Called with (bytes unpacked, bytes in all or None).
@@ -66,8 +118,12 @@ def unpack(
         WorkspaceError: If a file cannot be written (full disk, permissions).
     """
     bounds = _Bounds(archive, limits or ArchiveLimits())
+    head = _head(archive)
+    foreign = foreign_content(head)
+    if foreign:
+        raise DatasetError(f"{archive} {foreign.phrase}.", remedy=foreign.remedy)
     try:
-        if archive.name.lower().endswith(_ZIP_ENDINGS):
+        if _is_zip(head) or (archive.name.lower().endswith(_ZIP_ENDINGS) and not _is_tar(head)):
             _unpack_zip(archive, into, bounds, progress)
         else:
             _unpack_tar(archive, into, bounds, progress)
@@ -76,9 +132,7 @@ def unpack(
     except (gzip.BadGzipFile, UnicodeDecodeError) as error:
         raise _damaged(archive, error) from error
     except (RuntimeError, NotImplementedError) as error:  # zipfile: encrypted, or an unknown compression
-        raise DatasetError(
-            f"{archive} cannot be unpacked: {error}.", remedy="Unpack it yourself and import the folder."
-        ) from error
+        raise DatasetError(f"{archive} cannot be unpacked: {one_line(error)}.", remedy=_UNPACK) from error
     except OSError as error:
         if error.errno is None:  # bz2 and tarfile raise bare OSErrors for damaged data
             raise _damaged(archive, error) from error
@@ -86,7 +140,7 @@ def unpack(
 
 
 def _damaged(archive: Path, error: Exception) -> DatasetError:
-    reason = str(error) or type(error).__name__
+    reason = one_line(error) or type(error).__name__
     return DatasetError(f"{archive} is damaged or no archive: {reason}.", remedy="Download it again.")
 
 
@@ -138,8 +192,11 @@ class _Bounds:
 
 def _unpack_zip(archive: Path, into: Path, bounds: _Bounds, progress: Callable[[int, int | None], None]) -> None:
     with zipfile.ZipFile(archive) as file:
-        members = [(bounds.safe_path(member.filename), member) for member in file.infolist()]
+        members = [(bounds.safe_path(_name_of(member, archive)), member) for member in file.infolist()]
+        _refuse_clashes(members, archive)
         for _, member in members:  # the directory is checked as a whole before the first byte is written
+            if member.flag_bits & 1:
+                raise DatasetError(f"{archive} is encrypted.", remedy=f"{_UNPACK[:-1]} it makes.")
             mode = member.external_attr >> 16
             if stat.S_IFMT(mode) not in (0, stat.S_IFREG, stat.S_IFDIR):
                 raise bounds.refused(member.filename, "is a link or a device")
@@ -148,7 +205,7 @@ def _unpack_zip(archive: Path, into: Path, bounds: _Bounds, progress: Callable[[
         done = 0
         for name, member in members:
             target = into / name
-            if member.is_dir():
+            if _is_folder(member):
                 target.mkdir(parents=True, exist_ok=True)
                 continue
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -156,6 +213,42 @@ def _unpack_zip(archive: Path, into: Path, bounds: _Bounds, progress: Callable[[
                 shutil.copyfileobj(source, sink, _COPY_BYTES)
             done += member.file_size
             progress(done, bounds.bytes)
+
+
+def _is_folder(member: zipfile.ZipInfo) -> bool:
+    return member.filename.endswith(("/", "\\"))  # Windows programs write backslashes
+
+
+def _name_of(member: zipfile.ZipInfo, archive: Path) -> str:
+    """Return a member's name: UTF-8, whether or not the archive says so with its flag.
+
+    Without the flag a name may be in the code page of whatever machine wrote it, and no rule tells which: what is not
+    UTF-8 is refused.
+    """
+    if member.flag_bits & 0x800 or member.filename.isascii():
+        return member.filename
+    raw = member.filename.encode("cp437")  # as zipfile decoded it
+    try:
+        return raw.decode()
+    except UnicodeDecodeError as error:
+        raise DatasetError(
+            f"{archive} has member names in an unknown code page, for example {member.filename!r}.",
+            remedy="Unpack it yourself (for example with `unzip -O cp932` for Japanese, cp866 for Russian, cp1252 for "
+            "Western names), and import the folder.",
+        ) from error
+
+
+def _refuse_clashes(members: list[tuple[str, zipfile.ZipInfo]], archive: Path) -> None:
+    """Refuse an archive in which one name is a file and a folder; of two files of one name the last one counts."""
+    folders: set[str] = set()
+    for name, _ in members:
+        parent = posixpath.dirname(name)
+        while parent and parent not in folders:
+            folders.add(parent)
+            parent = posixpath.dirname(parent)
+    for name, member in members:
+        if name in folders and not _is_folder(member):
+            raise DatasetError(f"{archive} has {name!r} as a file and as a folder.", remedy=_UNPACK)
 
 
 def _unpack_tar(archive: Path, into: Path, bounds: _Bounds, progress: Callable[[int, int | None], None]) -> None:
@@ -182,6 +275,6 @@ def _checked(file: tarfile.TarFile, into: Path, bounds: _Bounds) -> Iterator[tar
         try:
             safe = tarfile.data_filter(member, str(into))
         except tarfile.FilterError as error:
-            raise bounds.refused(member.name, f"is refused ({error})") from error
+            raise bounds.refused(member.name, f"is refused ({one_line(error)})") from error
         bounds.add(member.name, member.size if member.isfile() else 0)
         yield safe

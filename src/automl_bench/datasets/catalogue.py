@@ -13,8 +13,8 @@ from urllib.parse import unquote, urlsplit
 from pydantic import BaseModel, ConfigDict, Field, InstanceOf, ValidationError, model_validator
 
 from automl_bench.contract import DatasetSource, Modality
+from automl_bench.datasets.layouts import LayoutHints
 from automl_bench.datasets.placing import cannot
-from automl_bench.datasets.recognition import LayoutHints
 from automl_bench.errors import InvalidSetting, UnknownSetting, UsageError
 
 LayoutName = Literal["folders", "idx", "cifar10", "parquet", "food-lists", "pets-lists", "cars-matlab"]

@@ -9,10 +9,12 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from automl_bench.datasets.class_trees import is_hidden
+from automl_bench.datasets.groups import crossing_groups
 from automl_bench.datasets.image_inspection import HUGE_PIXELS, Inspected, inspect_all
 from automl_bench.datasets.manifest import SPLITS, Manifest
 from automl_bench.datasets.near_duplicates import near_pairs
+from automl_bench.datasets.similar_labels import similar_labels, told_apart
+from automl_bench.datasets.survey import kept_out
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -112,6 +114,7 @@ def check_dataset(
         *_image_findings(rows, inspected),
         *_near_findings(rows, inspected, hashed),
         *_class_findings(manifest, shots),
+        *_group_findings(manifest),
         *_unlisted(manifest, rows),
     ]
     order = list(Severity)
@@ -209,8 +212,33 @@ def _class_findings(manifest: Manifest, shots: Sequence[int]) -> list[Finding]:
         findings += _finding(f"no_{split}", Severity.WARNING, f"{{n}} classes have no {split} images", empty)
     if len(manifest.labels) == 1:
         findings += _finding("one_class", Severity.WARNING, "there is {n} class only", list(manifest.labels))
+    findings += _similar_labels(manifest)
     findings += _imbalance(train)
     return findings
+
+
+def _group_findings(manifest: Manifest) -> list[Finding]:
+    candidates = list(manifest.card.group_candidates)
+    unused = "{n} unused columns of the list look as if they said which samples belong together: import with --group"
+    return [
+        *_finding(
+            "group_leak",
+            Severity.LEAK,
+            "{n} groups have images in both train and test",
+            crossing_groups(manifest.table),
+        ),
+        *_finding("unused_group", Severity.WARNING, unused, candidates),
+    ]
+
+
+def _similar_labels(manifest: Manifest) -> list[Finding]:
+    counts = manifest.counts()
+    alike = [
+        " ~ ".join(f"{told_apart(label)} ({counts['train'][label] + counts['test'][label]:,})" for label in same)
+        for same in similar_labels(manifest.labels)
+    ]
+    text = "{n} sets of labels look alike and are different classes: import with --merge-labels if they are one"
+    return _finding("similar_labels", Severity.WARNING, text, alike)
 
 
 def _imbalance(train: Mapping[str, int]) -> list[Finding]:
@@ -233,7 +261,7 @@ def _unlisted(manifest: Manifest, rows: Sequence[_Row]) -> list[Finding]:
         root = manifest.folder / split
         for path in sorted(root.rglob("*")) if root.is_dir() else ():
             relative = path.relative_to(manifest.folder).as_posix()
-            if relative not in listed and not is_hidden(path.name) and path.is_file():
+            if relative not in listed and not kept_out(path.name) and path.is_file():
                 found.append(relative)
     return _finding("unlisted", Severity.WARNING, "{n} files are not in manifest.csv and are never used", found)
 

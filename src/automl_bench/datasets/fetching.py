@@ -11,7 +11,14 @@ from urllib.parse import quote
 from automl_bench.datasets.archives import is_archive, unpack
 from automl_bench.datasets.catalogue import CatalogueEntry, Download
 from automl_bench.datasets.downloading import download, file_sha256
-from automl_bench.datasets.importing import Imported, ImportOptions, Progress, check_target, import_dataset
+from automl_bench.datasets.importing import (
+    Imported,
+    ImportOptions,
+    Progress,
+    check_target,
+    import_dataset,
+    in_the_words_of_the_user,
+)
 from automl_bench.datasets.kaggle_client import download_from_kaggle
 from automl_bench.datasets.placing import cannot, scratch_folder
 from automl_bench.errors import DatasetError, MissingDependency, UsageError
@@ -57,7 +64,7 @@ def fetch(
         notes=(*entry.notes, *options.notes),
     )
     folder = downloads / entry.name
-    with scratch_folder(target) as scratch:
+    with scratch_folder(target) as scratch, in_the_words_of_the_user(scratch, Path(entry.name)):
         if given is not None:
             path, notes, owned = _from_given(entry, given, scratch, progress)
             options = replace(options, notes=(*options.notes, *notes))

@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from dataclasses import replace as with_values
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from automl_bench.contract import Modality
-from automl_bench.datasets.intake import Placement, Refused, take_in
-from automl_bench.datasets.listing import Listing
-from automl_bench.datasets.manifest import Manifest, in_split, read_manifest, write_manifest
+from automl_bench.datasets.account import Account, Reason, Tally
+from automl_bench.datasets.addresses import download_all, scheme_of
+from automl_bench.datasets.groups import crossing_groups
+from automl_bench.datasets.intake import Placement, Problem, Refused, take_in
+from automl_bench.datasets.layouts import LayoutHints
+from automl_bench.datasets.listing import Incoming, Listing
+from automl_bench.datasets.manifest import Manifest, in_split, labels_of, read_manifest, write_manifest
 from automl_bench.datasets.placing import building_folder, scratch_folder
+from automl_bench.datasets.planner import recognise
 from automl_bench.datasets.provenance import DatasetCard
-from automl_bench.datasets.recognition import LayoutHints, recognise
+from automl_bench.datasets.similar_labels import merged, similar_labels, told_apart
 from automl_bench.datasets.splitting import draw_test_split
-from automl_bench.errors import DatasetError, UsageError
+from automl_bench.errors import AutomlBenchError, DatasetError, UsageError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -37,7 +44,9 @@ class ImportOptions:
         seed: Seed of that draw.
         link: Hard-link the files instead of copying them.
         replace: Replace a dataset that has the name already.
-        skip_bad: Leave out files that are no images, instead of refusing the whole.
+        skip_bad: Leave out files that are no images, instead of refusing the whole; no class may vanish.
+        merge_labels: Give labels that look alike one spelling.
+        own_folders: Folders of the workspace, which are no source, besides the data folder.
         title: One line for people.
         licence: SPDX identifier or words.
         source: Where it comes from; by default the path.
@@ -51,6 +60,8 @@ class ImportOptions:
     link: bool = False
     replace: bool = False
     skip_bad: bool = False
+    merge_labels: bool = False
+    own_folders: tuple[Path, ...] = ()
     title: str = ""
     licence: str = "not stated"
     source: str = ""
@@ -67,11 +78,13 @@ class Imported:
         manifest: The dataset.
         layout: What was recognised.
         warnings: What the user should look at, one sentence each: leaks, files left out.
+        account: What became of every file of the source.
     """
 
     manifest: Manifest
     layout: str
     warnings: tuple[str, ...]
+    account: Account
 
 
 def check_name(name: str) -> str:
@@ -136,11 +149,21 @@ def import_dataset(
             f"a test share of {options.test_share:g} is not between 0 and 1.", remedy="Give a share such as 0.2."
         )
     target = check_target(name, data_dir, replace=options.replace)
-    with scratch_folder(target) as scratch, building_folder(target, replace=options.replace) as draft:
+    with (
+        scratch_folder(target) as scratch,
+        in_the_words_of_the_user(scratch, path),
+        building_folder(target, replace=options.replace) as draft,
+    ):
         listing = recognise(
-            path, scratch=scratch, hints=options.hints, progress=lambda done, total: progress("unpacking", done, total)
+            path,
+            scratch=scratch,
+            hints=options.hints,
+            own=(data_dir, *options.own_folders),
+            progress=lambda done, total: progress("unpacking", done, total),
         )
         placement = Placement.MOVE if owned or any(scratch.iterdir()) else _placement(options)
+        listing, merges = merged(listing) if options.merge_labels else (listing, ())
+        listing, unreachable = _fetched(listing, scratch, options, progress)
         table, refused = take_in(
             listing,
             draft,
@@ -149,18 +172,91 @@ def import_dataset(
             processes=options.processes,
             progress=lambda done, total: progress("importing", done, total),
         )
+        refused = [*unreachable, *refused]
+        _refuse_vanished_classes(listing, table, refused)
         if not listing.has_split:
             table = draw_test_split(table, draft, test_share=options.test_share, seed=options.seed)
-        warnings = (*_warnings_of(table, listing), *_refusals(refused))
-        write_manifest(draft, table, _card(name, path, options, listing, warnings))
-    return Imported(read_manifest(target), listing.layout, warnings)
+        account = _account(listing, table, refused, str(scratch), str(path))
+        warnings = (*_warnings_of(table, listing), *account.sentences(expected=False))
+        notes = (*listing.notes, *merges, *options.notes, *account.sentences(expected=True), *warnings)
+        notes = tuple(note.replace(f"{scratch}/", f"{path}: ") for note in notes)
+        write_manifest(draft, table, _card(name, path, options, listing, notes, account))
+    return Imported(read_manifest(target), listing.layout, warnings, account)
+
+
+@contextmanager
+def in_the_words_of_the_user(scratch: Path, path: Path) -> Iterator[None]:
+    """Let errors name the archive or dataset and the file in it instead of the folder into which it was unpacked."""
+    try:
+        yield
+    except AutomlBenchError as error:
+        error.message, error.remedy = (
+            text.replace(f"{scratch}/", f"{path}: ").replace(str(scratch), str(path))
+            for text in (error.message, error.remedy)
+        )
+        raise
+
+
+def _fetched(
+    listing: Listing, scratch: Path, options: ImportOptions, progress: Progress
+) -> tuple[Listing, list[Refused]]:
+    """Download the samples that a list names by their web addresses, if that was asked for.
+
+    Raises:
+        DatasetError: If one cannot be downloaded and bad files are not left out.
+    """
+    if not options.hints.download:
+        return listing, []
+    samples = list(listing.samples())
+    addresses = [sample.path for sample in samples if scheme_of(sample.path)]
+    folder = scratch / "downloads"
+    files = download_all(addresses, folder, lambda done, total: progress("downloading", done, total))
+    kept: list[Incoming] = []
+    refused: list[Refused] = []
+    for sample in samples:
+        file = files.get(sample.path, Path(sample.path))
+        if isinstance(file, Path):
+            kept.append(sample._replace(path=str(file), name=file.name))
+            continue
+        if not options.skip_bad:
+            raise DatasetError(file, remedy="Try again, or import with --skip-bad to leave out what is not there.")
+        problem = Problem(Reason.NOT_DOWNLOADED, f"could not be downloaded ({file.rstrip('.')})")
+        refused.append(Refused(sample.where, sample.label, "", problem))
+    return with_values(listing, samples=lambda: iter(kept), count=len(kept)), refused
+
+
+def _refuse_vanished_classes(listing: Listing, table: pa.Table, refused: list[Refused]) -> None:
+    """Refuse a dataset in which a class of the source has no sample left."""
+    vanished = sorted(set(listing.labels) - set(labels_of(table)))
+    if not vanished:
+        return
+    label = vanished[0]
+    lost = [each for each in refused if each.label == label]
+    why = f": {lost[0].where} {lost[0].problem.phrase}" if lost else ""
+    more = f" (and {len(vanished) - 1:,} more classes)" if len(vanished) > 1 else ""
+    raise DatasetError(
+        f"the class {label!r}{more} has no image left of {len(lost):,}{why}.",
+        remedy=(lost[0].problem.remedy if lost else "")
+        or "Bring its images back, or take the class out of the source.",
+    )
+
+
+def _account(listing: Listing, table: pa.Table, refused: list[Refused], scratch: str, path: str) -> Account:
+    tally = Tally()
+    tally.add_all(listing.left_out)
+    for each in refused:
+        tally.add(each.problem.reason, each.label, each.where.replace(f"{scratch}/", "").removeprefix(f"{path}/"))
+    left_out = tally.entries()
+    return Account(table.num_rows + sum(entry.count for entry in left_out), table.num_rows, left_out)
 
 
 def _placement(options: ImportOptions) -> Placement:
     return Placement.LINK if options.link else Placement.COPY
 
 
-def _card(name: str, path: Path, options: ImportOptions, listing: Listing, warnings: tuple[str, ...]) -> DatasetCard:
+def _card(
+    name: str, path: Path, options: ImportOptions, listing: Listing, notes: tuple[str, ...], account: Account
+) -> DatasetCard:
     drawn = not listing.has_split
     return DatasetCard(
         name=name,
@@ -171,14 +267,12 @@ def _card(name: str, path: Path, options: ImportOptions, listing: Listing, warni
         imported_at=datetime.now(UTC).isoformat(timespec="seconds"),
         seed=options.seed if drawn else None,
         test_share=options.test_share if drawn else None,
-        notes=(*listing.notes, *options.notes, *warnings),
+        notes=notes,
+        account=account,
+        group=options.hints.group,
+        columns=dict(listing.columns),
+        group_candidates=() if listing.grouped else listing.group_candidates,
     )
-
-
-def _refusals(refused: list[Refused]) -> tuple[str, ...]:
-    if not refused:
-        return ()
-    return (f"Left out {len(refused):,} files that are no images; the first: {refused[0].where} {refused[0].reason}.",)
 
 
 def _warnings_of(table: pa.Table, listing: Listing) -> tuple[str, ...]:
@@ -189,11 +283,45 @@ def _warnings_of(table: pa.Table, listing: Listing) -> tuple[str, ...]:
             f"{len(leaks):,} images stand in both train and test: scores would be too good; "
             "see `automl-bench data check`."
         )
-    untested = set(listing.labels) - set(table.filter(in_split(table, "test"))["label"].unique().to_pylist())
-    if untested:
-        named = ", ".join(repr(label) for label in sorted(untested)[:3])
-        warnings.append(f"{len(untested):,} classes have no test samples: {named}{'…' if len(untested) > 3 else ''}.")
+    crossing = crossing_groups(table)
+    if crossing:
+        warnings.append(
+            f"{len(crossing):,} groups have samples in both train and test (for example {crossing[0]!r}): scores would "
+            "be too good; see `automl-bench data check`."
+        )
+    if listing.group_candidates and not listing.grouped:
+        warnings.append(unused_group_warning(listing.group_candidates[0]))
+    warnings += [
+        f"The labels {', '.join(map(told_apart, same))} look alike and are different classes: add --merge-labels if "
+        "they are one."
+        for same in similar_labels(listing.labels)[:3]
+    ]
+    two_labels = _contents_under_two_labels(table)
+    if two_labels:
+        warnings.append(f"{two_labels:,} images stand under more than one label; see `automl-bench data check`.")
+    for split, samples in (("train", "training samples"), ("test", "test samples")):
+        without = set(listing.labels) - set(table.filter(in_split(table, split))["label"].unique().to_pylist())
+        if without:
+            named = ", ".join(repr(label) for label in sorted(without)[:3])
+            warnings.append(f"{len(without):,} classes have no {samples}: {named}{'…' if len(without) > 3 else ''}.")
     return tuple(warnings)
+
+
+def unused_group_warning(column: str) -> str:
+    """Return the sentence on a column that looks as if it named groups and was not used."""
+    return (
+        f"The column {column!r} is not used and looks as if it said which samples belong together: add "
+        f"--group {column} to keep them on one side of every split."
+    )
+
+
+def _contents_under_two_labels(table: pa.Table) -> int:
+    ids = table["sample_id"].to_pylist()
+    if len(set(ids)) == len(ids):
+        return 0
+    first: dict[str, str] = {}
+    pairs = zip(ids, table["label"].to_pylist(), strict=True)
+    return len({sample_id for sample_id, label in pairs if first.setdefault(sample_id, label) != label})
 
 
 def leaking_ids(table: pa.Table) -> set[str]:

@@ -20,7 +20,10 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from automl_bench.datasets.account import Reason
+from automl_bench.datasets.addresses import near_miss
 from automl_bench.datasets.class_folders import LONGEST_NAME_BYTES, collision_key, folder_names, safe_name
+from automl_bench.datasets.foreign_content import HEAD_BYTES, foreign_content
 from automl_bench.datasets.image_headers import header_by_pillow, parse_header
 from automl_bench.datasets.listing import Incoming, Listing
 from automl_bench.datasets.manifest import ManifestRow, manifest_table
@@ -53,10 +56,27 @@ class Placement(StrEnum):
 
 
 class Refused(NamedTuple):
-    """A file that is no image; `reason` is a phrase that follows its name."""
+    """A file that is no image.
+
+    Attributes:
+        where: How a message names it.
+        label: Its class.
+        path: The file, or "".
+        problem: What is wrong with it.
+    """
 
     where: str
-    reason: str
+    label: str
+    path: str
+    problem: Problem
+
+
+class Problem(NamedTuple):
+    """Why a file is no sample: the reason, a phrase that follows its name, and a remedy or ""."""
+
+    reason: Reason
+    phrase: str
+    remedy: str = ""
 
 
 _Placed = tuple[str, int, str, int, int]
@@ -92,7 +112,7 @@ def take_in(
         progress: Called with (samples placed, samples in all or None).
 
     Returns:
-        A table of `manifest.manifest_schema`, and what was left out.
+        A table of `manifest.manifest_schema`, with groups if the listing has them, and what was left out.
 
     Raises:
         DatasetError: If a file is no image (and `skip_bad` is off), or none is left.
@@ -110,11 +130,20 @@ def take_in(
             pool = stack.enter_context(ProcessPoolExecutor(processes, mp_context=context))
             stack.callback(pool.shutdown, wait=True, cancel_futures=True)
         rows = _rows(listing, folder, placement, pool, progress)
-        table = manifest_table(_without_refused(rows, refused, skip_bad))
+        table = manifest_table(_without_refused(rows, refused, skip_bad), grouped=listing.grouped)
     if table.num_rows == 0:
-        first = f": {refused[0].where} {refused[0].reason}" if refused else ""
-        raise DatasetError(f"there is no readable image{first}.", remedy="Check the path.")
+        raise _nothing_left(refused)
     return table, refused
+
+
+def _nothing_left(refused: list[Refused]) -> DatasetError:
+    if not refused:
+        return DatasetError("there is no readable image.", remedy="Check the path.")
+    first = refused[0]
+    return DatasetError(
+        f"there is no readable image: {first.where} {first.problem.phrase}{near_miss(first.path)}.",
+        remedy=first.problem.remedy or "Check the path.",
+    )
 
 
 def _without_refused(
@@ -126,9 +155,11 @@ def _without_refused(
         elif skip_bad:
             refused.append(row)
         else:
+            missing = near_miss(row.path) if row.problem.reason is Reason.MISSING else ""
+            remedy = row.problem.remedy or "Remove or replace it."
             raise DatasetError(
-                f"{row.where} {row.reason}.",
-                remedy="Remove or replace it, or import with --skip-bad to leave out all files that are no images.",
+                f"{row.where} {row.problem.phrase}{missing}.",
+                remedy=f"{remedy} Or import with --skip-bad to leave out all files that are no images.",
             )
 
 
@@ -141,7 +172,7 @@ def _rows(
 ) -> Iterator[ManifestRow | Refused]:
     """Keep a few tasks of some files each under way, and yield their results in the order of the listing."""
     tasks = _tasks(listing, folder)
-    under_way: deque[tuple[list[_Task], Future[list[_Placed | str]]]] = deque()
+    under_way: deque[tuple[list[_Task], Future[list[_Placed | Problem]]]] = deque()
     done = 0
     while True:
         while len(under_way) < (_TASKS_AHEAD if pool else 1) and (step := _next_step(tasks)):
@@ -167,21 +198,24 @@ def _next_step(tasks: Iterator[_Task]) -> list[_Task]:
     return step
 
 
-def _submit(pool: Executor | None, step: list[_Task], folder: str, placement: Placement) -> Future[list[_Placed | str]]:
+def _submit(
+    pool: Executor | None, step: list[_Task], folder: str, placement: Placement
+) -> Future[list[_Placed | Problem]]:
     if pool is not None and step[0][0].path:
         sources, targets = [sample.path for sample, _ in step], [target for _, target in step]
         return pool.submit(_place_files, sources, targets, folder, placement)
-    future: Future[list[_Placed | str]] = Future()
+    future: Future[list[_Placed | Problem]] = Future()
     future.set_result([_place(sample, f"{folder}/{target}", placement) for sample, target in step])
     return future
 
 
-def _row(task: _Task, placed: _Placed | str) -> ManifestRow | Refused:
+def _row(task: _Task, placed: _Placed | Problem) -> ManifestRow | Refused:
     sample, target = task
-    if isinstance(placed, str):
-        return Refused(sample.where or sample.path, placed)
+    if isinstance(placed, Problem):
+        return Refused(sample.where or sample.path, sample.label, sample.path, placed)
     sample_id, size, media_type, width, height = placed
-    return ManifestRow(sample_id, target, sample.split or "train", sample.label, size, width, height, media_type)
+    split = sample.split or "train"
+    return ManifestRow(sample_id, target, split, sample.label, size, width, height, media_type, sample.group)
 
 
 def _tasks(listing: Listing, folder: Path) -> Iterator[_Task]:
@@ -222,25 +256,25 @@ def _unique_name(wanted: str, taken: set[str]) -> str:
     return name
 
 
-def _place_files(sources: list[str], targets: list[str], folder: str, placement: Placement) -> list[_Placed | str]:
+def _place_files(sources: list[str], targets: list[str], folder: str, placement: Placement) -> list[_Placed | Problem]:
     """Place some files below a dataset folder; this is what runs in another process."""
     return [
         _place_file(source, f"{folder}/{target}", placement) for source, target in zip(sources, targets, strict=True)
     ]
 
 
-def _place(sample: Incoming, target: str, placement: Placement) -> _Placed | str:
+def _place(sample: Incoming, target: str, placement: Placement) -> _Placed | Problem:
     """Place one sample and describe it, or say why it is no image, as a phrase that follows its name."""
     if sample.path:
         return _place_file(sample.path, target, placement)
     return _place_content(sample.data, "", target, Placement.COPY)
 
 
-def _place_file(path: str, target: str, placement: Placement) -> _Placed | str:
+def _place_file(path: str, target: str, placement: Placement) -> _Placed | Problem:
     try:
         source = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
-        return "does not exist"
+        return Problem(Reason.MISSING, "does not exist")
     except OSError as error:
         raise cannot("read", Path(path), error) from error
     try:
@@ -250,7 +284,7 @@ def _place_file(path: str, target: str, placement: Placement) -> _Placed | str:
         content = _read_all(source, size)
     except OSError as error:
         if error.errno == errno.EISDIR:
-            return "is a folder"
+            return Problem(Reason.NO_IMAGE, "is a folder")
         raise cannot("read", Path(path), error) from error
     finally:
         os.close(source)
@@ -267,15 +301,20 @@ def _read_all(source: int, size: int) -> bytes:
     return b"".join(parts)
 
 
-def _place_content(content: bytes, path: str, target: str, placement: Placement) -> _Placed | str:
+def _place_content(content: bytes, path: str, target: str, placement: Placement) -> _Placed | Problem:
     if not content:
-        return "is empty (0 bytes)"
+        return Problem(Reason.EMPTY, "is empty (0 bytes)")
     header = parse_header(content) or header_by_pillow(BytesIO(content))
     if header is None:
-        return "is no image that can be read"
+        return _problem_of(content[:HEAD_BYTES])
     if placement is Placement.COPY or not _placed_by_name(path, target, placement):
         _write(target, content)
     return (hashlib.sha256(content).hexdigest(), len(content), *header)
+
+
+def _problem_of(head: bytes) -> Problem:
+    foreign = foreign_content(head)
+    return Problem(*foreign) if foreign else Problem(Reason.NO_IMAGE, "is no image that can be read")
 
 
 def _placed_by_name(source: str, target: str, placement: Placement) -> bool:
@@ -305,7 +344,7 @@ def _write(target: str, content: bytes) -> None:
         raise cannot("write", Path(target), error) from error
 
 
-def _place_large(source: int, path: str, target: str, placement: Placement) -> _Placed | str:
+def _place_large(source: int, path: str, target: str, placement: Placement) -> _Placed | Problem:
     """Hash in steps; copy inside the kernel, which shares the blocks where the file system can (btrfs, XFS)."""
     digest = hashlib.sha256()
     size = 0
@@ -315,7 +354,7 @@ def _place_large(source: int, path: str, target: str, placement: Placement) -> _
     with open(path, "rb") as file:  # noqa: PTH123 - the path is a str on purpose
         header = header_by_pillow(file)
     if header is None:
-        return "is no image that can be read"
+        return _problem_of(os.pread(source, HEAD_BYTES, 0))
     if placement is Placement.COPY or not _placed_by_name(path, target, placement):
         _copy_in_kernel(source, target, size)
     return (digest.hexdigest(), size, *header)

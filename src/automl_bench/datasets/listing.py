@@ -6,19 +6,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from automl_bench.datasets.account import LeftOut
 from automl_bench.errors import DatasetError
-
-SPLIT_WORDS: Mapping[str, str] = {
-    "train": "train",
-    "training": "train",
-    "test": "test",
-    "testing": "test",
-    "val": "validation",
-    "valid": "validation",
-    "validation": "validation",
-    "dev": "validation",
-}
-"""Names of split folders, files and cells, compared without case. Validation samples join the training samples."""
 
 
 class Incoming(NamedTuple):
@@ -31,6 +20,7 @@ class Incoming(NamedTuple):
         path: File to read, or "" if `data` holds the content.
         data: Content, for samples that come out of a larger file.
         where: How an error message names it.
+        group: What it belongs to with others (a patient, a session), or "".
     """
 
     name: str
@@ -39,6 +29,7 @@ class Incoming(NamedTuple):
     path: str = ""
     data: bytes = b""
     where: str = ""
+    group: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +43,10 @@ class Listing:
         count: Number of samples if known before they are read.
         samples: Starts the stream; the order must depend on names and content only, never on directory order.
         notes: What a reader of the dataset should know.
+        left_out: Files of the source that are no samples.
+        columns: Columns of a list that were not used, with the number of different values in each.
+        group_candidates: Those of them that look as if they named groups.
+        grouped: Whether the samples carry their groups.
     """
 
     layout: str
@@ -60,6 +55,10 @@ class Listing:
     count: int | None
     samples: Callable[[], Iterator[Incoming]]
     notes: tuple[str, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
+    columns: tuple[tuple[str, int], ...] = ()
+    group_candidates: tuple[str, ...] = ()
+    grouped: bool = False
 
 
 def pooled_split(found: str) -> str:

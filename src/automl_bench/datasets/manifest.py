@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 MANIFEST_NAME = "manifest.csv"
 CLASSES_NAME = "classes.txt"
 COLUMNS = ("sample_id", "path", "split", "label", "bytes", "width", "height", "media_type")
+GROUP = "group"
+"""Further column, last, of a dataset whose samples belong to groups."""
 SPLITS = ("train", "test")
 
 _ROWS_PER_STEP = 100_000
@@ -38,6 +40,7 @@ class ManifestRow(NamedTuple):
         width: Pixels, or None if it is no image.
         height: Pixels, or None.
         media_type: For example "image/png".
+        group: What it belongs to with others, or "".
     """
 
     sample_id: str
@@ -48,6 +51,7 @@ class ManifestRow(NamedTuple):
     width: int | None
     height: int | None
     media_type: str
+    group: str = ""
 
 
 @dataclass(frozen=True)
@@ -58,8 +62,9 @@ class Manifest:
         name: Dataset's name: the folder's name.
         folder: The dataset folder; `folder / path` is the file of a row.
         table: Columns sample_id string, path string, split dictionary<string>, label dictionary<string>,
-            bytes int64, width int32, height int32, media_type dictionary<string>; rows sorted by (split, label,
-            path) as imported. Chunks of a dictionary column share one dictionary.
+            bytes int64, width int32, height int32, media_type dictionary<string>, and group dictionary<string> if
+            samples belong to groups; rows sorted by (split, label, path) as imported. Chunks of a dictionary column
+            share one dictionary.
         labels: All labels, sorted by code point.
         modality: What one sample is.
         fingerprint: See `fingerprint_of`.
@@ -79,27 +84,38 @@ class Manifest:
         return counts_of(self.table, self.labels)
 
 
-def manifest_schema() -> pa.Schema:
-    """Return the schema of `Manifest.table`."""
+def manifest_schema(*, grouped: bool = False) -> pa.Schema:
+    """Return the schema of `Manifest.table`, with or without groups."""
     import pyarrow as pa
 
     words = pa.dictionary(pa.int32(), pa.string())
     types = (pa.string(), pa.string(), words, words, pa.int64(), pa.int32(), pa.int32(), words)
-    return pa.schema(list(zip(COLUMNS, types, strict=True)))
+    fields = list(zip(COLUMNS, types, strict=True))
+    return pa.schema([*fields, (GROUP, words)] if grouped else fields)
 
 
-def manifest_table(rows: Iterable[ManifestRow]) -> pa.Table:
+def is_own_manifest(path: Path) -> bool:
+    """Return whether a file is a manifest of ours, by its first line."""
+    try:
+        with path.open("rb") as file:
+            header = file.readline(200).decode(errors="replace").strip().split(",")
+    except OSError:
+        return False
+    return header in (list(COLUMNS), [*COLUMNS, GROUP])
+
+
+def manifest_table(rows: Iterable[ManifestRow], *, grouped: bool = False) -> pa.Table:
     """Return rows as a table of `manifest_schema`, sorted by (split, label, path).
 
     Rows are turned into columns in steps, so that a stream of a million of them needs little memory at once.
     """
     import pyarrow as pa
 
-    schema = manifest_schema()
+    schema = manifest_schema(grouped=grouped)
     stream = iter(rows)
     parts = []
     while step := list(islice(stream, _ROWS_PER_STEP)):
-        columns = zip(zip(*step, strict=True), schema, strict=True)
+        columns = zip(zip(*step, strict=True), schema, strict=False)  # without groups the last value is not kept
         parts.append(pa.table([_column(values, field.type) for values, field in columns], schema=schema))
     return sorted_table(pa.concat_tables(parts) if parts else schema.empty_table())
 
@@ -140,13 +156,9 @@ def string_array(values: Sequence[str]) -> pa.StringArray:
 def sorted_table(table: pa.Table) -> pa.Table:
     """Return a table of `manifest_schema` sorted by (split, label, path)."""
     order = [("split", "ascending"), ("label", "ascending"), ("path", "ascending")]
-    return table.cast(_plain_schema()).sort_by(order).cast(manifest_schema()).unify_dictionaries()
-
-
-def _plain_types() -> list[pa.DataType]:
-    import pyarrow as pa
-
-    return [field.type.value_type if pa.types.is_dictionary(field.type) else field.type for field in manifest_schema()]
+    grouped = GROUP in table.column_names
+    plain = table.cast(_plain_schema(grouped=grouped)).sort_by(order)
+    return plain.cast(manifest_schema(grouped=grouped)).unify_dictionaries()
 
 
 def read_manifest(folder: Path, *, columns: Sequence[str] = COLUMNS) -> Manifest:
@@ -158,7 +170,7 @@ def read_manifest(folder: Path, *, columns: Sequence[str] = COLUMNS) -> Manifest
     Args:
         folder: The dataset folder.
         columns: Columns of the table, for a caller who does not need all of a large one; sample_id, split and label
-            have to be among them.
+            have to be among them. Groups are always there if the dataset has them.
 
     Raises:
         DatasetNotFound: If the folder or its manifest does not exist.
@@ -200,11 +212,12 @@ def _read_table(path: Path, columns: Sequence[str] = COLUMNS) -> pa.Table:
     import pyarrow as pa
     from pyarrow import csv
 
-    schema = manifest_schema()
+    grouped = _header_has_groups(path)
+    wanted = [*columns, GROUP] if grouped else list(columns)
     options = csv.ConvertOptions(
-        column_types={field.name: field.type for field in schema},
+        column_types={field.name: field.type for field in manifest_schema(grouped=grouped)},
         null_values=[""],
-        include_columns=[] if tuple(columns) == COLUMNS else list(columns),
+        include_columns=[] if tuple(columns) == COLUMNS else wanted,
     )
     try:
         table = csv.read_csv(path, convert_options=options)
@@ -215,7 +228,7 @@ def _read_table(path: Path, columns: Sequence[str] = COLUMNS) -> pa.Table:
         ) from error
     except OSError as error:
         raise cannot("read", path, error) from error
-    if names != tuple(columns):
+    if names != tuple(wanted):
         raise DatasetError(
             f"{path} has the columns {', '.join(names)}, where a manifest has {', '.join(COLUMNS)}.",
             remedy="Import the dataset again.",
@@ -230,6 +243,14 @@ def _read_table(path: Path, columns: Sequence[str] = COLUMNS) -> pa.Table:
             remedy="Import the dataset again.",
         )
     return table
+
+
+def _header_has_groups(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return file.readline(200).strip().endswith(f",{GROUP}".encode())
+    except OSError as error:
+        raise cannot("read", path, error) from error
 
 
 def _dictionary_values(table: pa.Table, column: str) -> list[str]:
@@ -262,21 +283,23 @@ def in_split(table: pa.Table, split: str) -> pa.ChunkedArray:
 def fingerprint_of(table: pa.Table) -> str:
     """Return the SHA-256 hex digest over the sorted lines `sample_id,split,label`, each ended by LF.
 
-    It depends on content, split and label only: not on file names, row order or platform. Lines sort by their UTF-8
+    With groups, lines are `sample_id,split,label,group`, as groups decide which subsets are drawn. It depends on
+    content, split, label and group only: not on file names, row order or platform. Lines sort by their UTF-8
     bytes; as sample ids have one length and no split begins with another, that is the order of the columns.
     """
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    plain = table.select(["sample_id", "split", "label"]).cast(
-        pa.schema([(n, pa.string()) for n in ("sample_id", "split", "label")])
-    )
-    order = pc.sort_indices(plain, [("sample_id", "ascending"), ("split", "ascending"), ("label", "ascending")])
+    names = ["sample_id", "split", "label", *([GROUP] if GROUP in table.column_names else [])]
+    plain = table.select(names).cast(pa.schema([(name, pa.string()) for name in names]))
+    if GROUP in names:
+        plain = plain.set_column(3, GROUP, pc.fill_null(plain[GROUP], string_array([""])[0]))
+    order = pc.sort_indices(plain, [(name, "ascending") for name in names])
     comma = string_array([","])[0]
     digest = hashlib.sha256()
     for start in range(0, plain.num_rows, _ROWS_PER_STEP):
         part = plain.take(order.slice(start, _ROWS_PER_STEP)).combine_chunks()
-        lines = pc.binary_join_element_wise(part["sample_id"], part["split"], part["label"], comma)
+        lines = pc.binary_join_element_wise(*(part[name] for name in names), comma)
         digest.update("\n".join([*lines.to_pylist(), ""]).encode())
     return digest.hexdigest()
 
@@ -299,7 +322,7 @@ def write_manifest(folder: Path, table: pa.Table, card: DatasetCard) -> DatasetC
     path = folder / MANIFEST_NAME
     draft = folder / f".{MANIFEST_NAME}.tmp"
     try:
-        _write_rows(draft, table.cast(_plain_schema()))
+        _write_rows(draft, table.cast(_plain_schema(grouped=GROUP in table.column_names)))
         draft.replace(path)
     except OSError as error:
         draft.unlink(missing_ok=True)
@@ -321,7 +344,7 @@ def _write_rows(path: Path, plain: pa.Table) -> None:
 
     for quoting in ("none", "needed"):  # arrow's "needed" quotes every string of a column type that may need it
         with path.open("wb") as file:
-            file.write((",".join(COLUMNS) + "\n").encode())
+            file.write((",".join(plain.column_names) + "\n").encode())
             try:
                 csv.write_csv(plain, file, csv.WriteOptions(include_header=False, quoting_style=quoting))
             except pa.ArrowInvalid:
@@ -331,7 +354,12 @@ def _write_rows(path: Path, plain: pa.Table) -> None:
                 return
 
 
-def _plain_schema() -> pa.Schema:
+def _plain_schema(*, grouped: bool) -> pa.Schema:
     import pyarrow as pa
 
-    return pa.schema(list(zip(COLUMNS, _plain_types(), strict=True)))
+    return pa.schema(
+        [
+            (field.name, field.type.value_type if pa.types.is_dictionary(field.type) else field.type)
+            for field in manifest_schema(grouped=grouped)
+        ]
+    )

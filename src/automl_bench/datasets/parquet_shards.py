@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from automl_bench.datasets.class_folders import check_label
 from automl_bench.datasets.image_headers import TYPE_EXTENSIONS, parse_header
-from automl_bench.datasets.listing import SPLIT_WORDS, Incoming, Listing, pooled_split, split_notes
+from automl_bench.datasets.listing import Incoming, Listing, pooled_split, split_notes
+from automl_bench.datasets.split_names import SPLIT_WORDS, settled, split_of
+from automl_bench.datasets.survey import kept_out
+from automl_bench.datasets.tables import one_line, refuse_stand_ins
 from automl_bench.errors import DatasetError
 
 if TYPE_CHECKING:
@@ -21,14 +24,59 @@ _SHARD = re.compile(r"^(?P<split>[A-Za-z]+)(-\d+-of-\d+.*)?$")
 _ROWS_PER_STEP = 256
 
 
-def parquet_files(path: Path) -> list[Path]:
-    """Return the Parquet file itself, or those below a folder, sorted."""
+_NAME_COLUMNS = frozenset(("file_name", "filename", "path"))
+_IMAGE_COLUMNS = ("image", "img")
+
+
+def parquet_shards(path: Path) -> list[Path]:
+    """Return the Parquet files at or below a path that hold samples, sorted; lists of file names are none.
+
+    Raises:
+        DatasetError: If one is a Git LFS pointer.
+    """
     if path.is_file():
-        return [path] if path.suffix.lower() == ".parquet" else []
-    return sorted(file for file in path.rglob("*.parquet") if not file.name.startswith("."))
+        files = [path] if path.suffix.lower() == ".parquet" else []
+    else:
+        files = sorted(
+            file
+            for file in path.rglob("*.parquet")
+            if not any(kept_out(part) for part in file.relative_to(path).parts) and file.is_file()
+        )
+    for file in files:
+        refuse_stand_ins(file)
+    return [file for file in files if not _is_list(file)]
 
 
-def read_parquet(path: Path, *, test_split: str = "test") -> Listing:
+def _is_list(file: Path) -> bool:
+    import pyarrow as pa
+    from pyarrow.parquet import read_schema
+
+    try:
+        names = {str(name).lower() for name in read_schema(file).names}
+    except (pa.ArrowInvalid, pa.ArrowTypeError, OSError):
+        return False  # whoever reads it says what is wrong with it
+    return bool(names & _NAME_COLUMNS) and not names & set(_IMAGE_COLUMNS)
+
+
+def _refuse_configurations(path: Path, files: list[Path]) -> None:
+    """Refuse a folder that has several configurations of a hub dataset: often the same samples again."""
+    if path.is_file():
+        return
+    found: dict[str, Path] = {}
+    for file in files:
+        parts = [part for part in file.relative_to(path).parts[:-1] if part.lower() != "data" and not split_of(part)]
+        found.setdefault("/".join(parts), file.parent)
+    if len(found) > 1:
+        names = sorted(found)
+        shown = ", ".join(name or "(none)" for name in names[:5])
+        folder = next(found[name] for name in names if name)
+        raise DatasetError(
+            f"{path} has several configurations, which may hold the same samples: {shown}.",
+            remedy=f"Import the folder of one, for example {folder}.",
+        )
+
+
+def read_parquet(path: Path, *, test_split: str = "test", label_column: str = "") -> Listing:
     """List the samples of a Parquet file or of a folder of shards.
 
     The split comes from the file name (`train-00000-of-00002.parquet`), else from the folder it stands in. Labels are
@@ -37,15 +85,19 @@ def read_parquet(path: Path, *, test_split: str = "test") -> Listing:
     Args:
         path: A file or a folder.
         test_split: The split that is the test set; some hub datasets name theirs "validation".
+        label_column: Column with the labels, if it is not `label`.
 
     Raises:
         DatasetError: If a file is damaged or has other columns, or integer labels have no names.
     """
-    files = parquet_files(path)
+    files = parquet_shards(path)
     if not files:
         raise DatasetError(f"{path} holds no Parquet files.", remedy="Give the folder with the .parquet shards.")
-    words = {**SPLIT_WORDS, test_split.lower(): "test"}
-    splits = {file: words.get(_split_word(file), "") for file in files}
+    _refuse_configurations(path, files)
+    words = {test_split.lower(): "test"}
+    kinds = {file: split_of(_split_word(file), words) for file in files}
+    meaning = {"": "", **settled(kinds.values())}
+    splits = {file: meaning[kind] for file, kind in kinds.items()}
     found = {split for split in splits.values() if split}
     if found and "" in splits.values():
         odd = next(file for file, split in splits.items() if not split)
@@ -53,18 +105,25 @@ def read_parquet(path: Path, *, test_split: str = "test") -> Listing:
             f"{odd} names no split, where other files do.",
             remedy="Name the shards train-…, validation-… and test-…, or import one file.",
         )
-    names = [_label_names(file) for file in files]
+    columns = [_columns_of(file, label_column) for file in files]
+    names = [_label_names(file, *pair) for file, pair in zip(files, columns, strict=True)]
     counts: dict[str, int] = {}
     for file, split in splits.items():
         counts[split] = counts.get(split, 0) + _opened(file).metadata.num_rows
     has_split, notes = split_notes(found, counts)
 
     def samples() -> Iterator[Incoming]:
-        for file, label_names in zip(files, names, strict=True):
+        for file, pair, label_names in zip(files, columns, names, strict=True):
             split = pooled_split(splits[file]) if has_split else ""
-            yield from _samples_of(file, label_names, split)
+            yield from _samples_of(file, pair, label_names, split)
 
-    labels = tuple(dict.fromkeys(name for file, given in zip(files, names, strict=True) for name in _used(file, given)))
+    labels = tuple(
+        dict.fromkeys(
+            name
+            for file, pair, given in zip(files, columns, names, strict=True)
+            for name in _used(file, pair[1], given)
+        )
+    )
     return Listing("Parquet (hub layout)", labels, has_split, sum(counts.values()), samples, notes)
 
 
@@ -83,34 +142,50 @@ def _opened(file: Path) -> ParquetFile:
     try:
         return ParquetFile(file)
     except (pa.ArrowInvalid, pa.ArrowTypeError, OSError) as error:
-        raise DatasetError(f"{file} cannot be read as Parquet: {error}.", remedy="Download it again.") from error
+        reason = one_line(error)
+        raise DatasetError(f"{file} cannot be read as Parquet: {reason}.", remedy="Download it again.") from error
 
 
-def _label_names(file: Path) -> list[str] | None:
-    """Return the ClassLabel names, or None if labels are text.
+def _columns_of(file: Path, label_column: str) -> tuple[str, str]:
+    """Return the names of the columns with image and label.
 
     Raises:
         DatasetError: If the columns are not the hub's.
     """
+    names = _opened(file).schema_arrow.names
+    image = next((name for name in _IMAGE_COLUMNS if name in names), "")
+    label = label_column or "label"
+    if image and label in names:
+        return image, label
+    wanted = "this version imports images only" if "text" in names else "`image` and `label` are needed"
+    remedy = "Choose the label with --labels-from COLUMN." if image else "Export the images to class folders."
+    raise DatasetError(f"{file} has the columns {', '.join(names)}: {wanted}.", remedy=remedy)
+
+
+def _label_names(file: Path, image_column: str, label_column: str) -> list[str] | None:
+    """Return the ClassLabel names, or None if labels are text.
+
+    Raises:
+        DatasetError: If the columns have other types than the hub's.
+    """
     import pyarrow as pa
 
     schema = _opened(file).schema_arrow
-    if "image" not in schema.names or "label" not in schema.names:
-        wanted = "this version imports images only" if "text" in schema.names else "`image` and `label` are needed"
-        raise DatasetError(
-            f"{file} has the columns {', '.join(schema.names)}: {wanted}.",
-            remedy="Rename the columns, or export the images to class folders.",
-        )
-    image = schema.field("image").type
+    image = schema.field(image_column).type
     if not pa.types.is_binary(image) and not pa.types.is_large_binary(image) and not _is_image_struct(image):
         raise DatasetError(
-            f"{file} has an `image` column of type {image}, where bytes or a struct with bytes are needed.",
+            f"{file} has an `{image_column}` column of type {image}, where bytes or a struct with bytes are needed.",
             remedy="Export it with the images embedded.",
         )
-    kind = schema.field("label").type
+    kind = schema.field(label_column).type
+    if pa.types.is_nested(kind) and not pa.types.is_dictionary(kind):
+        raise DatasetError(
+            f"{file} has several labels for each image (`{label_column}` is {kind}), and one is needed.",
+            remedy="Export the images that have one label, or choose another column with --labels-from.",
+        )
     if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_dictionary(kind):
         return None
-    names = _class_label_names(schema)
+    names = _class_label_names(schema, label_column)
     if not names:
         raise DatasetError(
             f"{file} has numbers as labels and no class names in its metadata.",
@@ -125,20 +200,20 @@ def _is_image_struct(kind: pa.DataType) -> bool:
     return bool(pa.types.is_struct(kind) and kind.get_field_index("bytes") >= 0)
 
 
-def _class_label_names(schema: pa.Schema) -> list[str]:
+def _class_label_names(schema: pa.Schema, column: str) -> list[str]:
     try:
         hub: Any = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))
-        names = hub["info"]["features"]["label"]["names"]
+        names = hub["info"]["features"][column]["names"]
     except (ValueError, KeyError, TypeError):
         return []
     return [str(name) for name in names] if isinstance(names, list) else []
 
 
-def _used(file: Path, names: list[str] | None) -> list[str]:
+def _used(file: Path, column: str, names: list[str] | None) -> list[str]:
     """Return the labels that occur in a file, sorted."""
     import pyarrow.compute as pc
 
-    values = pc.unique(_opened(file).read(columns=["label"])["label"].combine_chunks()).to_pylist()
+    values = pc.unique(_opened(file).read(columns=[column])[column].combine_chunks()).to_pylist()
     return sorted({_label(value, names, str(file)) for value in values})
 
 
@@ -154,13 +229,13 @@ def _label(value: Any, names: list[str] | None, where: str) -> str:
     return names[int(value)]
 
 
-def _samples_of(file: Path, names: list[str] | None, split: str) -> Iterator[Incoming]:
+def _samples_of(file: Path, columns: tuple[str, str], names: list[str] | None, split: str) -> Iterator[Incoming]:
     import pyarrow as pa
 
     row = 0
     try:
-        for batch in _opened(file).iter_batches(_ROWS_PER_STEP, columns=["image", "label"]):
-            for image, value in zip(batch["image"], batch["label"], strict=True):
+        for batch in _opened(file).iter_batches(_ROWS_PER_STEP, columns=list(columns)):
+            for image, value in zip(batch[columns[0]], batch[columns[1]], strict=True):
                 row += 1
                 where = f"{file}, row {row}"
                 content = image.as_py()

@@ -67,12 +67,16 @@ def _stored(data: bytes) -> bytes:
 
 
 def idx_files(folder: Path) -> dict[tuple[str, str], Path]:
-    """Return the IDX files of a folder by (split, "images" or "labels"); unpacked ones win over .gz."""
+    """Return the IDX files of a folder by (split, "images" or "labels"); unpacked ones win over .gz.
+
+    A file may lie in a folder of its own name, as some programs unpack.
+    """
     found = {}
     for path in sorted(folder.iterdir(), reverse=True):
         match = _IDX_FILE.match(path.name)
-        if match and path.is_file():
-            found["train" if match["split"] == "train" else "test", match["kind"]] = path
+        file = path / path.name if path.is_dir() else path
+        if match and file.is_file():
+            found["train" if match["split"] == "train" else "test", match["kind"]] = file
     return found
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from automl_bench.contract import Modality
+from automl_bench.datasets.account import Account, account_of
 from automl_bench.datasets.placing import write_text_atomically
 from automl_bench.errors import DatasetError, WorkspaceError
 
@@ -33,6 +34,10 @@ class DatasetCard:
         test_share: Share of the test split, if we drew it.
         notes: What the import did that a reader should know, one sentence each.
         counts: Samples by split and label.
+        account: What became of every file of the source, or None for a dataset imported by an older version.
+        group: Column or expression that says what samples belong together, or "".
+        columns: Columns of the list that were not used, with the number of different values in each.
+        group_candidates: Those of them that look as if they named groups.
     """
 
     name: str
@@ -47,6 +52,10 @@ class DatasetCard:
     test_share: float | None = None
     notes: tuple[str, ...] = ()
     counts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    account: Account | None = None
+    group: str = ""
+    columns: Mapping[str, int] = field(default_factory=dict)
+    group_candidates: tuple[str, ...] = ()
 
 
 def read_card(folder: Path) -> DatasetCard | None:
@@ -86,8 +95,12 @@ def _card_of(values: Mapping[str, Any], path: Path, name: str) -> DatasetCard:
             test_share=None if values.get("test_share") is None else float(values["test_share"]),
             notes=tuple(str(note) for note in values.get("notes", ())),
             counts={split: {label: int(number) for label, number in row.items()} for split, row in counts.items()},
+            account=account_of(values["account"]) if "account" in values else None,
+            group=str(values.get("group", "")),
+            columns={name: int(number) for name, number in values.get("columns", {}).items()},
+            group_candidates=tuple(str(name) for name in values.get("group_candidates", ())),
         )
-    except (TypeError, ValueError, AttributeError) as error:
+    except (TypeError, ValueError, KeyError, AttributeError) as error:
         raise DatasetError(
             f"{path} holds a value of the wrong type: {error}.", remedy="Import the dataset again."
         ) from error
@@ -103,7 +116,21 @@ def write_card(folder: Path, card: DatasetCard) -> None:
     for split, row in sorted(card.counts.items()):
         lines += ["", f"[counts.{_toml_value(split)}]"]
         lines += [f"{_toml_value(label)} = {number}" for label, number in sorted(row.items())]
+    if card.columns:
+        lines += ["", "[columns]", *(f"{_toml_value(name)} = {number}" for name, number in card.columns.items())]
+    if card.account:
+        lines += _account_lines(card.account)
     write_text_atomically(folder / CARD_NAME, "\n".join(lines) + "\n")
+
+
+def _account_lines(account: Account) -> list[str]:
+    values = account.as_values()
+    lines = ["", "[account]", f"seen = {values['seen']}", f"imported = {values['imported']}", "left_out = ["]
+    lines += [
+        "  { " + ", ".join(f"{key} = {_toml_value(value)}" for key, value in entry.items()) + " },"
+        for entry in values["left_out"]
+    ]
+    return [*lines, "]"]
 
 
 def _scalars(card: DatasetCard) -> dict[str, Any]:
@@ -119,6 +146,8 @@ def _scalars(card: DatasetCard) -> dict[str, Any]:
         "seed": card.seed,
         "test_share": card.test_share,
         "notes": list(card.notes),
+        "group": card.group or None,
+        "group_candidates": list(card.group_candidates) or None,
     }
     return {key: value for key, value in values.items() if value is not None}
 

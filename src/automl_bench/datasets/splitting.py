@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from automl_bench.datasets.manifest import sorted_table, string_array
+from automl_bench.datasets.manifest import GROUP, sorted_table, string_array
 from automl_bench.datasets.placing import cannot
 
 if TYPE_CHECKING:
@@ -58,6 +59,77 @@ def choose_test(samples: list[tuple[str, str]], *, test_share: float, seed: int)
     return chosen
 
 
+def choose_test_by_group(
+    samples: Sequence[tuple[str, str]], groups: Sequence[str], *, test_share: float, seed: int
+) -> set[str]:
+    """Choose which contents are test samples, so that no group has samples on both sides.
+
+    What shares a group or a content goes together. In the seeded order, such a bundle goes to test if no class then
+    has more than `test_share` there; a class that still has none, and at least two bundles, gives the smallest one that
+    leaves each of its classes something to train on. Bundles with a content that has several labels stay in train.
+
+    Args:
+        samples: (sample_id, label) of every sample, copies included.
+        groups: Each sample's group, "" for none.
+        test_share: Between 0 and 1.
+        seed: Seed of the order.
+
+    Returns:
+        The sample ids of the test split.
+    """
+    bundles = _bundles([sample_id for sample_id, _ in samples], groups)
+    sizes: dict[str, Counter[str]] = defaultdict(Counter)
+    ids: dict[str, set[str]] = defaultdict(set)
+    labels: dict[str, set[str]] = defaultdict(set)
+    for (sample_id, label), bundle in zip(samples, bundles, strict=True):
+        sizes[bundle][label] += 1
+        ids[bundle].add(sample_id)
+        labels[sample_id].add(label)
+    total: Counter[str] = Counter(label for _, label in samples)
+    single = [b for b in sizes if not any(len(labels[sample_id]) > 1 for sample_id in ids[b])]
+    order = sorted(single, key=lambda bundle: (order_key(bundle, seed), bundle))
+    taken: Counter[str] = Counter()
+    chosen: set[str] = set()
+
+    def take(bundle: str) -> None:
+        chosen.add(bundle)
+        taken.update(sizes[bundle])
+
+    for bundle in order:
+        quota = {label: round(test_share * total[label]) for label in sizes[bundle]}
+        if all(taken[label] + count <= quota[label] for label, count in sizes[bundle].items()):
+            take(bundle)
+    for label in sorted(total):
+        if taken[label]:
+            continue
+        fitting = [
+            bundle
+            for bundle in order
+            if bundle not in chosen
+            and label in sizes[bundle]
+            and all(taken[other] + count < total[other] for other, count in sizes[bundle].items())
+        ]
+        if fitting:
+            take(min(fitting, key=lambda bundle: sizes[bundle][label]))
+    return {sample_id for bundle in chosen for sample_id in ids[bundle]}
+
+
+def _bundles(ids: Sequence[str], groups: Sequence[str]) -> list[str]:
+    """Return a name for each sample that is the same for all that share a group or a content, directly or not."""
+    parent: dict[str, str] = {}
+
+    def top(key: str) -> str:
+        while parent.setdefault(key, key) != key:
+            parent[key] = key = parent[parent[key]]
+        return key
+
+    for sample_id, group in zip(ids, groups, strict=True):
+        if group:
+            first, second = sorted((top(f"i{sample_id}"), top(f"g{group}")))
+            parent[second] = first
+    return [top(f"i{sample_id}") for sample_id in ids]
+
+
 def draw_test_split(table: pa.Table, folder: Path, *, test_share: float, seed: int) -> pa.Table:
     """Move the chosen samples of a freshly placed dataset from `train/` to `test/`.
 
@@ -75,7 +147,12 @@ def draw_test_split(table: pa.Table, folder: Path, *, test_share: float, seed: i
     """
     ids = table["sample_id"].to_pylist()
     made: set[str] = set()
-    chosen = choose_test(list(zip(ids, table["label"].to_pylist(), strict=True)), test_share=test_share, seed=seed)
+    samples = list(zip(ids, table["label"].to_pylist(), strict=True))
+    if GROUP in table.column_names:
+        groups = [group or "" for group in table[GROUP].to_pylist()]
+        chosen = choose_test_by_group(samples, groups, test_share=test_share, seed=seed)
+    else:
+        chosen = choose_test(samples, test_share=test_share, seed=seed)
     splits = ["test" if sample_id in chosen else "train" for sample_id in ids]
     paths = [
         _moved(folder, path, made) if split == "test" else path
