@@ -38,7 +38,7 @@ def test_what_a_trial_shows_a_plugin_holds_no_label(tmp_path: Path, images: dict
     material = source.material(trial)
     for sample, label in material.test:
         assert label not in str(sample.path.relative_to(workspace.cache))
-    assert ImageSetting(**images).changes_nothing == (not images)  # type: ignore[arg-type]
+    assert ImageSetting.of(images).changes_nothing == (not images)  # type: ignore[arg-type]
 
 
 def test_a_file_that_is_gone_is_named(tmp_path: Path) -> None:

@@ -7,7 +7,6 @@ import platform
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
 from functools import cached_property
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
@@ -165,8 +164,7 @@ class Session:
         for dataset in experiment.datasets:
             self.require_dataset(dataset)
             fingerprints[dataset] = self.source.manifest(dataset).fingerprint
-        images = {key: value for key, value in asdict(experiment.images).items() if value is not None}
-        return list(expand(experiment, variants, fingerprints, images))
+        return list(expand(experiment, variants, fingerprints, experiment.images.recorded()))
 
     def manifest_exporters(self) -> Mapping[str, Callable[[str, Sequence[ManifestEntry]], ProviderManifest]]:
         """Return, for every provider that has a manifest format, the function that describes samples in it."""

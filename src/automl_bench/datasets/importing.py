@@ -7,12 +7,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from automl_bench.contract import Modality
-from automl_bench.datasets.intake import Placement, Refused, take_in
+from automl_bench.datasets.intake import Placement, Refused, refusal, take_in
 from automl_bench.datasets.listing import Listing
 from automl_bench.datasets.manifest import Manifest, in_split, read_manifest, write_manifest
+from automl_bench.datasets.pixel_identity import Copies, decode_images, is_decoded_at_import, remember
 from automl_bench.datasets.placing import building_folder, scratch_folder
 from automl_bench.datasets.provenance import DatasetCard
 from automl_bench.datasets.recognition import LayoutHints, recognise
@@ -149,11 +151,42 @@ def import_dataset(
             processes=options.processes,
             progress=lambda done, total: progress("importing", done, total),
         )
+        table, undecodable, copies = _decoded(table, draft, options, progress)
+        refused += undecodable
         if not listing.has_split:
-            table = draw_test_split(table, draft, test_share=options.test_share, seed=options.seed)
-        warnings = (*_warnings_of(table, listing), *_refusals(refused))
-        write_manifest(draft, table, _card(name, path, options, listing, warnings))
+            table = draw_test_split(table, draft, test_share=options.test_share, seed=options.seed, copies=copies or {})
+        warnings = (*_warnings_of(table, listing, copies or {}), *_refusals(refused))
+        card = write_manifest(draft, table, _card(name, path, options, listing, warnings))
+        if copies is not None:
+            remember(draft, card.fingerprint, copies)
     return Imported(read_manifest(target), listing.layout, warnings)
+
+
+def _decoded(
+    table: pa.Table, draft: Path, options: ImportOptions, progress: Progress
+) -> tuple[pa.Table, list[Refused], Copies | None]:
+    """Decode every image of a dataset that is not too large for it, and leave out what cannot be decoded, if asked."""
+    if not is_decoded_at_import(table):
+        return table, [], None
+    bad, copies = decode_images(
+        draft, table, processes=options.processes, progress=lambda done, total: progress("decoding", done, total)
+    )
+    refused = [Refused(image.path, image.problem) for image in bad]
+    if not bad:
+        return table, refused, copies
+    if not options.skip_bad:
+        raise refusal(refused[0])
+    for image in bad:
+        (draft / image.path).unlink(missing_ok=True)
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    table = table.filter(pc.invert(pc.is_in(table["path"], pa.array([image.path for image in bad]))))
+    if table.num_rows == 0:
+        raise DatasetError(
+            f"there is no readable image: {refused[0].where} {refused[0].reason}.", remedy="Check the path."
+        )
+    return table, refused, copies
 
 
 def _placement(options: ImportOptions) -> Placement:
@@ -181,9 +214,9 @@ def _refusals(refused: list[Refused]) -> tuple[str, ...]:
     return (f"Left out {len(refused):,} files that are no images; the first: {refused[0].where} {refused[0].reason}.",)
 
 
-def _warnings_of(table: pa.Table, listing: Listing) -> tuple[str, ...]:
+def _warnings_of(table: pa.Table, listing: Listing, copies: Copies) -> tuple[str, ...]:
     warnings = []
-    leaks = leaking_ids(table)
+    leaks = leaking_ids(table, copies)
     if leaks:
         warnings.append(
             f"{len(leaks):,} images stand in both train and test: scores would be too good; "
@@ -196,8 +229,8 @@ def _warnings_of(table: pa.Table, listing: Listing) -> tuple[str, ...]:
     return tuple(warnings)
 
 
-def leaking_ids(table: pa.Table) -> set[str]:
-    """Return the contents (sample ids) that stand in both train and test."""
+def leaking_ids(table: pa.Table, copies: Copies = MappingProxyType({})) -> set[str]:
+    """Return the contents (sample ids; of files with the same pixels, the one for all) that are in train and test."""
     train = table.filter(in_split(table, "train"))["sample_id"].to_pylist()
     test = table.filter(in_split(table, "test"))["sample_id"].to_pylist()
-    return set(train) & set(test)
+    return {copies.get(one, one) for one in train} & {copies.get(one, one) for one in test}

@@ -16,12 +16,11 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from contextlib import ExitStack
 from enum import StrEnum
-from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from automl_bench.datasets.class_folders import LONGEST_NAME_BYTES, collision_key, folder_names, safe_name
-from automl_bench.datasets.image_headers import header_by_pillow, parse_header
+from automl_bench.datasets.image_headers import admit
 from automl_bench.datasets.listing import Incoming, Listing
 from automl_bench.datasets.manifest import ManifestRow, manifest_table
 from automl_bench.datasets.placing import cannot
@@ -126,10 +125,15 @@ def _without_refused(
         elif skip_bad:
             refused.append(row)
         else:
-            raise DatasetError(
-                f"{row.where} {row.reason}.",
-                remedy="Remove or replace it, or import with --skip-bad to leave out all files that are no images.",
-            )
+            raise refusal(row)
+
+
+def refusal(refused: Refused) -> DatasetError:
+    """Return the error that a file stops an import with."""
+    return DatasetError(
+        f"{refused.where} {refused.reason}.",
+        remedy="Remove or replace it, or import with --skip-bad to leave out all files that are no images.",
+    )
 
 
 def _rows(
@@ -268,11 +272,9 @@ def _read_all(source: int, size: int) -> bytes:
 
 
 def _place_content(content: bytes, path: str, target: str, placement: Placement) -> _Placed | str:
-    if not content:
-        return "is empty (0 bytes)"
-    header = parse_header(content) or header_by_pillow(BytesIO(content))
-    if header is None:
-        return "is no image that can be read"
+    header = admit(content)
+    if isinstance(header, str):
+        return header
     if placement is Placement.COPY or not _placed_by_name(path, target, placement):
         _write(target, content)
     return (hashlib.sha256(content).hexdigest(), len(content), *header)
@@ -312,10 +314,9 @@ def _place_large(source: int, path: str, target: str, placement: Placement) -> _
     while part := os.read(source, _STEP_BYTES):
         digest.update(part)
         size += len(part)
-    with open(path, "rb") as file:  # noqa: PTH123 - the path is a str on purpose
-        header = header_by_pillow(file)
-    if header is None:
-        return "is no image that can be read"
+    header = admit(Path(path))
+    if isinstance(header, str):
+        return header
     if placement is Placement.COPY or not _placed_by_name(path, target, placement):
         _copy_in_kernel(source, target, size)
     return (digest.hexdigest(), size, *header)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import Counter, defaultdict
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from automl_bench.datasets.manifest import sorted_table, string_array
@@ -58,7 +60,9 @@ def choose_test(samples: list[tuple[str, str]], *, test_share: float, seed: int)
     return chosen
 
 
-def draw_test_split(table: pa.Table, folder: Path, *, test_share: float, seed: int) -> pa.Table:
+def draw_test_split(
+    table: pa.Table, folder: Path, *, test_share: float, seed: int, copies: Mapping[str, str] = MappingProxyType({})
+) -> pa.Table:
     """Move the chosen samples of a freshly placed dataset from `train/` to `test/`.
 
     Args:
@@ -66,6 +70,8 @@ def draw_test_split(table: pa.Table, folder: Path, *, test_share: float, seed: i
         folder: The dataset folder.
         test_share: Share of each class, between 0 and 1.
         seed: Seed of the draw.
+        copies: Sample ids of different files with the same pixels → the one that stands for all of them; they stay on
+            one side.
 
     Returns:
         The table with the new splits and paths.
@@ -73,7 +79,7 @@ def draw_test_split(table: pa.Table, folder: Path, *, test_share: float, seed: i
     Raises:
         WorkspaceError: If a file cannot be moved.
     """
-    ids = table["sample_id"].to_pylist()
+    ids = [copies.get(sample_id, sample_id) for sample_id in table["sample_id"].to_pylist()]
     made: set[str] = set()
     chosen = choose_test(list(zip(ids, table["label"].to_pylist(), strict=True)), test_share=test_share, seed=seed)
     splits = ["test" if sample_id in chosen else "train" for sample_id in ids]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
@@ -14,6 +15,7 @@ from automl_bench.ablations.images import ImageSetting, foreseen, prepare
 from automl_bench.ablations.selection import test_samples, training_set
 from automl_bench.contract import Json, LabelledSample, Modality, ProviderDescription, Sample, TrainingSet
 from automl_bench.datasets.manifest import Manifest, read_manifest
+from automl_bench.datasets.pixel_identity import find_copies
 from automl_bench.providers.feasibility import test_obstacles, training_obstacles
 from automl_bench.store.records import TrialRecord
 
@@ -90,13 +92,16 @@ class MaterialSource:
             return Material(drawn, test, self._manifest(trial.dataset).modality)
 
     def _read(self, dataset: str) -> Manifest:
-        return read_manifest(self._data_dir / dataset)
+        manifest = read_manifest(self._data_dir / dataset)
+        if self._writes and manifest.modality is Modality.IMAGE:
+            find_copies(manifest, processes=os.cpu_count() or 1)  # decodes every image, unless the import has done it
+        return manifest
 
     def _draw(
         self, dataset: str, shots: int | None, fold: int, seed: int, images: tuple[tuple[str, Json], ...]
     ) -> TrainingSet:
         drawn = training_set(self._manifest(dataset), shots=shots, fold=fold, seed=seed)
-        setting = ImageSetting(**dict(images))
+        setting = ImageSetting.of(dict(images))
         return TrainingSet(
             dataset=drawn.dataset,
             labels=drawn.labels,
@@ -112,7 +117,7 @@ class MaterialSource:
         self, dataset: str, limit: int | None, seed: int, images: tuple[tuple[str, Json], ...]
     ) -> tuple[tuple[Sample, str], ...]:
         pairs = test_samples(self._manifest(dataset), limit=limit, seed=seed)
-        setting = ImageSetting(**dict(images))
+        setting = ImageSetting.of(dict(images))
         prepared = self._encoded([sample for sample, _ in pairs], setting)
         if self._writes:
             prepared = blind(prepared, self._blind_dir(setting))
@@ -128,7 +133,7 @@ class MaterialSource:
         """Return the folder of test files; re-encoded ones have another content under the same id."""
         if setting.changes_nothing:
             return self._cache_dir / "test" / "as-they-are"
-        parts = [f"{name}-{value}" for name, value in asdict(setting).items() if value is not None]
+        parts = [f"{name}-{value}" for name, value in setting.recorded().items()]
         return self._cache_dir / "test" / "_".join(parts)
 
 
