@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from automl_bench.datasets.catalogue import CatalogueEntry
     from automl_bench.datasets.checks import CheckReport
     from automl_bench.datasets.importing import Imported
+    from automl_bench.datasets.manifest import Manifest
     from automl_bench.datasets.provenance import DatasetCard
 
 app = typer.Typer(no_args_is_help=True, help="Datasets: list, show, fetch, import, check.")
@@ -172,7 +173,10 @@ def _print_values(values: Mapping[str, Any]) -> None:
 
 @app.command("fetch")
 def fetch_dataset(
-    name: Name,
+    names: Annotated[list[str] | None, typer.Argument(help="Datasets, as `data list` shows them.")] = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Every dataset of the catalogue that can be fetched and is not here yet.")
+    ] = False,
     given: Annotated[
         Path | None, typer.Option("--from", help="Folder or file that you already have, instead of downloading.")
     ] = None,
@@ -187,27 +191,36 @@ def fetch_dataset(
     keep_downloads: Annotated[bool, typer.Option("--keep-downloads", help="Keep the downloaded archives.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Fetch a dataset of the catalogue: download (again: go on), verify, lay out.
+    """Fetch datasets of the catalogue: download (again: go on), verify, lay out.
+
+    Of several, those that are here already are skipped, and one that fails does not keep the others from coming.
 
     \b
     Examples:
       automl-bench data fetch beans
+      automl-bench data fetch beans pets food
+      automl-bench data fetch --all
       automl-bench data fetch fashion-mnist --from /usr/share/datasets/fashion-mnist
       automl-bench data fetch food --mirror https://mirror.example.com/data
     """
-    _fetch(
-        name,
-        given=given,
-        mirror=mirror,
-        options={"replace": replace, "skip_bad": skip_bad, "seed": seed, "test_share": test_share},
-        keep_downloads=keep_downloads,
-        as_json=as_json,
-    )
+    from automl_bench.cli.fetching import fetch_several, wanted
+
+    workspace = Workspace.current()
+    chosen = wanted(names or [], _catalogue(workspace), workspace.data, everything=everything, given=given)
+    options = {"replace": replace, "skip_bad": skip_bad, "seed": seed, "test_share": test_share}
+
+    def fetch_one(name: str) -> Imported:
+        return _fetch(name, given=given, mirror=mirror, options=options, keep_downloads=keep_downloads)
+
+    if len(chosen) == 1 and not everything:
+        _print_imported(fetch_one(chosen[0]), as_json)
+    else:
+        fetch_several(chosen, workspace.data, fetch_one, show=_print_imported, replace=replace, as_json=as_json)
 
 
 def fetch_into_workspace(name: str) -> None:
     """Fetch a dataset of the catalogue with all defaults, as `data fetch NAME` does."""
-    _fetch(name)
+    _print_imported(_fetch(name), False)
 
 
 def _fetch(
@@ -217,8 +230,7 @@ def _fetch(
     mirror: str = "",
     options: Mapping[str, Any] | None = None,
     keep_downloads: bool = False,
-    as_json: bool = False,
-) -> None:
+) -> Imported:
     from automl_bench.datasets.catalogue import find
     from automl_bench.datasets.fetching import fetch
     from automl_bench.datasets.importing import ImportOptions
@@ -226,7 +238,7 @@ def _fetch(
     workspace = Workspace.current()
     entry = find(_catalogue(workspace), name)
     with _progress() as progress:
-        imported = fetch(
+        return fetch(
             entry,
             workspace.data,
             workspace.cache / "downloads",
@@ -236,14 +248,17 @@ def _fetch(
             keep_downloads=keep_downloads,
             progress=progress,
         )
-    _print_imported(imported, as_json)
 
 
 @app.command("import")
 def import_own(
     name: Annotated[str, typer.Argument(help="Name the dataset gets.")],
     path: Annotated[
-        Path, typer.Argument(help="Class folders, CSV (path,label[,split]), zip, tar, Parquet or IDX files.")
+        Path,
+        typer.Argument(
+            help="Class folders, CSV (path,label[,split]), zip, tar, Parquet or IDX files; or a dataset of the hub: "
+            "hf://OWNER/DATASET[/CONFIG][@REVISION]."
+        ),
     ],
     replace: Replace = False,
     skip_bad: SkipBad = False,
@@ -265,9 +280,11 @@ def import_own(
       automl-bench data import parts labels.csv --licence proprietary
       automl-bench data import intel archive.zip
       automl-bench data import flowers flowers.tar.gz --test-share 0.3 --seed 7
+      automl-bench data import mnist hf://ylecun/mnist
     """
     from dataclasses import replace as with_values
 
+    from automl_bench.datasets.hub import import_from_hub, is_hub_address, parse_address
     from automl_bench.datasets.importing import ImportOptions, import_dataset
     from automl_bench.datasets.recognition import LayoutHints
 
@@ -288,7 +305,11 @@ def import_own(
         processes=os.cpu_count() or 1,
     )
     with _progress() as progress:
-        imported = import_dataset(name, path, workspace.data, options, progress=progress)
+        if is_hub_address(str(path)):
+            address, downloads = parse_address(str(path)), workspace.cache / "downloads"
+            imported = import_from_hub(name, address, workspace.data, downloads, options, progress=progress)
+        else:
+            imported = import_dataset(name, path, workspace.data, options, progress=progress)
     _print_imported(imported, as_json)
 
 
@@ -342,6 +363,9 @@ def _shot_counts(text: str) -> list[int]:
 def check(
     name: Name,
     shots: Annotated[str, typer.Option(help="Shots that experiments will ask for, as in 5,20,80.")] = "",
+    label_suspects: Annotated[
+        bool, typer.Option("--label-suspects", help="Also name images whose label their looks contradict; minutes.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Check a dataset: leaks, duplicates, look-alikes, damaged or odd images, classes too small. Exit code 4 on a leak.
@@ -350,20 +374,48 @@ def check(
     Examples:
       automl-bench data check pets
       automl-bench data check pets --shots 5,20,80 --json
+      automl-bench data check pets --label-suspects
     """
     from automl_bench.datasets.checks import as_json as report_values
     from automl_bench.datasets.checks import check_dataset
+    from automl_bench.datasets.label_suspects import check_that_suspects_can_be_found
     from automl_bench.datasets.manifest import read_manifest
 
     numbers = _shot_counts(shots)
-    manifest = read_manifest(Workspace.current().data / name)
+    if label_suspects:
+        check_that_suspects_can_be_found()
+    workspace = Workspace.current()
+    manifest = read_manifest(workspace.data / name)
     with progress_bar("checking") as advance:
         report = check_dataset(manifest, shots=numbers, processes=os.cpu_count() or 1, progress=advance)
+    if label_suspects:
+        report = _examine_labels(report, manifest, workspace)
     if as_json:
         print_json(report_values(report))
     else:
         _print_report(report)
     _raise_for(report)
+
+
+def _examine_labels(report: CheckReport, manifest: Manifest, workspace: Workspace) -> CheckReport:
+    import numpy as np
+
+    from automl_bench.datasets.checks import with_suspects
+    from automl_bench.datasets.label_suspects import find_suspects
+    from automl_bench.providers.host import embeddings
+
+    columns = (manifest.table[name].to_pylist() for name in ("sample_id", "path", "label"))
+    first = {sample_id: (path, label) for sample_id, path, label in zip(*columns, strict=True)}
+    broken = {item.partition(" ")[0] for one in report.findings if one.check == "unreadable" for item in one.items}
+    wanted = [(path, label) for path, label in first.values() if path not in broken]
+    vectors = []
+    with progress_bar("embedding") as advance:
+        paths = [manifest.folder / path for path, _ in wanted]
+        for vector in embeddings(paths, workspace.cache / "embeddings"):
+            vectors.append(vector)
+            advance(len(vectors), len(paths))
+    suspects = find_suspects(np.asarray(vectors), [label for _, label in wanted])
+    return with_suspects(report, [path for path, _ in wanted], suspects)
 
 
 def _print_report(report: CheckReport) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,8 @@ from automl_bench.datasets.near_duplicates import alike_pairs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from automl_bench.datasets.label_suspects import Suspect
 
 IMBALANCE_RATIO = 10.0
 """Largest class over smallest class in train, above which it is a remark."""
@@ -242,6 +244,23 @@ def _near_findings(rows: Sequence[_Row], inspected: Sequence[Inspected], describ
             "near_duplicates", Severity.WARNING, "{n} pairs of images within a split look alike", inside, " ~ ".join
         ),
     ]
+
+
+def with_suspects(report: CheckReport, paths: Sequence[str], suspects: Sequence[Suspect]) -> CheckReport:
+    """Return a report with one more finding: labels that the images' looks contradict.
+
+    Args:
+        report: The report.
+        paths: What was examined.
+        suspects: Whose `index` is a position in `paths`.
+    """
+    items = [
+        f"{paths[one.index]} is labelled {one.label!r} and looks like {one.looks_like!r} ({one.probability:.0%})"
+        for one in suspects
+    ]
+    text = "{n} images look like another class than their label says; look at them, most suspicious first"
+    found = _finding("label_suspects", Severity.WARNING, text, items)
+    return replace(report, findings=(*report.findings, *found))
 
 
 def _class_findings(manifest: Manifest, shots: Sequence[int]) -> list[Finding]:
