@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from automl_bench.contract import Sample
 from automl_bench.datasets.decoding import (
+    ODDITIES,
     ORIENTATION_TAG,
     RULE,
     TURNED,
@@ -173,6 +175,24 @@ def foreseen(samples: Sequence[Sample], setting: ImageSetting, cache_dir: Path) 
     if not folder.is_dir():
         return [_foreseen(sample, setting, folder) for sample in samples]
     return [_ready(sample, setting, folder) or _foreseen(sample, setting, folder) for sample in samples]
+
+
+def decoded_by_services(samples: Sequence[Sample], setting: ImageSetting) -> tuple[int, dict[str, int]]:
+    """Count pictures that a provider gets as original bytes and that services may decode in other ways than `decode`.
+
+    Returns:
+        How many, and how many for each reason, of `decoding.ODDITIES`.
+
+    Raises:
+        DatasetError: If a picture cannot be opened.
+    """
+    reasons: Counter[str] = Counter()
+    count = 0
+    for sample in samples:
+        if sample.media_type.startswith("image/") and _fits(look := look_at_sample(sample), setting) and look.oddities:
+            count += 1
+            reasons.update(look.oddities)
+    return count, {reason: reasons[reason] for reason in ODDITIES if reasons[reason]}
 
 
 def _foreseen(sample: Sample, setting: ImageSetting, folder: Path) -> Sample:

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import TypeVar
 
 from automl_bench.ablations.blinding import blind, blind_path
-from automl_bench.ablations.images import ImageSetting, foreseen, prepare
-from automl_bench.ablations.selection import test_samples, training_set
+from automl_bench.ablations.images import ImageSetting, decoded_by_services, foreseen, prepare
+from automl_bench.ablations.selection import samples_of, test_samples, training_set
 from automl_bench.contract import Json, LabelledSample, Modality, ProviderDescription, Sample, TrainingSet
 from automl_bench.datasets.manifest import Manifest, read_manifest
-from automl_bench.datasets.pixel_identity import find_copies
+from automl_bench.datasets.pixel_identity import find_copies, known_copies
 from automl_bench.providers.feasibility import test_obstacles, training_obstacles
 from automl_bench.store.records import TrialRecord
 
@@ -83,6 +83,32 @@ class MaterialSource:
         with self._lock:
             return self._manifest(dataset)
 
+    def picture_remarks(self, dataset: str, images: Mapping[str, Json]) -> list[str]:
+        """Say what services may see differently in a dataset's pictures, and what is not known of them yet.
+
+        Args:
+            dataset: Its name.
+            images: An experiment's images setting, as recorded.
+        """
+        manifest = self.manifest(dataset)
+        if manifest.modality is not Modality.IMAGE:
+            return []
+        remarks = []
+        samples = samples_of(manifest, range(manifest.table.num_rows))
+        count, reasons = decoded_by_services(samples, ImageSetting.of(images))
+        if count:
+            named = ", ".join(f"{number:,} {reason}" for reason, number in reasons.items())
+            remarks.append(
+                f"{dataset}: {count:,} of {len(samples):,} images go to services as original bytes that each of them "
+                f'may decode differently ({named}); images.format = "png" sends everyone the same pixels.'
+            )
+        if known_copies(manifest) is None:
+            remarks.append(
+                f"{dataset}: its images have not all been decoded yet; `run` does that before it sends anything, "
+                f"`automl-bench data check {dataset}` does it now."
+            )
+        return remarks
+
     def material(self, trial: TrialRecord) -> Material:
         """Return a trial's samples."""
         images = _image_key(trial.images)
@@ -92,15 +118,19 @@ class MaterialSource:
             return Material(drawn, test, self._manifest(trial.dataset).modality)
 
     def _read(self, dataset: str) -> Manifest:
-        manifest = read_manifest(self._data_dir / dataset)
+        return read_manifest(self._data_dir / dataset)
+
+    def _decoded(self, dataset: str) -> Manifest:
+        """Return a manifest whose images have all been decoded: by the import, or here before anything is sent."""
+        manifest = self._manifest(dataset)
         if self._writes and manifest.modality is Modality.IMAGE:
-            find_copies(manifest, processes=os.cpu_count() or 1)  # decodes every image, unless the import has done it
+            find_copies(manifest, processes=os.cpu_count() or 1)
         return manifest
 
     def _draw(
         self, dataset: str, shots: int | None, fold: int, seed: int, images: tuple[tuple[str, Json], ...]
     ) -> TrainingSet:
-        drawn = training_set(self._manifest(dataset), shots=shots, fold=fold, seed=seed)
+        drawn = training_set(self._decoded(dataset), shots=shots, fold=fold, seed=seed)
         setting = ImageSetting.of(dict(images))
         return TrainingSet(
             dataset=drawn.dataset,
@@ -116,7 +146,7 @@ class MaterialSource:
     def _draw_test(
         self, dataset: str, limit: int | None, seed: int, images: tuple[tuple[str, Json], ...]
     ) -> tuple[tuple[Sample, str], ...]:
-        pairs = test_samples(self._manifest(dataset), limit=limit, seed=seed)
+        pairs = test_samples(self._decoded(dataset), limit=limit, seed=seed)
         setting = ImageSetting.of(dict(images))
         prepared = self._encoded([sample for sample, _ in pairs], setting)
         if self._writes:
