@@ -76,7 +76,8 @@ def _cosines() -> NDArray[np.float32]:
     places = np.arange(_SIDE) + 0.5
     basis = np.cos(np.pi * np.outer(np.arange(_FREQUENCIES), places) / _SIDE) * np.sqrt(2 / _SIDE)
     basis[0] /= np.sqrt(2)
-    return basis.astype(np.float32)
+    single: NDArray[np.float32] = basis.astype(np.float32)
+    return single
 
 
 def alike_pairs(descriptions: Sequence[bytes]) -> NDArray[np.int64]:
