@@ -727,6 +727,9 @@ class ProviderManifest:
         header: Whether a CSV starts with the column names.
         label_names: The provider's spelling of each label, where it differs. A provider that spells by a rule may give
             a mapping that works it out: the host asks it for each label once, in alphabetical order.
+        destination: Where the rows' addresses begin, such as "gs://bucket/", if they name objects in a storage.
+        objects: What follows it in each row's address: relative paths, one a row. `ablate --copy-folders` makes a
+            folder of files of these names, ready to be copied to the destination as it is.
     """
 
     rows: Sequence[Mapping[str, Json]]
@@ -734,6 +737,8 @@ class ProviderManifest:
     file_format: str = "csv"
     header: bool = True
     label_names: Mapping[str, str] = field(default_factory=dict)
+    destination: str = ""
+    objects: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,12 +19,14 @@ SDKs are imported inside the hooks, never at the top of a plugin's module. A plu
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pluggy
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import typer
 
     from automl_bench.contract import (
@@ -190,6 +192,13 @@ class ObserverHooks:
     @hookspec
     def register_datasets(self) -> Sequence[DatasetSource] | None:
         """Return datasets that come with the plugin; no I/O."""
+
+    @hookspec(firstresult=True)
+    def embed_images(self, paths: Sequence[Path], cache_dir: Path) -> Iterable[Sequence[float]] | None:
+        """Yield one vector for each image file, such that images of one kind lie close together.
+
+        `data check --label-suspects` compares them. All have one length. `cache_dir` may keep what is costly to make.
+        """
 
     @hookspec
     def register_commands(self, app: typer.Typer) -> None:

@@ -18,13 +18,17 @@ from automl_bench.errors import DatasetError, DatasetNotFound, ExitCode, NotEnou
 def run(monkeypatch, tmp_path):
     """Return a function that runs `ablate` in a workspace without plugins, and gives the result."""
     monkeypatch.setenv("AUTOML_BENCH_WORKSPACE", str(tmp_path))
-    exporters = {}
-    monkeypatch.setattr(Session, "manifest_exporters", lambda self: exporters)
+    exporters, left_out = {}, {}
+    monkeypatch.setattr(Session, "manifest_exporters", lambda self: (exporters, left_out))
     app = typer.Typer()
     app.command()(ablate)
 
     def command(*arguments, **given):
-        exporters.update(given)
+        for name, format_of in given.items():
+            if isinstance(format_of, Exception):
+                left_out[name] = format_of
+            else:
+                exporters[name] = format_of
         return CliRunner().invoke(app, list(arguments))
 
     return command

@@ -185,10 +185,23 @@ def as_list(dataset, entries):
     return ProviderManifest(rows=[{"file": entry.sample.path.name} for entry in entries], label_at=("label",))
 
 
-def test_provider_files_are_listed_and_go_with_their_provider(place, numbered):
+def test_provider_files_are_listed_and_stay_when_another_provider_is_written(place, numbered):
     manifest = place(numbered(cat=10), numbered("test ", cat=2))
     written = files.write(manifest, shots=[5], exporters={"acme": as_list})
     assert written.providers == {"acme": ("toy_test_acme.csv", "toy_train_5_acme.csv", "toy_val_5_acme.csv")}
     assert set(written.providers["acme"]) < set(written.files)
-    files.write(manifest, shots=[5])
-    assert not list(written.folder.glob("*acme*"))
+    before = {name: (written.folder / name).read_bytes() for name in written.providers["acme"]}
+    other = files.write(manifest, shots=[5], exporters={"other": as_list})
+    assert set(other.files) > {*before, *other.providers["other"]}
+    assert other.notes == ()
+    again = files.write(manifest, shots=[4], seed=3)
+    assert any("acme and other" in note and "earlier run" in note for note in again.notes)
+    assert {name: (written.folder / name).read_bytes() for name in before} == before
+    assert not (written.folder / "toy_train_5.csv").exists(), "plain files of sizes that are no more go"
+
+
+def test_a_file_of_a_size_that_a_provider_has_no_more_goes(place, numbered):
+    manifest = place(numbered(cat=10), numbered("test ", cat=2))
+    files.write(manifest, shots=[4, 5], exporters={"acme": as_list})
+    written = files.write(manifest, shots=[5], exporters={"acme": as_list})
+    assert {path.name for path in written.folder.glob("*acme*")} == set(written.providers["acme"])

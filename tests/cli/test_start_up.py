@@ -10,7 +10,7 @@ HEAVY = (
     "pandas", "numpy", "scipy", "matplotlib", "PIL", "pyarrow", "sklearn", "skimage", "onnxruntime", "pydantic",
     "pycurl",
     "requests", "jinja2", "boto3", "google.auth", "google.cloud.aiplatform_v1", "google.cloud.storage", "azure",
-    "huggingface_hub", "fastapi", "tenacity", "imagehash",
+    "huggingface_hub", "fastapi", "tenacity",
 )  # fmt: skip
 """The bare name google.cloud is no sign: Google's package makes that empty module whenever Python starts."""
 SLOWEST_RATIO = 4.0

@@ -13,6 +13,7 @@ import pytest
 
 from automl_bench.cli.main import run
 from automl_bench.errors import ExitCode
+from automl_bench.settings.workspace import Workspace
 
 Tree = Callable[..., Path]
 
@@ -146,6 +147,65 @@ def test_fetch_from_a_mirror_given_in_the_environment(
     assert sorted(path.name for path in (workspace / "data").iterdir()) == ["own"]
 
 
+@pytest.fixture
+def catalogue(workspace: Path, make_image: Callable[..., bytes], file_server: object) -> Callable[[str], None]:
+    """Add an entry to the user's catalogue whose archive the file server holds."""
+    import io
+    import zipfile
+
+    def add(name: str) -> None:
+        buffer = io.BytesIO()
+        with zipfile.ZipFile(buffer, "w") as archive:
+            for number in range(10):
+                archive.writestr(f"x/a/{number}.png", make_image(number))
+        folder = workspace / "configs" / "datasets"
+        folder.mkdir(parents=True, exist_ok=True)
+        url = f"{file_server.address}/{name}.zip"  # type: ignore[attr-defined]
+        text = f'title = "{name}"\nlicence = "MIT"\nlayout = "folders"\n[[sources]]\nurl = "{url}"\n'
+        (folder / f"{name}.toml").write_text(text)
+        file_server.files[f"{name}.zip"] = buffer.getvalue()  # type: ignore[attr-defined]
+
+    return add
+
+
+def test_several_are_fetched_and_one_that_fails_does_not_stop_the_others(
+    command: Command, catalogue: Callable[[str], None], file_server: object, workspace: Path
+) -> None:
+    for name in ("one", "two", "three"):
+        catalogue(name)
+    del file_server.files["two.zip"]  # type: ignore[attr-defined]
+    code, out, err = command("data", "fetch", "one", "two", "three", "one")
+    assert code == ExitCode.DATASET
+    assert "1 of 3 datasets could not be fetched: two." in " ".join(err.split())
+    assert "404" in err
+    assert "--mirror" in err
+    assert out.count("8 train + 2 test") == 2
+    catalogue("two")
+    code, out, err = command("data", "fetch", "one", "two", "three", "--json")
+    assert code == 0
+    shown = json.loads(out)
+    assert [one["name"] for one in shown["fetched"]] == ["two"]
+    assert shown["here_already"] == ["one", "three"]
+    assert sorted(path.name for path in (workspace / "data").iterdir()) == ["one", "three", "two"]
+
+
+def test_all_fetches_what_can_be_fetched(
+    command: Command, catalogue: Callable[[str], None], workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("one", "two"):
+        catalogue(name)
+    files = {path.stem: path for path in (workspace / "configs" / "datasets").glob("*.toml")}
+    files["given"] = workspace / "configs" / "datasets" / "given.toml"
+    files["given"].write_text('title = "Given"\nlicence = "MIT"\nimport_only = "It is not public."\n')
+    files["elsewhere"] = workspace / "configs" / "datasets" / "elsewhere.toml"
+    files["elsewhere"].write_text('title = "E"\nlicence = "MIT"\nprovided_by = "a-plugin-that-is-not-here"\n')
+    monkeypatch.setattr(Workspace, "config_files", lambda self, kind: files)
+    monkeypatch.setattr("automl_bench.providers.host.dataset_sources", lambda registry=None: ())
+    code, out, err = command("data", "fetch", "--all", "--json")
+    assert code == 0, err
+    assert [one["name"] for one in json.loads(out)["fetched"]] == ["one", "two"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
@@ -160,6 +220,11 @@ def test_fetch_from_a_mirror_given_in_the_environment(
         (("check", "beans", "--shots", "0"), ExitCode.USAGE, "number below 1"),
         (("fetch", "beans", "--from", "/nowhere"), ExitCode.DATASET, "/nowhere does not exist"),
         (("fetch", "beans", "--mirror", "/mnt"), ExitCode.USAGE, "no web address"),
+        (("fetch", "beans", "bean"), ExitCode.USAGE, "no dataset 'bean' in the catalogue"),
+        (("fetch",), ExitCode.USAGE, "no dataset is named"),
+        (("fetch", "beans", "--all"), ExitCode.USAGE, "either which datasets to fetch, or --all"),
+        (("fetch", "beans", "pets", "--from", "/tmp"), ExitCode.USAGE, "--from is for one dataset"),
+        (("import", "x", "hf://mnist"), ExitCode.USAGE, "no dataset address of the hub"),
     ],
 )
 def test_wrong_commands_end_with_one_sentence_and_their_code(

@@ -102,9 +102,11 @@ class Container:
         tool, requirement = fetch[:3], fetch[2:3]
         if tool[:2] != ["uvx", "--from"] or not requirement or not requirement[0].startswith("huggingface_hub"):
             raise ScriptFailed(f"uvx: {fetch}")
-        if fetch[3:5] != ["hf", "download"] or len(fetch) != 13:
+        if fetch[3:5] != ["hf", "download"] or len(fetch) != 14:
             raise ScriptFailed(f"hf: {fetch[3:]}")
-        dataset, path, options = fetch[5], fetch[6], dict(zip(fetch[7::2], fetch[8::2], strict=True))
+        dataset, path, decoder, options = *fetch[5:8], dict(zip(fetch[8::2], fetch[9::2], strict=True))
+        if Path(decoder) != Path(path).with_name("decoding.py"):
+            raise ScriptFailed("ModuleNotFoundError: No module named 'decoding'")
         if options.keys() != {"--repo-type", "--revision", "--local-dir"} or options["--repo-type"] != "dataset":
             raise ScriptFailed(f"hf download: {options}")
         if run != ["uv", "run", f"{options['--local-dir']}/{path}"]:

@@ -2,6 +2,7 @@
 
 A row of the manifest is a file; what counts here is what the file holds. The rules, in this order:
 
+* files that decode to the same pixels hold the same content, as far as that is known (`datasets.pixel_identity`);
 * a content that is in the test set is in no training subset;
 * where samples belong to groups, a sample whose group is in the test set is in no training subset;
 * a content under several labels of one split is kept under the first of them, in code-point order;
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from automl_bench.ablations.order import leading_words
 from automl_bench.datasets.manifest import GROUP
+from automl_bench.datasets.pixel_identity import Copies, known_copies
 
 if TYPE_CHECKING:
     import numpy as np
@@ -189,13 +191,16 @@ def _keep_once(
     import numpy as np
 
     train_left, test_left = _Left(), _Left()
+    copies = known_copies(manifest) or {}
+    if copies:
+        words = _words_of_contents(manifest, words, copies)
     ordered = np.sort(words)
     repeated = ordered[1:][ordered[1:] == ordered[:-1]]
     if not repeated.size:
         return None, train_left, test_left
     suspects = np.flatnonzero(np.isin(words, repeated))
     keep = np.ones(words.size, dtype=bool)
-    for rows in _same_content(manifest, suspects):
+    for rows in _same_content(manifest, suspects, copies):
         tested = [row for row in rows if not in_train[row]]
         learnt = [row for row in rows if in_train[row]]
         if tested and learnt:
@@ -208,14 +213,29 @@ def _keep_once(
     return keep, train_left, test_left
 
 
-def _same_content(manifest: Manifest, suspects: npt.NDArray[np.int64]) -> Iterable[list[int]]:
-    """Return groups of rows that share a content id; each sorted by path."""
+def _words_of_contents(manifest: Manifest, words: npt.NDArray[np.uint64], copies: Copies) -> npt.NDArray[np.uint64]:
+    """Return the words with those of the file that stands for all files with the same pixels."""
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    ids = manifest.table.column("sample_id")
+    found = pc.is_in(ids, pa.array(sorted(copies)))
+    rows = np.array([row for row, hit in enumerate(found.to_pylist()) if hit], np.int64)
+    first = [copies[sample_id] for sample_id in ids.take(pa.array(rows)).to_pylist()]
+    words = words.copy()
+    words[rows] = [int(sample_id[:16], 16) for sample_id in first]
+    return words
+
+
+def _same_content(manifest: Manifest, suspects: npt.NDArray[np.int64], copies: Copies) -> Iterable[list[int]]:
+    """Return groups of rows that share a content; each sorted by path."""
     import pyarrow as pa
 
     column = manifest.table.column("sample_id").take(pa.array(suspects)).to_pylist()
     groups: dict[str, list[int]] = {}
     for sample_id, row in zip(column, suspects.tolist(), strict=True):
-        groups.setdefault(sample_id, []).append(row)
+        groups.setdefault(copies.get(sample_id, sample_id), []).append(row)
     shared = [rows for rows in groups.values() if len(rows) > 1]
     if "path" in manifest.table.column_names:  # without paths the manifest's own order, which is by path, decides
         wanted = [row for rows in shared for row in rows]

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from automl_bench.ablations.file_names import COLUMNS, INDEX_NAME, ablations_folder, stem
 from automl_bench.ablations.plan import Plan, default_shots, plan_subsets
-from automl_bench.ablations.provider_files import ManifestExporter, ProviderFailure, write_provider_files
+from automl_bench.ablations.provider_files import ManifestExporter, Objects, ProviderFailure, write_provider_files
 from automl_bench.ablations.shots import VALIDATION_EVERY, parse_shots, spell
 from automl_bench.border.cells import inert, restored
 from automl_bench.datasets.placing import cannot, scratch_folder
@@ -44,6 +44,7 @@ class Written:
         counts: One row for each fold and size: fold, shots, train, validation.
         files: Names in `folder`, sorted.
         providers: Names of the files made for each provider.
+        objects: What each provider that reads from a storage needs there.
         failures: Providers whose own format could not be made, and why.
         notes: What a reader should know, one sentence each.
     """
@@ -55,6 +56,7 @@ class Written:
     counts: tuple[Mapping[str, Any], ...]
     files: tuple[str, ...]
     providers: Mapping[str, tuple[str, ...]]
+    objects: Mapping[str, Objects]
     failures: tuple[ProviderFailure, ...]
     notes: tuple[str, ...]
 
@@ -70,6 +72,7 @@ class Index:
         shots: Sizes, smallest first; None is all.
         fingerprint: The dataset's, when the files were written.
         files: Names of all files.
+        providers: Names of each provider's files.
     """
 
     dataset: str
@@ -78,6 +81,7 @@ class Index:
     shots: tuple[int | None, ...]
     fingerprint: str
     files: tuple[str, ...]
+    providers: Mapping[str, tuple[str, ...]]
 
 
 def write(
@@ -111,12 +115,21 @@ def write(
         sizes, stopped = default_shots(first)
         notes += [stopped] if stopped else []
     counts: list[dict[str, Any]] = []
-    with _staged(ablations_folder(manifest)) as draft:
+    before = _index_before(ablations_folder(manifest))
+    kept = {name: files for name, files in before.providers.items() if name not in (exporters or {})} if before else {}
+    if before and kept and _what_files_depend_on(before) != (manifest.fingerprint, seed, folds, sizes):
+        named = " and ".join(sorted(kept))
+        notes.append(
+            f"The files of {named} are from an earlier run with other data, sizes, folds or seed; "
+            "write them again before you use them beside these."
+        )
+    stale = set(before.files).difference(*kept.values()) if before else set()
+    with _staged(ablations_folder(manifest), stale) as draft:
         for fold in range(folds):
             plan = first if fold == 0 else plan_subsets(manifest, shots=sizes, fold=fold, seed=seed)
             counts += [_write_subset(manifest, plan, size, draft) for size in sizes]
-        made, failures = write_provider_files(manifest, draft, exporters or {}, sizes, folds=folds, seed=seed)
-        files = tuple(sorted(path.name for path in draft.iterdir()))
+        made = write_provider_files(manifest, draft, exporters or {}, sizes, folds=folds, seed=seed)
+        files = tuple(sorted({path.name for path in draft.iterdir()}.union(*kept.values())))
         written = Written(
             folder=ablations_folder(manifest),
             seed=seed,
@@ -124,12 +137,24 @@ def write(
             shots=sizes,
             counts=tuple(counts),
             files=files,
-            providers=made,
-            failures=failures,
+            providers=made.names,
+            objects=made.objects,
+            failures=made.failures,
             notes=tuple(notes),
         )
-        _write_index(manifest, written, draft)
+        _write_index(manifest, written, kept, draft)
     return written
+
+
+def _index_before(folder: Path) -> Index | None:
+    try:
+        return read_index(folder)
+    except DatasetError:
+        return None  # none written yet, or not readable: then nothing is known to be ours
+
+
+def _what_files_depend_on(index: Index) -> tuple[str, int, int, tuple[int | None, ...]]:
+    return index.fingerprint, index.seed, index.folds, index.shots
 
 
 def _write_subset(manifest: Manifest, plan: Plan, shots: int | None, folder: Path) -> dict[str, Any]:
@@ -152,7 +177,7 @@ def _write_rows(manifest: Manifest, rows: npt.NDArray[np.int64], path: Path) -> 
         writer.writerows(map(inert, cells) for cells in zip(*columns.values(), strict=True))
 
 
-def _write_index(manifest: Manifest, written: Written, folder: Path) -> None:
+def _write_index(manifest: Manifest, written: Written, kept: Mapping[str, tuple[str, ...]], folder: Path) -> None:
     index = {
         "format": FORMAT,
         "dataset": manifest.name,
@@ -163,7 +188,7 @@ def _write_index(manifest: Manifest, written: Written, folder: Path) -> None:
         "validation_every": VALIDATION_EVERY,
         "counts": list(written.counts),
         "files": list(written.files),
-        "providers": {name: list(files) for name, files in written.providers.items()},
+        "providers": {name: list(files) for name, files in {**kept, **written.providers}.items()},
         "failures": [{"provider": failure.provider, "reason": failure.reason} for failure in written.failures],
         "notes": list(written.notes),
     }
@@ -172,12 +197,13 @@ def _write_index(manifest: Manifest, written: Written, folder: Path) -> None:
 
 
 @contextmanager
-def _staged(folder: Path) -> Iterator[Path]:
-    """Give an empty folder whose files take their places in `folder` if the block succeeds, the index last."""
-    try:
-        stale = set(read_index(folder).files)
-    except DatasetError:
-        stale = set()  # none written yet, or not readable: then nothing is known to be ours
+def _staged(folder: Path, stale: set[str]) -> Iterator[Path]:
+    """Give an empty folder whose files take their places in `folder` if the block succeeds, the index last.
+
+    Args:
+        folder: Where the files are to be.
+        stale: Names of files that go unless they are made again.
+    """
     with scratch_folder(folder) as draft:
         try:
             yield draft
@@ -226,8 +252,9 @@ def read_index(folder: Path) -> Index:
             shots=parse_shots(",".join(values["shots"])),
             fingerprint=str(values["fingerprint"]),
             files=files,
+            providers={str(name): tuple(map(str, made)) for name, made in values["providers"].items()},
         )
-    except (KeyError, TypeError, ValueError, UsageError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, UsageError) as error:
         raise _damaged(path, f"{type(error).__name__}: {error}") from error
 
 

@@ -6,14 +6,29 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from automl_bench.contract import Sample
+from automl_bench.datasets.decoding import (
+    ODDITIES,
+    ORIENTATION_TAG,
+    RULE,
+    TURNED,
+    Look,
+    UndecodablePicture,
+    look_at,
+    look_of,
+    opened,
+    orientation_of,
+    pixels_of,
+)
 from automl_bench.datasets.placing import cannot
 from automl_bench.errors import DatasetError, InvalidSetting
 
@@ -25,7 +40,7 @@ MEDIA_TYPES = {"png": "image/png", "jpeg": "image/jpeg"}
 DEFAULT_QUALITY = 90
 """JPEG quality where the setting names none."""
 
-RECIPE = "1: bicubic up, Lanczos down, EXIF orientation applied, transparency on white for JPEG"
+RECIPE = f"decoding rule {RULE}; bicubic up, Lanczos down"
 """What else decides the bytes; part of the cache key, so that another recipe makes other files."""
 
 Progress = Callable[[int, int], None]
@@ -41,14 +56,22 @@ class ImageSetting:
         max_side: Greatest length of the long side in pixels; larger pictures are reduced (Lanczos).
         format: "png" or "jpeg"; None keeps PNG and JPEG as they are and turns anything that is resized into PNG.
         quality: JPEG quality, 1 to 95; None is 90. It concerns only pictures that are encoded anew.
+        upright: Whether pictures with an EXIF orientation are turned and encoded anew without the tag, so that services
+            that apply the tag and services that ignore it see the same. Otherwise the tag goes out with the pixels.
     """
 
     min_side: int | None = None
     max_side: int | None = None
     format: str | None = None
     quality: int | None = None
+    upright: bool = True
 
     def __post_init__(self) -> None:
+        if not isinstance(self.upright, bool):
+            raise InvalidSetting(
+                f"the images setting upright = {self.upright!r} is neither true nor false.",
+                remedy="Correct upright in the experiment's images section, or leave it out (it is true by default).",
+            )
         for name, least, most in (("min_side", 1, 16_384), ("max_side", 1, 16_384), ("quality", 1, 95)):
             value = getattr(self, name)
             if value is None:
@@ -71,7 +94,21 @@ class ImageSetting:
     @property
     def changes_nothing(self) -> bool:
         """Whether every picture stays as it is; a quality alone changes nothing."""
-        return self.min_side is None and self.max_side is None and self.format is None
+        return not self.asks_for_encoding and not self.upright
+
+    @property
+    def asks_for_encoding(self) -> bool:
+        """Whether it says more than how pictures are turned, so that it makes no sense for anything but pictures."""
+        return self.min_side is not None or self.max_side is not None or self.format is not None
+
+    @classmethod
+    def of(cls, recorded: Mapping[str, Any]) -> ImageSetting:
+        """Return the setting that a trial's record stands for; records from before `upright` left pictures alone."""
+        return cls(**{"upright": False, **recorded})
+
+    def recorded(self) -> dict[str, Any]:
+        """Return what a trial's record says: everything that is set, `upright` in any case."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
 
     def key(self) -> str:
         """Return 16 hex digits that name this setting in the cache."""
@@ -140,16 +177,42 @@ def foreseen(samples: Sequence[Sample], setting: ImageSetting, cache_dir: Path) 
     return [_ready(sample, setting, folder) or _foreseen(sample, setting, folder) for sample in samples]
 
 
+def decoded_by_services(samples: Sequence[Sample], setting: ImageSetting) -> tuple[int, dict[str, int]]:
+    """Count pictures that a provider gets as original bytes and that services may decode in other ways than `decode`.
+
+    Returns:
+        How many, and how many for each reason, of `decoding.ODDITIES`.
+
+    Raises:
+        DatasetError: If a picture cannot be opened.
+    """
+    reasons: Counter[str] = Counter()
+    count = 0
+    for sample in samples:
+        if sample.media_type.startswith("image/") and _fits(look := look_at_sample(sample), setting) and look.oddities:
+            count += 1
+            reasons.update(look.oddities)
+    return count, {reason: reasons[reason] for reason in ODDITIES if reasons[reason]}
+
+
 def _foreseen(sample: Sample, setting: ImageSetting, folder: Path) -> Sample:
     ready = _ready(sample, setting, None)
     if ready is not None:
         return ready
-    kind = setting.format or ("jpeg" if sample.media_type == MEDIA_TYPES["jpeg"] else "png")
-    size: tuple[int | None, int | None] = (None, None)
-    if sample.width and sample.height:
-        size = _possible_size((sample.width, sample.height), setting, sample.path)
+    look = look_at_sample(sample)
+    kind = _kind(look, setting)
+    size = _possible_size(_size_to_come(look, setting), setting, sample.path)
     path = folder / sample.sample_id[:2] / f"{sample.sample_id}.{kind}"
     return replace(sample, path=path, size_bytes=0, media_type=MEDIA_TYPES[kind], width=size[0], height=size[1])
+
+
+def _kind(look: Look, setting: ImageSetting) -> str:
+    return setting.format or ("jpeg" if look.media_type == MEDIA_TYPES["jpeg"] else "png")
+
+
+def _size_to_come(look: Look, setting: ImageSetting) -> tuple[int, int]:
+    stored_lying = not setting.upright and look.orientation >= 5
+    return (look.height, look.width) if stored_lying else (look.width, look.height)
 
 
 def _for_copy(prepared: Sample, original: Sample, sample: Sample) -> Sample:
@@ -164,11 +227,13 @@ def _prepare_one(sample: Sample, setting: ImageSetting, folder: Path) -> Sample:
 def _ready(sample: Sample, setting: ImageSetting, folder: Path | None) -> Sample | None:
     """Return the sample if it fits as it is, or was re-encoded into the folder before."""
     if not sample.media_type.startswith("image/"):
+        if not setting.asks_for_encoding:
+            return sample
         raise InvalidSetting(
             f"the images setting was given, but {sample.path} is {sample.media_type or 'of unknown type'}.",
             remedy="Leave the images section out for datasets that are not pictures.",
         )
-    if sample.width and sample.height and _fits((sample.width, sample.height), sample.media_type, setting):
+    if _fits(look_at_sample(sample), setting):
         return sample
     if folder is None:
         return None
@@ -180,59 +245,67 @@ def _ready(sample: Sample, setting: ImageSetting, folder: Path | None) -> Sample
     return None
 
 
-def _fits(size: tuple[int, int], media_type: str, setting: ImageSetting) -> bool:
+def _fits(look: Look, setting: ImageSetting) -> bool:
+    size = look.width, look.height
+    plain = all(oddity == TURNED for oddity in look.oddities)
     return (
-        (setting.min_side is None or min(size) >= setting.min_side)
+        (not setting.upright or look.orientation == 1)
+        and (setting.min_side is None or min(size) >= setting.min_side)
         and (setting.max_side is None or max(size) <= setting.max_side)
-        and (setting.format is None or media_type == MEDIA_TYPES[setting.format])
+        and (setting.format is None or (plain and look.media_type == MEDIA_TYPES[setting.format]))
+    )
+
+
+def look_at_sample(sample: Sample) -> Look:
+    """Return what the head of a sample's file says; remembered, as neighbouring ablations share samples.
+
+    Raises:
+        DatasetError: If there is no such picture.
+    """
+    return _look_at(sample.sample_id, sample.path)
+
+
+@lru_cache(maxsize=200_000)
+def _look_at(sample_id: str, path: Path) -> Look:
+    try:
+        return look_at(path)
+    except (OSError, UndecodablePicture) as error:
+        raise _unusable(path, error) from error
+
+
+def _unusable(path: Path, error: Exception) -> DatasetError:
+    if isinstance(error, FileNotFoundError):
+        return DatasetError(f"the file {path} of the manifest does not exist.", remedy="Import the dataset again.")
+    reason = str(error) if isinstance(error, UndecodablePicture) else f"cannot be read: {error}"
+    return DatasetError(
+        f"the picture {path} {reason}.",
+        remedy="Find all such files with `automl-bench data check`, and import the dataset without them.",
     )
 
 
 def _encode(sample: Sample, setting: ImageSetting, folder: Path) -> Sample:
-    from PIL import Image, ImageOps
-
+    options: dict[str, Any] = {}
     try:
-        with Image.open(sample.path) as opened:
-            source_type = Image.MIME.get(opened.format or "", sample.media_type)
-            if _fits(opened.size, source_type, setting):
-                return sample
-            picture = ImageOps.exif_transpose(opened)  # loads the first frame
-            profile = opened.info.get("icc_profile")
-    except FileNotFoundError as error:
-        raise DatasetError(
-            f"the file {sample.path} of the manifest does not exist.", remedy="Import the dataset again."
-        ) from error
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise DatasetError(
-            f"the picture {sample.path} cannot be read: {error}.",
-            remedy="Find all such files with `automl-bench data check`, and import the dataset without them.",
-        ) from error
-    kind = setting.format or ("jpeg" if source_type == MEDIA_TYPES["jpeg"] else "png")
-    picture = _resized(_in_mode_for(kind, picture), setting, sample.path)
-    options: dict[str, Any] = {"icc_profile": profile} if profile and picture.mode in {"RGB", "RGBA"} else {}
+        with opened(sample.path) as image:
+            look = look_of(image)
+            picture = pixels_of(image, upright=setting.upright)
+            if not setting.upright and (orientation := orientation_of(image)) != 1:
+                options["exif"] = _exif_of(orientation)
+    except (OSError, UndecodablePicture) as error:
+        raise _unusable(sample.path, error) from error
+    kind = _kind(look, setting)
+    picture = _resized(picture, setting, sample.path)
     if kind == "jpeg":
         options["quality"] = setting.quality or DEFAULT_QUALITY
     return _described(sample, _save(picture, kind, options, folder / f"{sample.sample_id}.{kind}"), MEDIA_TYPES[kind])
 
 
-def _in_mode_for(kind: str, picture: Image.Image) -> Image.Image:
-    """Return the picture in grey or colour, 8 bits a channel, with transparency only where the format has it."""
+def _exif_of(orientation: int) -> Image.Exif:
     from PIL import Image
 
-    if picture.mode.startswith(("I", "F")):
-        # 16-bit grey: the top 8 bits. Pillow's own conversion cuts everything above 255 to white.
-        grey = picture.convert("F")
-        extent: Any = grey.getextrema()
-        depth = 257.0 if picture.mode.startswith("I;16") or extent[1] > 255 else 1.0
-        return grey.point(lambda value: value * (1 / depth) + 0.0).convert("L")
-    transparent = picture.mode in {"RGBA", "LA", "PA", "RGBa", "La"} or "transparency" in picture.info
-    if not transparent:
-        return picture if picture.mode in {"L", "RGB"} else picture.convert("L" if picture.mode == "1" else "RGB")
-    coloured = picture.convert("RGBA")
-    if kind == "png":
-        return coloured
-    white = Image.new("RGBA", coloured.size, "white")
-    return Image.alpha_composite(white, coloured).convert("RGB")
+    exif = Image.Exif()
+    exif[ORIENTATION_TAG] = orientation
+    return exif
 
 
 def _resized(picture: Image.Image, setting: ImageSetting, path: Path) -> Image.Image:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,7 @@ from automl_bench.ablations.blinding import blind
 from automl_bench.ablations.file_names import stem
 from automl_bench.ablations.plan import plan_subsets
 from automl_bench.ablations.selection import rows_of_test, samples_of
-from automl_bench.contract import ManifestEntry, ProviderManifest
+from automl_bench.contract import ManifestEntry, ProviderManifest, Sample
 from automl_bench.errors import AutomlBenchError, ContractViolation
 
 if TYPE_CHECKING:
@@ -41,6 +41,34 @@ class ProviderFailure:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class Objects:
+    """What has to lie in a provider's storage before it can read its files.
+
+    Attributes:
+        destination: Where the addresses in the files begin.
+        files: File by object name.
+    """
+
+    destination: str
+    files: dict[str, Path] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderFiles:
+    """What was written for the providers.
+
+    Attributes:
+        names: Names of the files by provider.
+        objects: By provider, for those that read from a storage.
+        failures: What failed.
+    """
+
+    names: Mapping[str, tuple[str, ...]]
+    objects: Mapping[str, Objects]
+    failures: tuple[ProviderFailure, ...]
+
+
 BLIND_FOLDER = "test_files"
 """Folder below the dataset's: test files whose names do not tell a plugin the label."""
 
@@ -53,7 +81,7 @@ def write_provider_files(
     *,
     folds: int,
     seed: int,
-) -> tuple[dict[str, tuple[str, ...]], tuple[ProviderFailure, ...]]:
+) -> ProviderFiles:
     """Write `<dataset>_test_<provider>` and, for each size and fold, its training and validation file.
 
     A provider that fails hurts none of the others; none of its files stays.
@@ -66,20 +94,18 @@ def write_provider_files(
         folds: Number of draws.
         seed: Seed of the order.
 
-    Returns:
-        The names of the files by provider, and what failed.
-
     Raises:
         OSError: If a file cannot be written: that is the disk's failure and not a provider's.
     """
     made: dict[str, tuple[str, ...]] = {}
     failures: dict[str, str] = {}
     names: dict[str, list[str]] = {provider: [] for provider in exporters}
+    objects: dict[str, Objects] = {}
     for name, split, rows in _parts(manifest, shots, folds, seed) if exporters else ():
         samples = samples_of(manifest, rows)
         if split == "test":
             samples = blind(samples, manifest.folder / BLIND_FOLDER)
-        entries = [ManifestEntry(sample, split) for sample in samples]
+        entries = [ManifestEntry(_seen_from(manifest, sample), split) for sample in samples]
         labels = manifest.table.column("label").take(rows).to_pylist()
         for provider, export in exporters.items():
             if provider in failures:
@@ -87,6 +113,7 @@ def write_provider_files(
             try:
                 described = _described(provider, export, manifest.name, entries)
                 lines = list(labelled_rows(provider, described, labels))
+                _add_objects(provider, described, samples, objects)
             except AutomlBenchError as error:
                 failures[provider] = str(error)
             else:
@@ -95,11 +122,30 @@ def write_provider_files(
                 names[provider].append(file_name)
     for provider, files in names.items():
         if provider in failures:
+            objects.pop(provider, None)
             for file_name in files:
                 (folder / file_name).unlink()
         else:
             made[provider] = tuple(files)
-    return made, tuple(ProviderFailure(provider, reason) for provider, reason in sorted(failures.items()))
+    failed = tuple(ProviderFailure(provider, reason) for provider, reason in sorted(failures.items()))
+    return ProviderFiles(made, objects, failed)
+
+
+def _add_objects(
+    provider: str, described: ProviderManifest, samples: Sequence[Sample], objects: dict[str, Objects]
+) -> None:
+    if not described.objects:
+        return
+    found = objects.setdefault(provider, Objects(described.destination))
+    for name, sample in zip(described.objects, samples, strict=True):
+        if not name or name.startswith("/") or {"", ".", ".."} & set(name.split("/")) or "\\" in name:
+            raise _violation(provider, f"names the object {name!r}, which is no plain relative path")
+        found.files[name] = sample.path
+
+
+def _seen_from(manifest: Manifest, sample: Sample) -> Sample:
+    """Return a sample with the path that leads to it from the folder of the files, so that a workspace can move."""
+    return replace(sample, path=Path("..") / sample.path.relative_to(manifest.folder))
 
 
 def _parts(
@@ -129,6 +175,8 @@ def _described(
         raise _violation(provider, f"names the file format {described.file_format!r}; known are csv and jsonl")
     if len(described.rows) != len(entries):
         raise _violation(provider, f"returned {len(described.rows)} rows for {len(entries)} samples")
+    if described.objects and len(described.objects) != len(entries):
+        raise _violation(provider, f"names {len(described.objects)} objects for {len(entries)} samples")
     if not described.label_at:
         raise _violation(provider, "does not say where the label belongs (label_at is empty)")
     if described.file_format == "csv" and len(described.label_at) != 1:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from automl_bench.ablations.provider_files import Objects
     from automl_bench.datasets.manifest import Manifest
 
 
@@ -51,16 +52,45 @@ def copy_folders(
     return made
 
 
+def copy_objects(manifest: Manifest, objects: Mapping[str, Objects]) -> dict[str, tuple[int, int]]:
+    """Make `uploads_<provider>` for each provider that reads from a storage: files named as its own files name objects.
+
+    Copied as it is to the destination that the files name (`gsutil rsync -r`, `aws s3 sync`, `azcopy`), nothing in the
+    files has to be edited.
+
+    Args:
+        manifest: The dataset.
+        objects: By provider, as `files.write` returned them.
+
+    Returns:
+        By folder name, the number of hard links and of copies.
+
+    Raises:
+        DatasetError: If a file of the manifest does not exist.
+        WorkspaceError: If a folder cannot be written.
+    """
+    made: dict[str, tuple[int, int]] = {}
+    for provider, wanted in objects.items():
+        name = f"uploads_{provider}"
+        with building_folder(ablations_folder(manifest) / name, replace=True) as draft:
+            made[name] = _place_all((source, draft / place) for place, source in wanted.files.items())
+    return made
+
+
 def _fill_folder(manifest: Manifest, rows: npt.NDArray[np.int64], target: Path) -> tuple[int, int]:
-    linked = copied = 0
+    paths = manifest.table.column("path").take(rows).to_pylist()
     with building_folder(target, replace=True) as draft:
-        for path in manifest.table.column("path").take(rows).to_pylist():
-            place = draft / inside_class_folders(path)
-            place.parent.mkdir(parents=True, exist_ok=True)
-            if _link_or_copy(manifest.folder / path, place):
-                linked += 1
-            else:
-                copied += 1
+        return _place_all((manifest.folder / path, draft / inside_class_folders(path)) for path in paths)
+
+
+def _place_all(files: Iterable[tuple[Path, Path]]) -> tuple[int, int]:
+    linked = copied = 0
+    for source, place in files:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        if _link_or_copy(source, place):
+            linked += 1
+        else:
+            copied += 1
     return linked, copied
 
 

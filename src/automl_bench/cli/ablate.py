@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -33,7 +34,12 @@ def ablate(
         typer.Option(help="Write the format of this provider only; may be given again. Default: all installed."),
     ] = None,
     copy_folders: Annotated[
-        bool, typer.Option("--copy-folders", help="Also make training_uploads_K and val_uploads_K with the files.")
+        bool,
+        typer.Option(
+            "--copy-folders",
+            help="Also make training_uploads_K and val_uploads_K with the files, and uploads_PROVIDER with the objects "
+            "that a provider's own files name.",
+        ),
     ] = False,
     verify: Annotated[bool, typer.Option("--verify", help="Write nothing; check the files on disk.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False,
@@ -41,8 +47,9 @@ def ablate(
     """Write the nested training subsets of a dataset, and each provider's own manifest of them.
 
     Each class has one seeded order; the subset of K shots is its first K, every fifth of them for validation. Files go
-    to data/DATASET/ablations/. With --verify, every invariant is checked on the files on disk; exit code 4 if one is
-    broken.
+    to data/DATASET/ablations/. A provider that lacks a setting, such as its bucket, is left out and named. With
+    --provider, the files of the other providers stay as they are. With --verify, every invariant is checked on the
+    files on disk; exit code 4 if one is broken.
 
     \b
     Examples:
@@ -53,7 +60,9 @@ def ablate(
     """
     from automl_bench.ablations.shots import parse_shots
     from automl_bench.cli.session import Session
+    from automl_bench.contract import Modality
     from automl_bench.datasets.manifest import read_manifest
+    from automl_bench.datasets.pixel_identity import find_copies
 
     session = Session()
     session.require_dataset(dataset)
@@ -62,22 +71,36 @@ def ablate(
     if verify:
         _verify(manifest, as_json=as_json)
         return
-    exporters = _exporters(session, provider)
-    _write(session, manifest, sizes, folds, seed, exporters, asked_for=bool(provider), copy=copy_folders, json=as_json)
+    if manifest.modality is Modality.IMAGE:
+        with progress_bar(f"decoding {dataset}") as advance:
+            find_copies(manifest, processes=os.cpu_count() or 1, progress=advance)
+    exporters, left_out = _exporters(session, provider)
+    _write(session, manifest, sizes, folds, seed, exporters, left_out, copy=copy_folders, json=as_json)
+    failed = [name for name in provider or () if name in left_out]
+    if failed:
+        raise PluginError(
+            f"the format of {', '.join(sorted(failed))} could not be written.",
+            remedy="The plain CSV files are complete; see the reason above.",
+        )
 
 
-def _exporters(session: Session, asked_for: list[str] | None) -> dict[str, ManifestExporter]:
-    found = dict(session.manifest_exporters())
+def _exporters(session: Session, asked_for: list[str] | None) -> tuple[dict[str, ManifestExporter], dict[str, str]]:
+    """Return what describes samples for each provider, and why other providers are left out."""
+    found, errors = session.manifest_exporters()
+    left_out = {name: str(error) for name, error in errors.items()}
+    left_out |= {name: str(failure.reason) for name, failure in session.registry.failures.items()}
     if not asked_for:
-        return found
+        return found, left_out
     for name in asked_for:
+        if name in errors:
+            raise errors[name]
         if name not in found:
             session.registry.load(name)  # says so if it is not installed or does not load
             raise UsageError(
                 f"{name} has no manifest format of its own.",
                 remedy=f"Leave --provider out; what {name} can do: automl-bench providers show {name}",
             )
-    return {name: found[name] for name in asked_for}
+    return {name: found[name] for name in asked_for}, {}
 
 
 def _write(
@@ -87,34 +110,32 @@ def _write(
     folds: int,
     seed: int,
     exporters: dict[str, ManifestExporter],
+    left_out: dict[str, str],
     *,
-    asked_for: bool,
     copy: bool,
     json: bool,
 ) -> None:
     from automl_bench.ablations.files import write
     from automl_bench.ablations.selection import samples_of
-    from automl_bench.ablations.upload_folders import copy_folders
+    from automl_bench.ablations.upload_folders import copy_folders, copy_objects
     from automl_bench.datasets.unchanged import require_unchanged
 
     with progress_bar(f"subsets of {manifest.name}") as advance:
         advance(0, None)
         require_unchanged(manifest.folder, samples_of(manifest, range(manifest.table.num_rows)))
         written = write(manifest, shots=sizes, folds=folds, seed=seed, exporters=exporters)
-        folders = copy_folders(manifest, shots=written.shots, folds=folds, seed=seed) if copy else {}
-    failures = {failure.provider: failure.reason for failure in written.failures}
-    failures |= {name: str(failure.reason) for name, failure in session.registry.failures.items() if not asked_for}
+        folders: dict[str, tuple[int, int]] = {}
+        if copy:
+            folders |= copy_folders(manifest, shots=written.shots, folds=folds, seed=seed)
+            folders |= copy_objects(manifest, written.objects)
+    left_out |= {failure.provider: failure.reason for failure in written.failures}
+    failures = dict(left_out)
     if json:
         print_json(_as_json(manifest, written, folders, failures))
     else:
         _show(manifest, written, folders)
     for name, reason in sorted(failures.items()):
         console(stderr=True).print(f"no files in the format of {name}: {reason}", markup=False)
-    if asked_for and failures:
-        raise PluginError(
-            f"the format of {', '.join(sorted(failures))} could not be written.",
-            remedy="The plain CSV files are complete; see the reason above.",
-        )
 
 
 def _as_json(
@@ -134,6 +155,7 @@ def _as_json(
         "providers": {name: list(files) for name, files in written.providers.items()},
         "failures": failures,
         "upload_folders": {name: {"linked": linked, "copied": copied} for name, (linked, copied) in folders.items()},
+        "destinations": {f"uploads_{name}": objects.destination for name, objects in written.objects.items()},
         "notes": list(written.notes),
     }
 
@@ -148,7 +170,9 @@ def _show(manifest: Manifest, written: Written, folders: dict[str, tuple[int, in
     for name, files in written.providers.items():
         out.print(f"format of {name}: {len(files)} files, {files[0]} …", markup=False)
     for name, (linked, copied) in folders.items():
-        out.print(f"{name}: {linked} hard links, {copied} copies", markup=False)
+        objects = written.objects.get(name.removeprefix("uploads_"))
+        where = f"; copy what is in it to {objects.destination}" if objects else ""
+        out.print(f"{name}: {linked} hard links, {copied} copies{where}", markup=False)
     out.print(f"{len(written.files)} files in {written.folder}", markup=False)
 
 

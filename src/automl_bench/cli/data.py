@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from automl_bench.cli.dataset_output import print_imported, print_report, raise_for
+from automl_bench.cli.checking import check
+from automl_bench.cli.dataset_output import print_imported
 from automl_bench.cli.layout_options import (
     Download,
     Group,
@@ -23,11 +24,11 @@ from automl_bench.cli.layout_options import (
     with_layout_options,
 )
 from automl_bench.cli.output import console, print_json, print_table, progress_bar
-from automl_bench.errors import UsageError
 from automl_bench.settings.workspace import Workspace
 
 if TYPE_CHECKING:
     from automl_bench.datasets.catalogue import CatalogueEntry
+    from automl_bench.datasets.importing import Imported
     from automl_bench.datasets.provenance import DatasetCard
 
 app = typer.Typer(no_args_is_help=True, help="Datasets: list, show, fetch, import, check.")
@@ -184,7 +185,10 @@ def _print_values(values: Mapping[str, Any]) -> None:
 
 @app.command("fetch")
 def fetch_dataset(
-    name: Name,
+    names: Annotated[list[str] | None, typer.Argument(help="Datasets, as `data list` shows them.")] = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Every dataset of the catalogue that can be fetched and is not here yet.")
+    ] = False,
     given: Annotated[
         Path | None, typer.Option("--from", help="Folder or file that you already have, instead of downloading.")
     ] = None,
@@ -199,27 +203,36 @@ def fetch_dataset(
     keep_downloads: Annotated[bool, typer.Option("--keep-downloads", help="Keep the downloaded archives.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Fetch a dataset of the catalogue: download (again: go on), verify, lay out.
+    """Fetch datasets of the catalogue: download (again: go on), verify, lay out.
+
+    Of several, those that are here already are skipped, and one that fails does not keep the others from coming.
 
     \b
     Examples:
       automl-bench data fetch beans
+      automl-bench data fetch beans pets food
+      automl-bench data fetch --all
       automl-bench data fetch fashion-mnist --from /usr/share/datasets/fashion-mnist
       automl-bench data fetch food --mirror https://mirror.example.com/data
     """
-    _fetch(
-        name,
-        given=given,
-        mirror=mirror,
-        options={"replace": replace, "skip_bad": skip_bad, "seed": seed, "test_share": test_share},
-        keep_downloads=keep_downloads,
-        as_json=as_json,
-    )
+    from automl_bench.cli.fetching import fetch_several, wanted
+
+    workspace = Workspace.current()
+    chosen = wanted(names or [], _catalogue(workspace), workspace.data, everything=everything, given=given)
+    options = {"replace": replace, "skip_bad": skip_bad, "seed": seed, "test_share": test_share}
+
+    def fetch_one(name: str) -> Imported:
+        return _fetch(name, given=given, mirror=mirror, options=options, keep_downloads=keep_downloads)
+
+    if len(chosen) == 1 and not everything:
+        print_imported(fetch_one(chosen[0]), as_json)
+    else:
+        fetch_several(chosen, workspace.data, fetch_one, show=print_imported, replace=replace, as_json=as_json)
 
 
 def fetch_into_workspace(name: str) -> None:
     """Fetch a dataset of the catalogue with all defaults, as `data fetch NAME` does."""
-    _fetch(name)
+    print_imported(_fetch(name), False)
 
 
 def _fetch(
@@ -229,8 +242,7 @@ def _fetch(
     mirror: str = "",
     options: Mapping[str, Any] | None = None,
     keep_downloads: bool = False,
-    as_json: bool = False,
-) -> None:
+) -> Imported:
     from automl_bench.datasets.catalogue import find
     from automl_bench.datasets.fetching import fetch
     from automl_bench.datasets.importing import ImportOptions
@@ -238,7 +250,7 @@ def _fetch(
     workspace = Workspace.current()
     entry = find(_catalogue(workspace), name)
     with _progress() as progress:
-        imported = fetch(
+        return fetch(
             entry,
             workspace.data,
             workspace.cache / "downloads",
@@ -248,14 +260,17 @@ def _fetch(
             keep_downloads=keep_downloads,
             progress=progress,
         )
-    print_imported(imported, as_json)
 
 
 @app.command("import", epilog=layout_table())
 def import_own(
     name: Annotated[str, typer.Argument(help="Name the dataset gets.")],
     path: Annotated[
-        Path, typer.Argument(help="Class folders, a list (path,label[,split]), zip, tar, Parquet or IDX files.")
+        Path,
+        typer.Argument(
+            help="Class folders, a list (path,label[,split]), zip, tar, Parquet or IDX files; or a dataset of the hub: "
+            "hf://OWNER/DATASET[/CONFIG][@REVISION]."
+        ),
     ],
     replace: Replace = False,
     skip_bad: SkipBad = False,
@@ -290,9 +305,11 @@ def import_own(
       automl-bench data import scans scans/ --split-folders train=training_set,test=eval
       automl-bench data import lungs lungs/labels.csv --group patient_id
       automl-bench data import leaves leaves/ --labels-from metadata.csv:species
+      automl-bench data import mnist hf://ylecun/mnist
     """
     from dataclasses import replace as with_values
 
+    from automl_bench.datasets.hub import import_from_hub, is_hub_address, parse_address
     from automl_bench.datasets.importing import ImportOptions, import_dataset
     from automl_bench.datasets.layouts import LayoutHints
 
@@ -323,43 +340,12 @@ def import_own(
         processes=os.cpu_count() or 1,
     )
     with _progress() as progress:
-        imported = import_dataset(name, path, workspace.data, options, progress=progress)
+        if is_hub_address(str(path)):
+            address, downloads = parse_address(str(path)), workspace.cache / "downloads"
+            imported = import_from_hub(name, address, workspace.data, downloads, options, progress=progress)
+        else:
+            imported = import_dataset(name, path, workspace.data, options, progress=progress)
     print_imported(imported, as_json)
 
 
-def _shot_counts(text: str) -> list[int]:
-    try:
-        shots = [int(part) for part in text.split(",") if part.strip()]
-    except ValueError as error:
-        raise UsageError(f"{text!r} is no list of shots.", remedy="Give numbers, as in --shots 5,20,80.") from error
-    if any(number < 1 for number in shots):
-        raise UsageError(f"{text!r} has a number below 1.", remedy="Give numbers, as in --shots 5,20,80.")
-    return shots
-
-
-@app.command("check")
-def check(
-    name: Name,
-    shots: Annotated[str, typer.Option(help="Shots that experiments will ask for, as in 5,20,80.")] = "",
-    as_json: AsJson = False,
-) -> None:
-    """Check a dataset: leaks, duplicates, look-alikes, damaged or odd images, classes too small. Exit code 4 on a leak.
-
-    \b
-    Examples:
-      automl-bench data check pets
-      automl-bench data check pets --shots 5,20,80 --json
-    """
-    from automl_bench.datasets.checks import as_json as report_values
-    from automl_bench.datasets.checks import check_dataset
-    from automl_bench.datasets.manifest import read_manifest
-
-    numbers = _shot_counts(shots)
-    manifest = read_manifest(Workspace.current().dataset(name))
-    with progress_bar("checking") as advance:
-        report = check_dataset(manifest, shots=numbers, processes=os.cpu_count() or 1, progress=advance)
-    if as_json:
-        print_json(report_values(report))
-    else:
-        print_report(report)
-    raise_for(report)
+app.command("check")(check)

@@ -55,7 +55,7 @@ def plan(
 
     session = Session()
     experiment = read_experiment(find_experiment(session, file))
-    plans, unavailable, views = _plan(session, experiment, retry_failed=retry_failed)
+    plans, unavailable, views, remarks = _plan(session, experiment, retry_failed=retry_failed)
     today = datetime.now(UTC).date()
     draws = list(
         itertools.product(experiment.datasets, experiment.shots, range(experiment.folds), range(experiment.repeats))
@@ -68,7 +68,7 @@ def plan(
         "total": total_row(plans, len(unavailable) * len(draws)),
         "keep_trained_hours": experiment.keep_trained_hours,
         "statistics": statistics_rows(plans),
-        "warnings": warnings(views, today),
+        "warnings": [*warnings(views, today), *remarks],
     }
     if as_json:
         print_json(document)
@@ -80,7 +80,7 @@ def plan(
 
 def _plan(
     session: Session, experiment: Experiment, *, retry_failed: bool
-) -> tuple[list[TrialPlan], list[Unavailable], list[ProviderView]]:
+) -> tuple[list[TrialPlan], list[Unavailable], list[ProviderView], list[str]]:
     from automl_bench.report.plan_rows import Unavailable
     from automl_bench.trials.material import MaterialSource
     from automl_bench.trials.planning import Planner
@@ -103,7 +103,9 @@ def _plan(
     source = MaterialSource(session.workspace.data, session.workspace.cache, writes=False)
     planner = Planner(experiment, providers, source, _past(session), retry_failed=retry_failed)
     plans = [planner.plan(trial) for trial in session.trials(experiment, variants)]
-    return plans, unavailable, _views(providers, problems, planner)
+    images = experiment.images.recorded()
+    remarks = [remark for dataset in experiment.datasets for remark in source.picture_remarks(dataset, images)]
+    return plans, unavailable, _views(providers, problems, planner), remarks
 
 
 def _bind(session: Session, name: str) -> tuple[BoundProvider, list[str]]:

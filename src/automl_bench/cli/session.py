@@ -6,8 +6,7 @@ import json
 import platform
 import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
@@ -27,6 +26,7 @@ from automl_bench.settings.secrets import Secrets
 from automl_bench.settings.workspace import Workspace
 
 if TYPE_CHECKING:
+    from automl_bench.ablations.provider_files import ManifestExporter
     from automl_bench.store import Store
     from automl_bench.store.records import TrialRecord
     from automl_bench.trials.experiment import Experiment
@@ -204,28 +204,34 @@ class Session:
         for dataset in experiment.datasets:
             self.require_dataset(dataset)
             fingerprints[dataset] = self.source.manifest(dataset).fingerprint
-        images = {key: value for key, value in asdict(experiment.images).items() if value is not None}
-        return list(expand(experiment, variants, fingerprints, images))
+        return list(expand(experiment, variants, fingerprints, experiment.images.recorded()))
 
-    def manifest_exporters(self) -> Mapping[str, Callable[[str, Sequence[ManifestEntry]], ProviderManifest]]:
-        """Return, for every provider that has a manifest format, the function that describes samples in it."""
+    def manifest_exporters(self) -> tuple[dict[str, ManifestExporter], dict[str, AutomlBenchError]]:
+        """Return, for every provider that has a manifest format, the function that describes samples in it.
+
+        Returns:
+            The functions, and why other providers cannot be asked: a setting is missing, for example.
+        """
         from automl_bench.trials.teardown import provider_context
 
         self.registry.load_all()
-        exporters = {}
+        exporters: dict[str, ManifestExporter] = {}
+        left_out: dict[str, AutomlBenchError] = {}
         for name in self.registry.names():
             if name in self.registry.failures:
                 continue
             try:
+                if Capability.EXPORT_MANIFEST not in self.provider(name).description.capabilities:
+                    continue
                 bound = self.bind(name)
-            except AutomlBenchError:
+            except AutomlBenchError as error:
+                left_out[name] = error
                 continue
-            if Capability.EXPORT_MANIFEST in bound.provider.description.capabilities:
-                exporters[name] = _exporter(bound, provider_context(bound))
-        return exporters
+            exporters[name] = _exporter(bound, provider_context(bound))
+        return exporters, left_out
 
 
-def _exporter(bound: BoundProvider, context: Any) -> Callable[[str, Sequence[ManifestEntry]], ProviderManifest]:
+def _exporter(bound: BoundProvider, context: Any) -> ManifestExporter:
     def export(dataset: str, entries: Sequence[ManifestEntry]) -> ProviderManifest:
         return bound.provider.export_manifest(context, dataset, entries)
 

@@ -355,6 +355,7 @@ def _record(
 ) -> TrialRecord:
     from dataclasses import replace
 
+    from automl_bench.ablations.images import ImageSetting
     from automl_bench.trials.experiment import trial_record
 
     variant = session.variant(provider)
@@ -370,6 +371,6 @@ def _record(
         fold=fold,
         repeat=0,
         seed=seed,
-        images={} if min_side is None else {"min_side": min_side},
+        images=ImageSetting(min_side=min_side).recorded(),
         test_limit=test_limit,
     )

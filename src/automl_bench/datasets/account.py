@@ -30,6 +30,7 @@ class Reason(StrEnum):
     WEB_PAGE = "web_page"
     NOT_DOWNLOADED = "not_downloaded"
     NO_IMAGE = "no_image"
+    UNDECODABLE = "undecodable"
 
     @property
     def phrase(self) -> str:
@@ -62,6 +63,7 @@ _PHRASES: Mapping[Reason, str] = {
     Reason.WEB_PAGE: "web pages saved as images",
     Reason.NOT_DOWNLOADED: "files that could not be downloaded",
     Reason.NO_IMAGE: "files that are no images",
+    Reason.UNDECODABLE: "images that are damaged or too large to be decoded",
 }
 
 

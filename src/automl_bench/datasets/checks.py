@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from automl_bench.datasets.decoding import ODDITIES, SEVERAL
 from automl_bench.datasets.groups import crossing_groups
 from automl_bench.datasets.image_inspection import HUGE_PIXELS, Inspected, inspect_all
 from automl_bench.datasets.manifest import SPLITS, Manifest
-from automl_bench.datasets.near_duplicates import near_pairs
+from automl_bench.datasets.near_duplicates import alike_pairs
 from automl_bench.datasets.similar_labels import similar_labels, told_apart
 from automl_bench.datasets.survey import kept_out
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from automl_bench.datasets.label_suspects import Suspect
 
 IMBALANCE_RATIO = 10.0
 """Largest class over smallest class in train, above which it is a remark."""
@@ -66,7 +69,7 @@ class CheckReport:
         dataset: Dataset's name.
         fingerprint: Of the manifest that was checked.
         samples: Number of rows.
-        near_checked: Number of images that were large enough for the look-alike check.
+        near_checked: Number of images that took part in the look-alike check: those that decode and are not blank.
         findings: The troubles, worst first; empty if there are none.
     """
 
@@ -108,11 +111,12 @@ def check_dataset(
     columns = (manifest.table[name].to_pylist() for name in ("sample_id", "path", "split", "label"))
     rows = [_Row(*values) for values in zip(*columns, strict=True)]
     inspected = inspect_all(manifest.folder, [row.path for row in rows], processes=processes, progress=progress)
-    hashed = [at for at, image in enumerate(inspected) if image.phash is not None and image.dhash is not None]
+    described = [at for at, image in enumerate(inspected) if image.description]
     findings = [
         *_content_findings(rows),
         *_image_findings(rows, inspected),
-        *_near_findings(rows, inspected, hashed),
+        *_pixel_findings(rows, inspected),
+        *_near_findings(rows, inspected, described),
         *_class_findings(manifest, shots),
         *_group_findings(manifest),
         *_unlisted(manifest, rows),
@@ -122,7 +126,7 @@ def check_dataset(
         dataset=manifest.name,
         fingerprint=manifest.fingerprint,
         samples=len(rows),
-        near_checked=len(hashed),
+        near_checked=len(described),
         findings=tuple(sorted(findings, key=lambda finding: order.index(finding.severity))),
     )
 
@@ -168,7 +172,12 @@ def _image_findings(rows: Sequence[_Row], inspected: Sequence[Inspected]) -> lis
         if not image.problem and image.sha256 != row.sample_id
     ]
     wrong = [f"{image.path} is {image.media_type}" for image in inspected if image.wrong_extension]
-    animated = [image.path for image in inspected if image.animated]
+    animated = [image.path for image in inspected if SEVERAL in image.oddities]
+    unlike = [
+        f"{image.path} ({', '.join(oddities)})"
+        for image in inspected
+        if (oddities := [one for one in image.oddities if one != SEVERAL])
+    ]
     huge = [f"{image.path} has {image.pixels:,} pixels" for image in inspected if image.pixels > HUGE_PIXELS]
     return [
         *_finding("unreadable", Severity.ERROR, "{n} images are missing, truncated or damaged", broken),
@@ -177,18 +186,59 @@ def _image_findings(rows: Sequence[_Row], inspected: Sequence[Inspected]) -> lis
         *_finding(
             "animated", Severity.WARNING, "{n} images are animated; services use the first frame or refuse", animated
         ),
+        *_finding("decoded_differently", Severity.WARNING, _unlike_text(inspected), unlike),
         *_finding("huge", Severity.WARNING, f"{{n}} images have more than {HUGE_PIXELS // 10**6} million pixels", huge),
     ]
 
 
-def _near_findings(rows: Sequence[_Row], inspected: Sequence[Inspected], hashed: Sequence[int]) -> list[Finding]:
-    pairs = near_pairs([inspected[at].phash or 0 for at in hashed], [inspected[at].dhash or 0 for at in hashed])
+def _unlike_text(inspected: Sequence[Inspected]) -> str:
+    counts = Counter(one for image in inspected for one in image.oddities if one != SEVERAL)
+    named = ", ".join(f"{counts[one]:,} {one}" for one in ODDITIES if counts[one])
+    return f"{{n}} images may look different to a service that decodes the original bytes: {named}"
+
+
+def _pixel_findings(rows: Sequence[_Row], inspected: Sequence[Inspected]) -> list[Finding]:
+    """Find equal pixels in files of different bytes: across the splits, under two labels, within a split."""
+    by_pixels: dict[str, list[_Row]] = defaultdict(list)
+    for row, image in zip(rows, inspected, strict=True):
+        if image.pixel_id:
+            by_pixels[image.pixel_id].append(row)
+    groups = [group for group in by_pixels.values() if len({row.sample_id for row in group}) > 1]
+    leaks = [[row.path for row in group] for group in groups if len({row.split for row in group}) > 1]
+    two_labels = [[row.path for row in group] for group in groups if len({row.label for row in group}) > 1]
+    inside = [[row.path for row in group] for group in groups if len({row.split for row in group}) == 1]
+    leak_text = "{n} images stand in both train and test, in files that differ but decode to the same pixels"
+    return [
+        *_finding("pixel_leak", Severity.LEAK, leak_text, leaks, " = ".join),
+        *_finding(
+            "pixels_two_labels",
+            Severity.ERROR,
+            "{n} images stand under more than one label, in different files with the same pixels",
+            two_labels,
+            " = ".join,
+        ),
+        *_finding(
+            "pixel_duplicates",
+            Severity.WARNING,
+            "{n} images stand more than once in one split, in different files with the same pixels",
+            inside,
+            " = ".join,
+        ),
+    ]
+
+
+def _near_findings(rows: Sequence[_Row], inspected: Sequence[Inspected], described: Sequence[int]) -> list[Finding]:
+    first_of: dict[str, int] = {}  # equal pixels are a finding of their own, and would crowd out what is merely alike
+    for at in described:
+        first_of.setdefault(inspected[at].pixel_id + rows[at].split, at)
+    places = list(first_of.values())
+    pairs = alike_pairs([inspected[at].description for at in places])
     across: list[list[str]] = []
     inside: list[list[str]] = []
     for first, second in pairs.tolist():
-        one, other = rows[hashed[first]], rows[hashed[second]]
-        if one.sample_id == other.sample_id:
-            continue  # equal, not alike
+        if inspected[places[first]].pixel_id == inspected[places[second]].pixel_id:
+            continue
+        one, other = rows[places[first]], rows[places[second]]
         (inside if one.split == other.split else across).append([one.path, other.path])
     across_text = "{n} pairs of images in train and test look alike; look at them before you trust the scores"
     return [
@@ -197,6 +247,23 @@ def _near_findings(rows: Sequence[_Row], inspected: Sequence[Inspected], hashed:
             "near_duplicates", Severity.WARNING, "{n} pairs of images within a split look alike", inside, " ~ ".join
         ),
     ]
+
+
+def with_suspects(report: CheckReport, paths: Sequence[str], suspects: Sequence[Suspect]) -> CheckReport:
+    """Return a report with one more finding: labels that the images' looks contradict.
+
+    Args:
+        report: The report.
+        paths: What was examined.
+        suspects: Whose `index` is a position in `paths`.
+    """
+    items = [
+        f"{paths[one.index]} is labelled {one.label!r} and looks like {one.looks_like!r} ({one.probability:.0%})"
+        for one in suspects
+    ]
+    text = "{n} images look like another class than their label says; look at them, most suspicious first"
+    found = _finding("label_suspects", Severity.WARNING, text, items)
+    return replace(report, findings=(*report.findings, *found))
 
 
 def _class_findings(manifest: Manifest, shots: Sequence[int]) -> list[Finding]:

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-import struct
-import warnings
-import zlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from io import BytesIO
 from itertools import islice
 from pathlib import Path, PurePath
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
+from automl_bench.datasets.decoding import UndecodablePicture, damage, look_of, opened, pixels_of
 from automl_bench.datasets.image_headers import EXTENSION_TYPES
-from automl_bench.datasets.near_duplicates import SMALLEST_SIDE_PX
+from automl_bench.datasets.near_duplicates import describe
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 HUGE_PIXELS = 50_000_000
 """More pixels than any of the services takes; most refuse far less."""
 
-_NEVER_DECODED_PIXELS = 400_000_000
 _IMAGES_PER_TASK = 64
 _FEW_IMAGES = 400
 """So many are done in this process: starting others would take longer."""
@@ -34,10 +33,10 @@ class Inspected(NamedTuple):
         problem: Why it cannot be used, as a phrase, or "".
         media_type: By content, or "".
         wrong_extension: Whether the name's ending promises another type.
-        animated: Whether it has several frames.
         pixels: Width × height.
-        phash: 64-bit DCT hash, or None if it was not taken (broken, or too small).
-        dhash: 64-bit gradient hash, or None.
+        oddities: What services may decode in another way, of `decoding.ODDITIES`.
+        pixel_id: See `pixel_id`, or "".
+        description: See `near_duplicates.describe`; empty if it is broken or blank.
     """
 
     path: str
@@ -45,10 +44,10 @@ class Inspected(NamedTuple):
     problem: str = ""
     media_type: str = ""
     wrong_extension: bool = False
-    animated: bool = False
     pixels: int = 0
-    phash: int | None = None
-    dhash: int | None = None
+    oddities: tuple[str, ...] = ()
+    pixel_id: str = ""
+    description: bytes = b""
 
 
 def inspect_all(
@@ -109,54 +108,28 @@ def inspect(folder: Path, path: str) -> Inspected:
 
 
 def _decoded(path: str, digest: str, content: bytes) -> Inspected:
-    from PIL import Image
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # size and odd metadata are findings, no warnings
-        try:
-            image = Image.open(BytesIO(content))
-        except Image.DecompressionBombError:
-            return Inspected(path, digest, "has too many pixels to be decoded safely")
-        except (OSError, ValueError, SyntaxError, struct.error):
-            return Inspected(path, digest, "is no image that can be read")
-        media_type = Image.MIME.get(image.format or "", "")
-        promised = EXTENSION_TYPES.get(PurePath(path).suffix.lower(), "")
-        found = Inspected(
-            path,
-            digest,
-            media_type=media_type,
-            wrong_extension=bool(promised) and promised != media_type,
-            animated=bool(getattr(image, "is_animated", False)),
-            pixels=image.width * image.height,
-        )
-        if found.pixels > _NEVER_DECODED_PIXELS:
-            return found._replace(problem="has too many pixels to be decoded safely")
-        try:
-            image.load()
-        except Exception as error:  # noqa: BLE001 - decoders of damaged files raise nearly anything
-            reason = " ".join(str(error).split()) or type(error).__name__
-            return found._replace(problem=f"is truncated or damaged ({reason[:120]})")
-        if (
-            image.format == "JPEG"
-            and not content.rstrip(b"\0\r\n ").endswith(b"\xff\xd9")
-            and b"\xff\xd9" not in content[-4096:]
-        ):
-            return found._replace(problem="is truncated or damaged (no end marker)")
-        if min(image.size) < SMALLEST_SIDE_PX:
-            return found
-        phash, dhash = _hashes(image)
-        return found._replace(phash=phash, dhash=dhash)
-
-
-def _hashes(image: object) -> tuple[int | None, int | None]:
-    import imagehash
-    from PIL import Image
-
-    assert isinstance(image, Image.Image)
-    if image.mode in ("P", "LA", "RGBA", "PA"):  # a transparent background would hash as black
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image.convert("RGBA"))
-    grey = image.convert("L")
     try:
-        return int(str(imagehash.phash(grey)), 16), int(str(imagehash.dhash(grey)), 16)
-    except (ValueError, zlib.error):
-        return None, None
+        with opened(content) as image:
+            look = look_of(image)
+            promised = EXTENSION_TYPES.get(PurePath(path).suffix.lower(), "")
+            found = Inspected(
+                path,
+                digest,
+                media_type=look.media_type,
+                wrong_extension=bool(promised) and promised != look.media_type,
+                pixels=look.width * look.height,
+                oddities=look.oddities,
+            )
+            picture = pixels_of(image)
+    except UndecodablePicture as error:
+        return Inspected(path, digest, str(error))
+    if problem := damage(content, look.media_type):
+        return found._replace(problem=problem)
+    return found._replace(pixel_id=pixel_id(picture), description=describe(picture))
+
+
+def pixel_id(picture: Image.Image) -> str:
+    """Return the SHA-256, in hex, of decoded pixels with their size: the same in every file that shows them."""
+    digest = hashlib.sha256(f"{picture.mode} {picture.width} {picture.height} ".encode())
+    digest.update(picture.tobytes())
+    return digest.hexdigest()

@@ -9,16 +9,18 @@ from dataclasses import dataclass, field
 from dataclasses import replace as with_values
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from automl_bench.contract import Modality
 from automl_bench.datasets.account import Account, Reason, Tally
 from automl_bench.datasets.addresses import download_all, scheme_of
 from automl_bench.datasets.groups import crossing_groups
-from automl_bench.datasets.intake import Placement, Problem, Refused, take_in
+from automl_bench.datasets.intake import Placement, Problem, Refused, refusal, take_in
 from automl_bench.datasets.layouts import LayoutHints
 from automl_bench.datasets.listing import Incoming, Listing
 from automl_bench.datasets.manifest import Manifest, in_split, labels_of, read_manifest, write_manifest
+from automl_bench.datasets.pixel_identity import Copies, decode_images, is_decoded_at_import, remember
 from automl_bench.datasets.placing import building_folder, scratch_folder
 from automl_bench.datasets.planner import recognise
 from automl_bench.datasets.provenance import DatasetCard
@@ -172,15 +174,18 @@ def import_dataset(
             processes=options.processes,
             progress=lambda done, total: progress("importing", done, total),
         )
-        refused = [*unreachable, *refused]
+        table, undecodable, copies = _decoded(table, draft, options, progress)
+        refused = [*unreachable, *refused, *undecodable]
         _refuse_vanished_classes(listing, table, refused)
         if not listing.has_split:
-            table = draw_test_split(table, draft, test_share=options.test_share, seed=options.seed)
+            table = draw_test_split(table, draft, test_share=options.test_share, seed=options.seed, copies=copies or {})
         account = _account(listing, table, refused, str(scratch), str(path))
-        warnings = (*_warnings_of(table, listing), *account.sentences(expected=False))
+        warnings = (*_warnings_of(table, listing, copies or {}), *account.sentences(expected=False))
         notes = (*listing.notes, *merges, *options.notes, *account.sentences(expected=True), *warnings)
         notes = tuple(note.replace(f"{scratch}/", f"{path}: ") for note in notes)
-        write_manifest(draft, table, _card(name, path, options, listing, notes, account))
+        card = write_manifest(draft, table, _card(name, path, options, listing, notes, account))
+        if copies is not None:
+            remember(draft, card.fingerprint, copies)
     return Imported(read_manifest(target), listing.layout, warnings, account)
 
 
@@ -250,6 +255,36 @@ def _account(listing: Listing, table: pa.Table, refused: list[Refused], scratch:
     return Account(table.num_rows + sum(entry.count for entry in left_out), table.num_rows, left_out)
 
 
+def _decoded(
+    table: pa.Table, draft: Path, options: ImportOptions, progress: Progress
+) -> tuple[pa.Table, list[Refused], Copies | None]:
+    """Decode every image of a dataset that is not too large for it, and leave out what cannot be decoded, if asked."""
+    if not is_decoded_at_import(table):
+        return table, [], None
+    bad, copies = decode_images(
+        draft, table, processes=options.processes, progress=lambda done, total: progress("decoding", done, total)
+    )
+    labels = dict(zip(table["path"].to_pylist(), table["label"].to_pylist(), strict=True)) if bad else {}
+    refused = [
+        Refused(image.path, labels[image.path], image.path, Problem(Reason.UNDECODABLE, image.problem)) for image in bad
+    ]
+    if not bad:
+        return table, refused, copies
+    if not options.skip_bad:
+        raise refusal(refused[0])
+    for image in bad:
+        (draft / image.path).unlink(missing_ok=True)
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    table = table.filter(pc.invert(pc.is_in(table["path"], pa.array([image.path for image in bad]))))
+    if table.num_rows == 0:
+        raise DatasetError(
+            f"there is no readable image: {refused[0].where} {refused[0].problem.phrase}.", remedy="Check the path."
+        )
+    return table, refused, copies
+
+
 def _placement(options: ImportOptions) -> Placement:
     return Placement.LINK if options.link else Placement.COPY
 
@@ -275,9 +310,9 @@ def _card(
     )
 
 
-def _warnings_of(table: pa.Table, listing: Listing) -> tuple[str, ...]:
+def _warnings_of(table: pa.Table, listing: Listing, copies: Copies) -> tuple[str, ...]:
     warnings = []
-    leaks = leaking_ids(table)
+    leaks = leaking_ids(table, copies)
     if leaks:
         warnings.append(
             f"{len(leaks):,} images stand in both train and test: scores would be too good; "
@@ -324,8 +359,8 @@ def _contents_under_two_labels(table: pa.Table) -> int:
     return len({sample_id for sample_id, label in pairs if first.setdefault(sample_id, label) != label})
 
 
-def leaking_ids(table: pa.Table) -> set[str]:
-    """Return the contents (sample ids) that stand in both train and test."""
+def leaking_ids(table: pa.Table, copies: Copies = MappingProxyType({})) -> set[str]:
+    """Return the contents (sample ids; of files with the same pixels, the one for all) that are in train and test."""
     train = table.filter(in_split(table, "train"))["sample_id"].to_pylist()
     test = table.filter(in_split(table, "test"))["sample_id"].to_pylist()
-    return set(train) & set(test)
+    return {copies.get(one, one) for one in train} & {copies.get(one, one) for one in test}

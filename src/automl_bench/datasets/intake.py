@@ -16,15 +16,15 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from contextlib import ExitStack
 from enum import StrEnum
-from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from automl_bench.datasets.account import Reason
 from automl_bench.datasets.addresses import near_miss
 from automl_bench.datasets.class_folders import LONGEST_NAME_BYTES, collision_key, folder_names, safe_name
+from automl_bench.datasets.decoding import NO_PICTURE
 from automl_bench.datasets.foreign_content import HEAD_BYTES, foreign_content
-from automl_bench.datasets.image_headers import header_by_pillow, parse_header
+from automl_bench.datasets.image_headers import admit
 from automl_bench.datasets.listing import Incoming, Listing
 from automl_bench.datasets.manifest import ManifestRow, manifest_table
 from automl_bench.datasets.placing import cannot
@@ -155,12 +155,17 @@ def _without_refused(
         elif skip_bad:
             refused.append(row)
         else:
-            missing = near_miss(row.path) if row.problem.reason is Reason.MISSING else ""
-            remedy = row.problem.remedy or "Remove or replace it."
-            raise DatasetError(
-                f"{row.where} {row.problem.phrase}{missing}.",
-                remedy=f"{remedy} Or import with --skip-bad to leave out all files that are no images.",
-            )
+            raise refusal(row)
+
+
+def refusal(refused: Refused) -> DatasetError:
+    """Return the error that a file stops an import with."""
+    missing = near_miss(refused.path) if refused.problem.reason is Reason.MISSING else ""
+    remedy = refused.problem.remedy or "Remove or replace it."
+    return DatasetError(
+        f"{refused.where} {refused.problem.phrase}{missing}.",
+        remedy=f"{remedy} Or import with --skip-bad to leave out all files that are no images.",
+    )
 
 
 def _rows(
@@ -304,17 +309,20 @@ def _read_all(source: int, size: int) -> bytes:
 def _place_content(content: bytes, path: str, target: str, placement: Placement) -> _Placed | Problem:
     if not content:
         return Problem(Reason.EMPTY, "is empty (0 bytes)")
-    header = parse_header(content) or header_by_pillow(BytesIO(content))
-    if header is None:
-        return _problem_of(content[:HEAD_BYTES])
+    header = admit(content)
+    if isinstance(header, str):
+        return problem_of(content[:HEAD_BYTES], header)
     if placement is Placement.COPY or not _placed_by_name(path, target, placement):
         _write(target, content)
     return (hashlib.sha256(content).hexdigest(), len(content), *header)
 
 
-def _problem_of(head: bytes) -> Problem:
+def problem_of(head: bytes, phrase: str) -> Problem:
+    """Return what is wrong with a file that cannot be admitted, given its beginning and what the decoder says."""
     foreign = foreign_content(head)
-    return Problem(*foreign) if foreign else Problem(Reason.NO_IMAGE, "is no image that can be read")
+    if foreign:
+        return Problem(*foreign)
+    return Problem(Reason.NO_IMAGE if phrase == NO_PICTURE else Reason.UNDECODABLE, phrase)
 
 
 def _placed_by_name(source: str, target: str, placement: Placement) -> bool:
@@ -351,10 +359,9 @@ def _place_large(source: int, path: str, target: str, placement: Placement) -> _
     while part := os.read(source, _STEP_BYTES):
         digest.update(part)
         size += len(part)
-    with open(path, "rb") as file:  # noqa: PTH123 - the path is a str on purpose
-        header = header_by_pillow(file)
-    if header is None:
-        return _problem_of(os.pread(source, HEAD_BYTES, 0))
+    header = admit(Path(path))
+    if isinstance(header, str):
+        return problem_of(os.pread(source, HEAD_BYTES, 0), header)
     if placement is Placement.COPY or not _placed_by_name(path, target, placement):
         _copy_in_kernel(source, target, size)
     return (digest.hexdigest(), size, *header)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from automl_bench.datasets.manifest import GROUP, sorted_table, string_array
@@ -130,7 +131,9 @@ def _bundles(ids: Sequence[str], groups: Sequence[str]) -> list[str]:
     return [top(f"i{sample_id}") for sample_id in ids]
 
 
-def draw_test_split(table: pa.Table, folder: Path, *, test_share: float, seed: int) -> pa.Table:
+def draw_test_split(
+    table: pa.Table, folder: Path, *, test_share: float, seed: int, copies: Mapping[str, str] = MappingProxyType({})
+) -> pa.Table:
     """Move the chosen samples of a freshly placed dataset from `train/` to `test/`.
 
     Args:
@@ -138,6 +141,8 @@ def draw_test_split(table: pa.Table, folder: Path, *, test_share: float, seed: i
         folder: The dataset folder.
         test_share: Share of each class, between 0 and 1.
         seed: Seed of the draw.
+        copies: Sample ids of different files with the same pixels → the one that stands for all of them; they stay on
+            one side.
 
     Returns:
         The table with the new splits and paths.
@@ -145,7 +150,7 @@ def draw_test_split(table: pa.Table, folder: Path, *, test_share: float, seed: i
     Raises:
         WorkspaceError: If a file cannot be moved.
     """
-    ids = table["sample_id"].to_pylist()
+    ids = [copies.get(sample_id, sample_id) for sample_id in table["sample_id"].to_pylist()]
     made: set[str] = set()
     samples = list(zip(ids, table["label"].to_pylist(), strict=True))
     if GROUP in table.column_names:

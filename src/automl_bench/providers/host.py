@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from automl_bench.errors import ContractViolation
+from automl_bench.errors import AutomlBenchError, ContractViolation, MissingDependency, PluginError
 from automl_bench.providers.discovery import PluginRegistry
 from automl_bench.providers.faults import no_way_out, said, violation
 
@@ -86,6 +87,31 @@ def dataset_sources(registry: PluginRegistry | None = None) -> Sequence[DatasetS
     registry = registry or PluginRegistry()
     registry.load_all()
     return Observers(registry).collect("register_datasets", DatasetSource)
+
+
+def embeddings(paths: Sequence[Path], cache_dir: Path, registry: PluginRegistry | None = None) -> Iterator[Any]:
+    """Yield the vector of each image, from the first plugin that makes any.
+
+    Raises:
+        MissingDependency: If no plugin does.
+        PluginError: If the plugin fails.
+    """
+    registry = registry or PluginRegistry()
+    registry.load_all()
+    try:
+        vectors = registry.manager.hook.embed_images(paths=paths, cache_dir=cache_dir)
+        if vectors is not None:
+            yield from vectors
+            return
+    except AutomlBenchError:
+        raise
+    except Exception as error:
+        raise PluginError(
+            f"a plugin failed in embed_images: {type(error).__name__}: {error}.", remedy="Tell the plugin's author."
+        ) from error
+    raise MissingDependency(
+        "no installed plugin makes embeddings of images.", remedy="Run `pip install 'automl-bench[local]'`."
+    )
 
 
 def report_sections(registry: PluginRegistry, results: Sequence[dict[str, Any]]) -> Sequence[ReportSection]:

@@ -47,6 +47,7 @@ class ImagesSection(_Section):
     max_side: Count | None = None
     format: Literal["png", "jpeg"] | None = None
     quality: Annotated[int, Field(ge=1, le=100, strict=True)] | None = None
+    upright: Annotated[bool, Field(strict=True)] = True
 
 
 class InvokeSection(_Section):

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
 
 from automl_bench.ablations.blinding import blind, blind_path
-from automl_bench.ablations.images import ImageSetting, foreseen, prepare
-from automl_bench.ablations.selection import test_samples, training_set
+from automl_bench.ablations.images import ImageSetting, decoded_by_services, foreseen, prepare
+from automl_bench.ablations.selection import samples_of, test_samples, training_set
 from automl_bench.contract import Json, LabelledSample, Modality, ProviderDescription, Sample, TrainingSet
 from automl_bench.datasets.manifest import Manifest, read_manifest
+from automl_bench.datasets.pixel_identity import find_copies, known_copies
 from automl_bench.datasets.unchanged import require_unchanged
 from automl_bench.providers.feasibility import test_obstacles, training_obstacles
 from automl_bench.store.records import TrialRecord
@@ -82,6 +84,32 @@ class MaterialSource:
         with self._lock:
             return self._manifest(dataset)
 
+    def picture_remarks(self, dataset: str, images: Mapping[str, Json]) -> list[str]:
+        """Say what services may see differently in a dataset's pictures, and what is not known of them yet.
+
+        Args:
+            dataset: Its name.
+            images: An experiment's images setting, as recorded.
+        """
+        manifest = self.manifest(dataset)
+        if manifest.modality is not Modality.IMAGE:
+            return []
+        remarks = []
+        samples = samples_of(manifest, range(manifest.table.num_rows))
+        count, reasons = decoded_by_services(samples, ImageSetting.of(images))
+        if count:
+            named = ", ".join(f"{number:,} {reason}" for reason, number in reasons.items())
+            remarks.append(
+                f"{dataset}: {count:,} of {len(samples):,} images go to services as original bytes that each of them "
+                f'may decode differently ({named}); images.format = "png" sends everyone the same pixels.'
+            )
+        if known_copies(manifest) is None:
+            remarks.append(
+                f"{dataset}: its images have not all been decoded yet; `run` does that before it sends anything, "
+                f"`automl-bench data check {dataset}` does it now."
+            )
+        return remarks
+
     def material(self, trial: TrialRecord) -> Material:
         """Return a trial's samples."""
         images = _image_key(trial.images)
@@ -93,12 +121,19 @@ class MaterialSource:
     def _read(self, dataset: str) -> Manifest:
         return read_manifest(self._data_dir / dataset)
 
+    def _decoded(self, dataset: str) -> Manifest:
+        """Return a manifest whose images have all been decoded: by the import, or here before anything is sent."""
+        manifest = self._manifest(dataset)
+        if self._writes and manifest.modality is Modality.IMAGE:
+            find_copies(manifest, processes=os.cpu_count() or 1)
+        return manifest
+
     def _draw(
         self, dataset: str, shots: int | None, fold: int, seed: int, images: tuple[tuple[str, Json], ...]
     ) -> TrainingSet:
-        drawn = training_set(self._manifest(dataset), shots=shots, fold=fold, seed=seed)
+        drawn = training_set(self._decoded(dataset), shots=shots, fold=fold, seed=seed)
         self._require_unchanged(dataset, [item.sample for item in (*drawn.train, *drawn.validation)])
-        setting = ImageSetting(**dict(images))
+        setting = ImageSetting.of(dict(images))
         return TrainingSet(
             dataset=drawn.dataset,
             labels=drawn.labels,
@@ -113,9 +148,9 @@ class MaterialSource:
     def _draw_test(
         self, dataset: str, limit: int | None, seed: int, images: tuple[tuple[str, Json], ...]
     ) -> tuple[tuple[Sample, str], ...]:
-        pairs = test_samples(self._manifest(dataset), limit=limit, seed=seed)
+        pairs = test_samples(self._decoded(dataset), limit=limit, seed=seed)
         self._require_unchanged(dataset, [sample for sample, _ in pairs])
-        setting = ImageSetting(**dict(images))
+        setting = ImageSetting.of(dict(images))
         prepared = self._encoded([sample for sample, _ in pairs], setting)
         if self._writes:
             prepared = blind(prepared, self._blind_dir(setting))
@@ -136,7 +171,7 @@ class MaterialSource:
         """Return the folder of test files; re-encoded ones have another content under the same id."""
         if setting.changes_nothing:
             return self._cache_dir / "test" / "as-they-are"
-        parts = [f"{name}-{value}" for name, value in asdict(setting).items() if value is not None]
+        parts = [f"{name}-{value}" for name, value in setting.recorded().items()]
         return self._cache_dir / "test" / "_".join(parts)
 
 

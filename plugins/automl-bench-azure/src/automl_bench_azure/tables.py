@@ -48,14 +48,10 @@ def describe(datastore_uri: str, dataset: str, entries: Sequence[ManifestEntry])
     A trial's own images lie in its folder, whose name nobody knows before; so the addresses are those of a folder that
     all trials of a dataset could share.
     """
+    names = [f"{IMAGES}{dataset}/{image_file(entry.sample.sample_id, entry.sample.media_type)}" for entry in entries]
     return ProviderManifest(
-        rows=[
-            {
-                IMAGE_COLUMN: f"{datastore_uri}{IMAGES}{dataset}/"
-                f"{image_file(entry.sample.sample_id, entry.sample.media_type)}",
-                LABEL_COLUMN: "",
-            }
-            for entry in entries
-        ],
+        rows=[{IMAGE_COLUMN: f"{datastore_uri}{name}", LABEL_COLUMN: ""} for name in names],
         label_at=(LABEL_COLUMN,),
+        destination=datastore_uri,
+        objects=names,
     )

@@ -3,6 +3,7 @@
     train/<SHA-256>.png, train/metadata.csv              columns file_name, label
     validation/<SHA-256>.png, validation/metadata.csv
     training/train_image_classifier.py
+    training/decoding.py
     README.md
 
 Labels stand in the metadata only, so that any text can be one.
@@ -22,6 +23,7 @@ from automl_bench.contract import LabelledSample, TrainingSet
 from automl_bench.errors import RequestRefused
 
 SCRIPT = "training/train_image_classifier.py"
+DECODER = "training/decoding.py"
 SAMPLE_BYTES = 512
 """First bytes of a file by which the Hub decides how it is to be stored."""
 
@@ -85,7 +87,17 @@ def pack(training_set: TrainingSet) -> list[RepoFile]:
         rows = _pack_half(half, items, images)
         if rows:
             listings.append(_of_bytes(f"{half}/metadata.csv", _csv(rows)))
-    return [*images, *listings, _of_bytes(SCRIPT, training_script()), _of_bytes("README.md", CARD.encode())]
+    return [*images, *listings, *program(), _of_bytes("README.md", CARD.encode())]
+
+
+def program() -> list[RepoFile]:
+    """Return the training script and the decoding rule that it imports."""
+    return [_of_bytes(SCRIPT, training_script()), _of_bytes(DECODER, decoding_rule())]
+
+
+def decoding_rule() -> bytes:
+    """Return the file in which automl-bench itself decodes images."""
+    return (files("automl_bench") / "datasets" / "decoding.py").read_bytes()
 
 
 def training_script() -> bytes:

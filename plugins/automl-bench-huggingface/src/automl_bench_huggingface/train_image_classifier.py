@@ -10,11 +10,12 @@
 # ///
 """Fine-tune an image classifier on an image folder of the Hub and push it to a model repository.
 
-This file is published with automl-bench, committed beside the images and run by `uv run` in a Hugging Face Job. It
-imports nothing of automl-bench. What to do stands in the environment variable AUTOML_BENCH_RECIPE as JSON (`Recipe`);
-the token comes from the job's secret HF_TOKEN, an address other than the Hub's own from HF_ENDPOINT.
+This file is published with automl-bench, committed beside the images and run by `uv run` in a Hugging Face Job. Of
+automl-bench it imports one file only, `decoding.py`, which is committed beside it. What to do stands in the environment
+variable AUTOML_BENCH_RECIPE as JSON (`Recipe`); the token comes from the job's secret HF_TOKEN, an address other than
+the Hub's own from HF_ENDPOINT.
 
-Images are turned into RGB and prepared by the model's own image processor, as the served pipeline does, without
+Images are decoded by automl-bench's rule, turned into RGB and prepared by the model's own image processor, without
 augmentation. The model of the best epoch by the validation half is pushed; without a validation half, that of the last.
 """
 
@@ -22,6 +23,7 @@ from __future__ import annotations
 
 import copy
 import csv
+import importlib
 import json
 import math
 import os
@@ -145,6 +147,11 @@ def read_folder(root: Path) -> tuple[list[str], dict[str, list[Example]]]:
     return labels, {half: [Example(path, number[label]) for path, label in found] for half, found in rows.items()}
 
 
+def decoder() -> Any:
+    """Return automl-bench's decoding rule, committed beside this file, so that local models see the same pixels."""
+    return importlib.import_module("decoding")
+
+
 class Images:
     """Examples as a data set of torch: prepared pixels and the label's number."""
 
@@ -156,12 +163,9 @@ class Images:
         return len(self.examples)
 
     def __getitem__(self, index: int) -> tuple[Any, int]:
-        from PIL import Image
-
         example = self.examples[index]
-        with Image.open(example.path) as image:
-            pixels = self.processor(images=image.convert("RGB"), return_tensors="pt")["pixel_values"][0]
-        return pixels, example.label
+        image = decoder().decode(example.path).convert("RGB")
+        return self.processor(images=image, return_tensors="pt")["pixel_values"][0], example.label
 
 
 def batches(images: Images, size: int, *, shuffle_with: int | None, device: Any) -> Iterator[tuple[Any, Any]]:

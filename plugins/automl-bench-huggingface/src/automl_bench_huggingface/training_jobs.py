@@ -19,7 +19,7 @@ from automl_bench_huggingface import repositories
 from automl_bench_huggingface.failures import one_line, unreadable
 from automl_bench_huggingface.naming import JOB, MODEL, is_ours
 from automl_bench_huggingface.options import HUB_URL
-from automl_bench_huggingface.packing import SCRIPT
+from automl_bench_huggingface.packing import DECODER, SCRIPT
 from automl_bench_huggingface.prices import job_hour_usd
 from automl_bench_huggingface.recipes import Recipe
 from automl_bench_huggingface.train_image_classifier import RECIPE, SPEAKER
@@ -59,8 +59,8 @@ class Assignment:
     recipe: Recipe
 
     def command(self) -> list[str]:
-        """Return the job's command: fetch the script, run it."""
-        fetch = ["uvx", "--from", DOWNLOADER, "hf", "download", self.dataset, SCRIPT]
+        """Return the job's command: fetch the script and what it imports, run it."""
+        fetch = ["uvx", "--from", DOWNLOADER, "hf", "download", self.dataset, SCRIPT, DECODER]
         fetch += ["--repo-type", "dataset", "--revision", self.revision, "--local-dir", FOLDER]
         return ["bash", "-c", f"{shlex.join(fetch)} && {shlex.join(['uv', 'run', f'{FOLDER}/{SCRIPT}'])}"]
 

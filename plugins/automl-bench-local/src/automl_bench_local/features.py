@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from automl_bench.datasets.decoding import UndecodablePicture, decode
 from automl_bench_local.recipes import HOG_CELL
 
 if TYPE_CHECKING:
@@ -55,28 +55,15 @@ class Features:
 
 
 def read_image(content: bytes) -> Image:
-    """Decode an image into mode L (grey ones) or RGB, upright.
+    """Decode an image by the rule that all of automl-bench shares, into mode "L" (grey ones) or "RGB".
 
     Raises:
         UnreadableImage: If it cannot be read whole.
     """
-    from PIL import Image, ImageOps, UnidentifiedImageError
-
     try:
-        image: Image.Image = Image.open(io.BytesIO(content))
-        kind = image.format
-        image.load()
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise UnreadableImage(f"not a readable image: {error}") from error
-    if kind in {"JPEG", "TIFF", "WEBP", "MPO"}:  # the formats in which cameras note how they were held
-        image = ImageOps.exif_transpose(image)
-    if image.mode in {"L", "RGB"}:
-        return image
-    if image.mode.startswith("I;16"):  # 16-bit grey; Pillow's own conversion to L would cut off at 255
-        import numpy as np
-
-        return Image.fromarray((np.asarray(image) // 257).astype(np.uint8))
-    return image.convert("L" if image.mode in {"1", "LA", "La"} else "RGB")
+        return decode(content)
+    except UndecodablePicture as error:
+        raise UnreadableImage(f"not a readable image: it {error}") from error
 
 
 def _pixel_features(shapes: Sequence[Shape], side: int | None, pixel_scale: float) -> Features:

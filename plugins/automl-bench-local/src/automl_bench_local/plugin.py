@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -212,6 +212,15 @@ def delete_resource(context: ProviderContext, resource: Resource) -> Deletion:
         else:
             existed = folders.remove(home, resource.name)
     return Deletion.DELETED if existed else Deletion.ALREADY_GONE
+
+
+@hookimpl
+def embed_images(paths: Sequence[Path], cache_dir: Path) -> Iterator[Sequence[float]]:
+    """Yield EfficientNet-Lite0's pooled features of each image, from the cache where they are known."""
+    from automl_bench_local.vectors import embeddings_of
+
+    with disk_errors():
+        yield from embeddings_of(paths, cache_dir)
 
 
 @hookimpl

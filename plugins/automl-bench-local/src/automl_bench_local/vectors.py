@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -132,6 +133,39 @@ class Vectors:
                     cache.keep(new)
                     new = []
             cache.keep(new)
+
+
+def embeddings_of(paths: Sequence[Path], home: Path) -> Iterator[Vector]:
+    """Yield the embedding of each image file.
+
+    Args:
+        paths: The files.
+        home: Folder of the network's graph and of the embeddings that are known.
+
+    Raises:
+        UnreadableImage: If one cannot be decoded; the message names it.
+        OSError: If one cannot be read.
+    """
+    import numpy as np
+
+    features = settle_features("embedding", (), None, 1.0)
+    home.mkdir(parents=True, exist_ok=True)
+    extractor = open_extractor(features, graph_folder=home, threads=os.cpu_count() or 1)
+    with EmbeddingCache(home, features.width) as cache:
+        for path in paths:
+            content = path.read_bytes()
+            digest = hashlib.sha256(content).digest()
+            kept = cache.find(digest)
+            if kept is None:
+                begun = time.monotonic()
+                try:
+                    vector = np.asarray(extractor.one(read_image(content)), dtype=np.float32)
+                except UnreadableImage as error:
+                    raise UnreadableImage(f"{path}: {error}") from error
+                cache.keep([(digest, vector, time.monotonic() - begun)])
+                yield vector
+            else:
+                yield kept[0]
 
 
 def _decode(sample: StoredSample, content: bytes) -> Image:

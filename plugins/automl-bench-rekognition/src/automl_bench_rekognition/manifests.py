@@ -55,11 +55,11 @@ def keys_in(bucket: str, manifest: bytes) -> Iterator[str]:
 
 def describe(bucket: str, dataset: str, entries: Sequence[ManifestEntry]) -> ProviderManifest:
     """Describe samples as they lie on disk, at the address that an upload without re-encoding gives them."""
+    keys = [image_key(dataset, entry.sample.sample_id, entry.sample.media_type) for entry in entries]
     return ProviderManifest(
-        rows=[
-            row(f"s3://{bucket}/{image_key(dataset, entry.sample.sample_id, entry.sample.media_type)}")
-            for entry in entries
-        ],
+        rows=[row(f"s3://{bucket}/{key}") for key in keys],
         label_at=LABEL_AT,
         file_format="jsonl",
+        destination=f"s3://{bucket}/",
+        objects=keys,
     )

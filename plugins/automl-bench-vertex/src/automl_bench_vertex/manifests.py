@@ -29,16 +29,15 @@ def describe(bucket: str, dataset: str, entries: Sequence[ManifestEntry]) -> Pro
     (A trial's own upload has a folder that carries the trial's id.) The host fills in the labels, in the spelling that
     comes with the description.
     """
+    names = [f"{dataset}/{entry.sample.sample_id}.{ending(entry.sample.media_type)}" for entry in entries]
     return ProviderManifest(
         rows=[
-            {
-                "ml_use": ML_USES[entry.split],
-                "image": f"gs://{bucket}/{dataset}/{entry.sample.sample_id}.{ending(entry.sample.media_type)}",
-                "label": "",
-            }
-            for entry in entries
+            {"ml_use": ML_USES[entry.split], "image": f"gs://{bucket}/{name}", "label": ""}
+            for name, entry in zip(names, entries, strict=True)
         ],
         label_at=("label",),
         header=False,
         label_names=labels.Spelling(),
+        destination=f"gs://{bucket}/",
+        objects=names,
     )
