@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from automl_bench.report.drawing import Drawing, Look, canvas, finish, legend_below, panel_grid, plain_log_axis, short
 from automl_bench.report.labels import Labelled, in_order, observations, real_shots, shots_label
-from automl_bench.report.support import Comparison
+from automl_bench.report.verdicts import Comparison
 from automl_bench.statistics.means import Estimate, over_datasets, over_folds, shots_order
 
 if TYPE_CHECKING:

@@ -19,12 +19,15 @@ class Labelled:
         dataset: The dataset's name; with a mark where one name stands for several contents.
         draw: Tells the draws of one point apart: seed and fold.
         row: The row.
+        superseded: Whether its dataset had another content later: it is shown, but stands for no dataset in means
+            and comparisons over datasets, where the name would count twice.
     """
 
     series: str
     dataset: str
     draw: Hashable
     row: Mapping[str, Any]
+    superseded: bool = False
 
     @property
     def shots(self) -> int | None:
@@ -41,11 +44,13 @@ def labelled(rows: Iterable[Mapping[str, Any]]) -> list[Labelled]:
     """Name every row so that what was not set up alike is never averaged under one name."""
     rows = list(rows)
     configurations: dict[str, set[str]] = defaultdict(set)
-    contents: dict[str, set[str]] = defaultdict(set)
+    contents: dict[str, dict[str, str]] = defaultdict(dict)
     for row in rows:
         configurations[_variant(row)].add(row["configuration"])
         if row["fingerprint"]:
-            contents[row["dataset"]].add(row["fingerprint"])
+            known = contents[row["dataset"]]
+            known[row["fingerprint"]] = max(known.get(row["fingerprint"], ""), row["created_at"])
+    latest = {name: max(known, key=lambda content: known[content]) for name, known in contents.items()}
     named = []
     for row in rows:
         series, dataset = _variant(row), row["dataset"]
@@ -53,7 +58,8 @@ def labelled(rows: Iterable[Mapping[str, Any]]) -> list[Labelled]:
             series = f"{series} [{row['configuration'][:4] or 'imported'}]"
         if len(contents[dataset]) > 1 and row["fingerprint"]:
             dataset = f"{dataset} [{row['fingerprint'][:4]}]"
-        named.append(Labelled(series, dataset, (row["seed"], row["fold"]), row))
+        superseded = bool(row["fingerprint"]) and row["fingerprint"] != latest[row["dataset"]]
+        named.append(Labelled(series, dataset, (row["seed"], row["fold"]), row, superseded))
     return named
 
 
@@ -68,6 +74,19 @@ def observations(named: Iterable[Labelled], field: str = "accuracy") -> list[Obs
         Observation(one.series, one.dataset, one.shots, one.draw, one.row[field])
         for one in named
         if one.counts and one.row[field] is not None
+    ]
+
+
+def current(named: Iterable[Labelled]) -> list[Labelled]:
+    """Return the rows whose dataset has not been replaced by another content of the same name."""
+    return [one for one in named if not one.superseded]
+
+
+def replaced_notes(named: Sequence[Labelled]) -> list[str]:
+    """Name the datasets of which an earlier content is shown, but is in no mean over datasets."""
+    return [
+        f"{label} is an earlier content of a dataset that was replaced; it is in no mean over datasets."
+        for label in in_order(one.dataset for one in named if one.superseded)
     ]
 
 

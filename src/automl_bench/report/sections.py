@@ -22,7 +22,8 @@ from automl_bench.report.summary import (
     trials_table,
     unscored_table,
 )
-from automl_bench.report.support import Comparison, comparisons, support_table
+from automl_bench.report.support import Support, comparisons
+from automl_bench.report.support_tables import support_table
 from automl_bench.report.tables import Table, plus_minus
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ class Findings:
 
     named: Sequence[Labelled]
     pools: Sequence[LatencyPool]
-    compared: Sequence[Comparison]
+    verdicts: Support
     accuracy: Table
     macro_f1: Table
     times: Table
@@ -89,7 +90,7 @@ def find(store: Store, named: Sequence[Labelled], rows: Sequence[Row]) -> Findin
     return Findings(
         named=named,
         pools=pools,
-        compared=compared,
+        verdicts=compared,
         accuracy=accuracy_table(rows),
         macro_f1=accuracy_table(rows, "macro_f1"),
         times=times_table(rows),
@@ -108,7 +109,7 @@ def all_drawings(findings: Findings) -> list[Drawing]:
     look = looks([one.series for one in named])
     drawn = (
         accuracy_figure(named, look),
-        difference_figure(findings.compared),
+        difference_figure(findings.verdicts.compared),
         training_figure(named, look),
         box_figure(pools, named, look),
         distribution_figure(pools, look),
@@ -165,7 +166,7 @@ def _short(findings: Findings) -> tuple[str, ...]:
         else "There are no results yet."
     ]
     separate: dict[str, list[str]] = {}
-    for one in findings.compared:
+    for one in findings.verdicts.compared:
         separate.setdefault(one.where, []).append(one.words)
     points += _best(findings.accuracy)
     points += [f"{where}: {' '.join(dict.fromkeys(words))}" for where, words in separate.items()]
@@ -197,7 +198,7 @@ def _shots_size(shots: str) -> float:
 
 
 def _caution(findings: Findings) -> tuple[str, ...]:
-    if not findings.compared:
+    if not findings.verdicts.compared:
         return ("No two variants have answered for the same test images, so nothing can be compared in pairs.",)
     return (
         "Bars of ± 1 SEM that overlap do not show that two variants are equal, and bars that do not overlap do not show"
