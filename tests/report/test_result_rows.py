@@ -207,7 +207,7 @@ def test_the_accuracy_table_averages_folds_then_datasets_and_shows_n(comparison)
     values = [row["accuracy"] for row in rows if (row["variant"], row["dataset"], row["shots"]) == ("auto", "pets", 5)]
     mean = sum(values) / 3
     sem = (sum((value - mean) ** 2 for value in values) / 2 / 3) ** 0.5
-    assert cells["pets", "local:auto"][0] == f"{100 * mean:.1f} ± {100 * sem:.1f} (n=3)"
+    assert cells["pets", "local:auto"][0] == f"{100 * mean:.1f} ± {100 * sem:.1f} (n=3) [80.1, 88.0]"
     assert cells["pets", "local:svc"][1].endswith("(n=2)")
     assert cells["all datasets", "local:auto"][2].endswith("(n=2)")
     assert "1 of 54 trials have no complete score and are left out of the means." in table.notes

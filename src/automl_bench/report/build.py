@@ -29,6 +29,7 @@ EVERYTHING = "all results"
 FIGURE_NAMES = (
     "accuracy_by_shots",
     "differences",
+    "critical_difference",
     "training_time",
     "latency_and_throughput",
     "latency_distribution",
@@ -151,6 +152,7 @@ def _json(context: Context, rows: Sequence[Row], findings: Findings) -> str:
         "load_runs": findings.loads.records,
         "cost": findings.cost.records,
         "comparisons": findings.support.records,
+        "falls": list(findings.verdicts.falls),
     }
     return json.dumps(document, indent=2, ensure_ascii=False, default=_plain) + "\n"
 

@@ -9,6 +9,9 @@ from typing import Any
 
 from automl_bench.statistics.means import Observation
 
+ALL_DATASETS = "all datasets"
+"""Stands for the dataset in rows and comparisons over datasets."""
+
 
 @dataclass(frozen=True, slots=True)
 class Labelled:

@@ -12,7 +12,7 @@ from automl_bench.contract import Stage
 from automl_bench.errors import UsageError
 from automl_bench.report.fields import RESULT_FIELDS
 from automl_bench.statistics.quantiles import describe, name_of
-from automl_bench.statistics.scores import Score, score
+from automl_bench.statistics.scores import Score, score, wilson_interval
 from automl_bench.store.records import (
     CallPhase,
     ImportedResult,
@@ -52,11 +52,14 @@ def result_rows(store: Store, experiment: str | None = None) -> list[Row]:
             f"There is no experiment {experiment!r} in {store.path}.", remedy=f"Known experiments: {known}."
         )
     rows = []
+    labels: dict[str, frozenset[str]] = {}
     for trial in store.trials(experiment=experiment):
+        if trial.fingerprint not in labels:
+            labels[trial.fingerprint] = store.true_labels(trial.fingerprint)
         calls = store.invocation_columns([trial.trial_id], phase=None)
         stages, load_runs = store.stages(trial.trial_id), store.load_runs(trial.trial_id)
         spent = spending(store, trial, table_of(stages), stages=stages, calls=len(calls["phase"]))
-        rows.append(trial_row(trial, stages, calls, load_runs, spent))
+        rows.append(trial_row(trial, stages, calls, load_runs, spent, labels[trial.fingerprint]))
     if experiment is None:
         rows += [imported_row(one) for one in store.imported()]
     return rows
@@ -68,6 +71,7 @@ def trial_row(
     calls: Mapping[str, Any],
     load_runs: Sequence[LoadRun],
     spent: Spending,
+    labels: frozenset[str] = frozenset(),
 ) -> Row:
     """Build the row of one trial.
 
@@ -77,10 +81,11 @@ def trial_row(
         calls: All its invocations, as `Store.invocation_columns(…, phase=None)` returns them.
         load_runs: Its load runs.
         spent: What it has cost.
+        labels: The labels of its dataset; what is none of them is no class.
     """
     by_stage = {record.stage: record for record in stages}
     answers = final_answers(calls)
-    result = score_answers(answers)
+    result = score_answers(answers, labels)
     measured = calls["phase"] == CallPhase.MEASURED.value
     train_seconds, kind = _train_seconds(by_stage.get(Stage.TRAIN))
     invoke = by_stage.get(Stage.INVOKE)
@@ -132,6 +137,8 @@ def trial_row(
 def imported_row(result: ImportedResult) -> Row:
     """Build the row of a result measured elsewhere; what its file did not say is None."""
     row: Row = dict.fromkeys(RESULT_FIELDS)
+    size = result.test_samples
+    ends = (None, None) if size is None else wilson_interval(result.accuracy * size, size)
     row.update(
         provider=result.provider,
         variant=result.variant,
@@ -147,11 +154,15 @@ def imported_row(result: ImportedResult) -> Row:
         classes=result.classes,
         test_samples=result.test_samples,
         accuracy=result.accuracy,
+        accuracy_low=ends[0],
+        accuracy_high=ends[1],
+        chance=None if result.classes is None else 1 / result.classes,
         train_seconds=result.train_seconds,
         train_seconds_kind=None if result.train_seconds is None else "imported",
         latency_ms=latency_summary([]),
         calls={},
         cold_ms=[],
+        off_list_examples=[],
         interleaved_with=[],
         stages={},
         load_runs=[],
@@ -184,11 +195,12 @@ def final_answers(calls: Mapping[str, Any]) -> dict[str, tuple[str, str | None, 
     return answers
 
 
-def score_answers(answers: Mapping[str, tuple[str, str | None, bool]]) -> Score:
-    """Score what `final_answers` returned."""
+def score_answers(answers: Mapping[str, tuple[str, str | None, bool]], labels: frozenset[str] = frozenset()) -> Score:
+    """Score what `final_answers` returned; `labels` as of `scores.score`."""
     many = list(answers.values())
     failed = sum(1 for _, _, answered in many if not answered)
-    return score([truth for truth, _, _ in many], [predicted for _, predicted, _ in many], failed=failed)
+    truth, predicted = [truth for truth, _, _ in many], [predicted for _, predicted, _ in many]
+    return score(truth, predicted, failed=failed, labels=labels)
 
 
 def latency_summary(values_ms: Any) -> dict[str, Any]:
@@ -222,10 +234,17 @@ def _score_fields(result: Score) -> Row:
         "correct": result.correct,
         "failed": result.failed,
         "abstained": result.abstained,
+        "off_list": result.off_list.count,
+        "off_list_near": result.off_list.near,
+        "off_list_empty": result.off_list.empty,
+        "off_list_examples": [f"{answer!r} × {count}" for answer, count in result.off_list.examples],
         "accuracy": result.accuracy,
         "accuracy_low": result.accuracy_low,
         "accuracy_high": result.accuracy_high,
         "accuracy_answered": result.accuracy_answered,
+        "balanced_accuracy": result.balanced_accuracy,
+        "majority": result.majority,
+        "chance": result.chance,
         "macro_f1": result.macro_f1,
         "micro_f1": result.micro_f1,
     }

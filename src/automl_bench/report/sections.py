@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from automl_bench.report.accuracy_figures import accuracy_figure, difference_figure, training_figure
+from automl_bench.report.accuracy_figures import accuracy_figure, difference_figure, ranks_figure, training_figure
 from automl_bench.report.costs import cost_table
 from automl_bench.report.drawing import Drawing, looks
-from automl_bench.report.labels import Labelled, in_order
+from automl_bench.report.labels import Labelled, current, in_order, observations
 from automl_bench.report.latency import LatencyPool, latency_pools, latency_table
 from automl_bench.report.latency_figures import box_figure, distribution_figure, phases_figure
 from automl_bench.report.load_figures import rate_figure, timeline_figure
@@ -25,6 +25,8 @@ from automl_bench.report.summary import (
 from automl_bench.report.support import Support, comparisons
 from automl_bench.report.support_tables import support_table
 from automl_bench.report.tables import Table, plus_minus
+from automl_bench.report.verdicts import Question
+from automl_bench.statistics.means import over_datasets, over_folds, shots_order
 
 if TYPE_CHECKING:
     from automl_bench.store import Store
@@ -110,6 +112,7 @@ def all_drawings(findings: Findings) -> list[Drawing]:
     drawn = (
         accuracy_figure(named, look),
         difference_figure(findings.verdicts.compared),
+        _ranks(named),
         training_figure(named, look),
         box_figure(pools, named, look),
         distribution_figure(pools, look),
@@ -118,6 +121,19 @@ def all_drawings(findings: Findings) -> list[Drawing]:
         timeline_figure(named, look),
     )
     return [one for one in drawn if one is not None]
+
+
+def _ranks(named: Sequence[Labelled]) -> Drawing | None:
+    """Draw mean ranks at the most shots at which the most datasets are shared."""
+    means = over_datasets(observations(current(named)))
+    if not means:
+        return None
+    most = max(len(one.datasets) for one in means.values())
+    shots = max((k for (_, k), one in means.items() if len(one.datasets) == most), key=shots_order)
+    chosen = {name: set(one.datasets) for (name, k), one in means.items() if k == shots}
+    folds = over_folds(observations(current(named)))
+    scores = {name: {d: folds[name, d, shots].mean for d in datasets} for name, datasets in chosen.items()}
+    return ranks_figure(scores, shots)
 
 
 def page_sections(
@@ -135,7 +151,12 @@ def page_sections(
     parts = [
         Section("short", "In short", _short(findings)),
         Section("accuracy", "Accuracy", (), blocks("accuracy_by_shots", findings.accuracy) if scored else ()),
-        Section("support", "What the data support", _caution(findings), blocks("differences", findings.support)),
+        Section(
+            "support",
+            "What the data support",
+            _caution(findings),
+            blocks("differences", findings.support, "critical_difference"),
+        ),
         Section("f1", "F1", (), blocks(replace(f1, notes=f1.notes[:2])) if f1 is not None else ()),
         Section("times", "Training and prediction times", (), blocks("training_time", findings.times)),
         Section(
@@ -167,9 +188,11 @@ def _short(findings: Findings) -> tuple[str, ...]:
     ]
     separate: dict[str, list[str]] = {}
     for one in findings.verdicts.compared:
-        separate.setdefault(one.where, []).append(one.words)
+        if one.separated or one.question is not Question.ANOTHER_DRAW:
+            separate.setdefault(one.where, []).append(one.words)
     points += _best(findings.accuracy)
     points += [f"{where}: {' '.join(dict.fromkeys(words))}" for where, words in separate.items()]
+    points += findings.verdicts.falls
     invalid = [record for record in findings.loads.records if record["complete"] and not record["valid"]]
     if invalid:
         complete = sum(record["complete"] for record in findings.loads.records)

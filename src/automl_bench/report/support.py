@@ -9,7 +9,8 @@ from statistics import fmean
 from typing import TYPE_CHECKING
 
 from automl_bench.report.answers import Answers
-from automl_bench.report.labels import Labelled, current, in_order, observations, shots_label
+from automl_bench.report.falls import falls
+from automl_bench.report.labels import ALL_DATASETS, Labelled, current, in_order, observations, shots_label
 from automl_bench.report.verdicts import Comparison, Question, verdict
 from automl_bench.statistics.families import chained_holm, holm, pairs_among
 from automl_bench.statistics.means import Estimate, Point, over_folds, shots_order
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
 
     from automl_bench.store import Store
 
-ALL_DATASETS = "all datasets"
-"""Stands for the dataset where means over datasets are meant."""
 SMALLEST_WORTH = 0.01
 """Differences below a point are not worth more test images; advice is for at least this."""
 ROPE = 0.01
@@ -40,11 +39,13 @@ class Support:
         compared: The comparisons, by dataset and then over datasets.
         family: How the level was shared among them.
         notes: What a reader has to know: questions that cannot be answered, where the uncertainty comes from.
+        falls: Learning curves that fall, in words.
     """
 
     compared: tuple[Comparison, ...]
     family: Family
     notes: tuple[str, ...]
+    falls: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +95,8 @@ def comparisons(store: Store, named: Sequence[Labelled], *, baseline: str | None
     """
     answers = Answers(store)
     seen = gather(answers, named, baseline=baseline, rope=rope)
-    return Support(settle(seen), seen.family, tuple(_notes(seen, answers, current(usable(named)))))
+    notes = tuple(_notes(seen, answers, current(usable(named))))
+    return Support(settle(seen), seen.family, notes, tuple(one.words for one in falls(answers, named)))
 
 
 def usable(named: Sequence[Labelled]) -> list[Labelled]:

@@ -149,6 +149,13 @@ class InvocationsTable(ResultsFile):
         )
         return frozenset(row[0] for row in rows)
 
+    def true_labels(self, fingerprint: str) -> frozenset[str]:
+        """Return the true labels of all test samples of a dataset's content that any trial has asked for."""
+        rows = self._read(
+            "SELECT DISTINCT label FROM invocations JOIN trials USING (trial_key) WHERE fingerprint = ?", (fingerprint,)
+        )
+        return frozenset(row[0] for row in rows)
+
     def invocation_columns(
         self, trial_ids: Sequence[str], phase: CallPhase | None = CallPhase.MEASURED
     ) -> dict[str, np.ndarray[Any, Any]]:
