@@ -13,7 +13,19 @@ from typing import Annotated
 import typer
 
 from automl_bench import __version__
-from automl_bench.cli import ablate, bench_self, data, experiments, plan, providers, report, resources, results, verbs
+from automl_bench.cli import (
+    ablate,
+    bench_self,
+    compare,
+    data,
+    experiments,
+    plan,
+    providers,
+    report,
+    resources,
+    results,
+    verbs,
+)
 from automl_bench.errors import AutomlBenchError, ExitCode, InvalidMeasurement, ResourcesLeft
 from automl_bench.settings.workspace import WORKSPACE_VARIABLE, Workspace
 
@@ -80,6 +92,7 @@ verbs.register(app)
 app.command("plan", rich_help_panel="Experiments")(plan.plan)
 experiments.register(app)
 app.add_typer(results.app, name="results")
+app.command("compare", rich_help_panel="Results")(compare.compare)
 app.command("report", rich_help_panel="Results")(report.report)
 app.command("export", rich_help_panel="Results")(report.export)
 app.command("resources", rich_help_panel="Experiments")(resources.resources)

@@ -55,7 +55,7 @@ def plan(
     draws = list(
         itertools.product(experiment.datasets, experiment.shots, range(experiment.folds), range(experiment.repeats))
     )
-    statistics = statistics_rows(plans)
+    statistics = statistics_rows(plans, baseline=bool(experiment.baseline))
     rows = [trial_row(one) for one in plans] + [unavailable_row(one, *draw) for one in unavailable for draw in draws]
     document = {
         "experiment": experiment.name,
@@ -63,7 +63,7 @@ def plan(
         "providers": [provider_row(view, today) for view in views],
         "total": total_row(plans, len(unavailable) * len(draws)),
         "statistics": statistics,
-        "over_datasets": panel_row(statistics),
+        "over_datasets": panel_row(statistics, baseline=bool(experiment.baseline)),
         "warnings": warnings(views, today),
     }
     if as_json:

@@ -76,7 +76,7 @@ def build_report(
     """
     rows = result_rows(store, experiment)
     context = _context(store, experiment)
-    findings = find(store, labelled(rows), rows)
+    findings = find(store, labelled(rows), rows, baseline=str(context.settings.get("baseline") or ""))
     drawings = all_drawings(findings)
     parts = page_sections(findings, drawings, context.settings, context.environment)
     write_figures(out_dir / "figures", drawings)

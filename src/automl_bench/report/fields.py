@@ -138,7 +138,7 @@ COMPARISON_FIELDS: Mapping[str, str] = {
     "verdict": "The verdict in words.",
     "separated": "Whether it names a winner without a reservation.",
     "advice": "What would settle it; null if it is settled or nothing can be said.",
-    "equivalence": "Over datasets: the chances that a is worse, equal within rope, better (Bayesian signed-rank test);"
-    " else null.",
+    "equivalence": "The chances that a is worse, equal within rope, better; null where they cannot be had. On a dataset"
+    " from the interval taken as normal, over datasets by the Bayesian signed-rank test. Not corrected, no verdict.",
 }
 """Fields of each entry of `comparisons` in results.json, and of `compare --json`."""

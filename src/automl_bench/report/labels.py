@@ -71,6 +71,21 @@ def _variant(row: Mapping[str, Any]) -> str:
     return row["provider"] if imported else f"{row['provider']}:{row['variant']}"
 
 
+def baseline_label(named: Sequence[Labelled], wanted: str) -> str | None:
+    """Return the label of the variant that an experiment's `[baseline]` names, or None if it has no row.
+
+    Args:
+        named: The rows.
+        wanted: "provider:variant", or "provider" for the only variant of it that is named without one.
+    """
+    series = in_order(one.series for one in named)
+    for name in series:
+        if name == wanted or name.startswith(f"{wanted} ["):
+            return name
+    own = [name for name in series if name.partition(":")[0] == wanted]
+    return own[0] if wanted and own else None
+
+
 def observations(named: Iterable[Labelled], field: str = "accuracy") -> list[Observation]:
     """Return the numbers of one field of the rows that count."""
     return [

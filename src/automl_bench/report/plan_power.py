@@ -25,14 +25,19 @@ SHOWN_QUANTILES = ("p95", "p99")
 """Columns of the table that say whether there are enough calls."""
 
 
-def statistics_rows(plans: Sequence[TrialPlan]) -> list[dict[str, Any]]:
-    """Return what the design can show on each dataset; its fields are `plan_fields.STATISTICS_FIELDS`."""
+def statistics_rows(plans: Sequence[TrialPlan], *, baseline: bool = False) -> list[dict[str, Any]]:
+    """Return what the design can show on each dataset; its fields are `plan_fields.STATISTICS_FIELDS`.
+
+    Args:
+        plans: The trials.
+        baseline: Whether all are compared with one baseline only.
+    """
     by_dataset: dict[str, list[TrialPlan]] = defaultdict(list)
     for one in plans:
         if one.feasible and one.extent is not None:
             by_dataset[one.trial.dataset].append(one)
     variants = {name: _comparable(many) for name, many in by_dataset.items()}
-    shared = family_of(variants)
+    shared = family_of(variants, baseline=baseline)
     rows = []
     for name, many in by_dataset.items():
         tests = max(one.extent.tests for one in many if one.extent)
@@ -67,22 +72,23 @@ def statistics_rows(plans: Sequence[TrialPlan]) -> list[dict[str, Any]]:
     return rows
 
 
-def family_of(variants: Mapping[str, Sequence[str]]) -> Family:
+def family_of(variants: Mapping[str, Sequence[str]], *, baseline: bool = False) -> Family:
     """Return how the report will share its level among the verdicts of these datasets."""
-    return family({name: len(many) for name, many in variants.items()})
+    return family({name: len(many) for name, many in variants.items()}, baseline=baseline)
 
 
-def panel_row(statistics: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
+def panel_row(statistics: Sequence[Mapping[str, Any]], *, baseline: bool = False) -> dict[str, Any] | None:
     """Return what the design can show over datasets; its fields are `plan_fields.PANEL_FIELDS`.
 
     Args:
         statistics: As `statistics_rows` returns them.
+        baseline: Whether all are compared with one baseline only.
 
     Returns:
         None where nothing is compared over datasets: fewer than two datasets with variants in common.
     """
     variants = {row["dataset"]: row["variants"] for row in statistics if row["variants"]}
-    shared = family_of(variants)
+    shared = family_of(variants, baseline=baseline)
     if not shared.over:
         return None
     most = max(len(many) for many in variants.values())

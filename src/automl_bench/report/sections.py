@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from automl_bench.report.accuracy_figures import accuracy_figure, difference_figure, ranks_figure, training_figure
 from automl_bench.report.costs import cost_table
 from automl_bench.report.drawing import Drawing, looks
-from automl_bench.report.labels import Labelled, current, in_order, observations
+from automl_bench.report.labels import Labelled, baseline_label, current, in_order, observations
 from automl_bench.report.latency import LatencyPool, latency_pools, latency_table
 from automl_bench.report.latency_figures import box_figure, distribution_figure, phases_figure
 from automl_bench.report.load_figures import rate_figure, timeline_figure
@@ -85,10 +85,17 @@ class Section:
     blocks: tuple[Table | Drawing, ...] = ()
 
 
-def find(store: Store, named: Sequence[Labelled], rows: Sequence[Row]) -> Findings:
-    """Compute what the report shows."""
+def find(store: Store, named: Sequence[Labelled], rows: Sequence[Row], *, baseline: str = "") -> Findings:
+    """Compute what the report shows.
+
+    Args:
+        store: The results file.
+        named: The rows with their labels.
+        rows: The rows.
+        baseline: The variant that the others are compared with; empty for all pairs.
+    """
     pools = latency_pools(store, named)
-    compared = comparisons(store, named)
+    compared = comparisons(store, named, baseline=baseline_label(named, baseline) if baseline else None)
     return Findings(
         named=named,
         pools=pools,

@@ -15,7 +15,14 @@ from automl_bench.report.verdicts import Comparison, Question, verdict
 from automl_bench.statistics.families import chained_holm, holm, pairs_among
 from automl_bench.statistics.means import Estimate, Point, over_folds, shots_order
 from automl_bench.statistics.paired import FEWEST_DRAWS, Difference, Finding, compare_tables, ordered_pairs
-from automl_bench.statistics.panels import Equivalence, PanelDifference, equivalence, panel_difference, smallest_p
+from automl_bench.statistics.panels import (
+    Equivalence,
+    PanelDifference,
+    equivalence,
+    equivalence_of_interval,
+    panel_difference,
+    smallest_p,
+)
 from automl_bench.statistics.power import Family, connor_samples, draws_needed
 from automl_bench.statistics.resampling import breakdown
 
@@ -79,6 +86,7 @@ class Gathered:
     pairs: Sequence[_Pair]
     over: Sequence[_Over]
     family: Family
+    rope: float | None = None
 
 
 def comparisons(store: Store, named: Sequence[Labelled], *, baseline: str | None = None, rope: float = ROPE) -> Support:
@@ -112,12 +120,12 @@ def gather(
     over = _over_datasets(answers, current(usable(named)), baseline, rope)
     variants = {name for one in over for name in (one.a, one.b)}
     most = max((len(one.found.datasets) for one in over), default=0)
-    return Gathered(pairs, over, Family(single, pairs_among(len(variants), baseline=baseline is not None), most))
+    return Gathered(pairs, over, Family(single, pairs_among(len(variants), baseline=baseline is not None), most), rope)
 
 
 def settle(seen: Gathered) -> tuple[Comparison, ...]:
     """Correct all comparisons of a page together and say what may be said of each."""
-    return tuple(_words_on_datasets(seen.pairs, seen.family) + _words_over_datasets(seen.over, seen.family))
+    return tuple(_words_on_datasets(seen) + _words_over_datasets(seen.over, seen.family))
 
 
 def _on_datasets(answers: Answers, rows: Sequence[Labelled], baseline: str | None) -> tuple[list[_Pair], int]:
@@ -211,7 +219,8 @@ def _within(
     return known
 
 
-def _words_on_datasets(pairs: Sequence[_Pair], family: Family) -> list[Comparison]:
+def _words_on_datasets(seen: Gathered) -> list[Comparison]:
+    pairs, family = seen.pairs, seen.family
     chains = [
         (one.found.models.p, None if one.found.another_draw is None else one.found.another_draw.p) for one in pairs
     ]
@@ -219,15 +228,13 @@ def _words_on_datasets(pairs: Sequence[_Pair], family: Family) -> list[Compariso
     share = family.single_share
     compared = []
     for one, (first, second) in zip(pairs, adjusted, strict=True):
-        compared.append(_asked(one, Question.MODELS, one.found.models, min(1.0, first / share), family))
+        compared.append(_asked(one, Question.MODELS, one.found.models, min(1.0, first / share), seen))
         if one.found.another_draw is not None and second is not None:
-            compared.append(
-                _asked(one, Question.ANOTHER_DRAW, one.found.another_draw, min(1.0, second / share), family)
-            )
+            compared.append(_asked(one, Question.ANOTHER_DRAW, one.found.another_draw, min(1.0, second / share), seen))
     return compared
 
 
-def _asked(one: _Pair, question: Question, finding: Finding, corrected: float, family: Family) -> Comparison:
+def _asked(one: _Pair, question: Question, finding: Finding, corrected: float, seen: Gathered) -> Comparison:
     words, separated = verdict(question, one.a, one.b, finding.low, finding.high, finding.p, corrected)
     found = one.found
     return Comparison(
@@ -246,7 +253,10 @@ def _asked(one: _Pair, question: Question, finding: Finding, corrected: float, f
         method=finding.method,
         words=words,
         separated=separated,
-        advice="" if separated else _advice(one, question, family),
+        advice="" if separated else _advice(one, question, seen.family),
+        equivalence=None
+        if seen.rope is None or question is not Question.MODELS
+        else equivalence_of_interval(finding.low, finding.high, rope=seen.rope),
     )
 
 
@@ -357,9 +367,9 @@ def _over_notes(over: Sequence[_Over], family: Family, answers: Answers, rows: S
         if (equal := one.equal) is None:
             continue
         notes.append(
-            f"Over {equal.datasets} datasets, {one.a} against {one.b}: behind {_chance(equal.worse)}, equal within"
-            f" {100 * equal.rope:g} point{'' if equal.rope == 0.01 else 's'} {_chance(equal.equal)}, ahead"
-            f" {_chance(equal.better)} (Bayesian signed-rank test; not corrected, no verdict)."
+            f"Over {equal.datasets} datasets, {one.a} against {one.b}: behind {chance(equal.worse)}, equal within"
+            f" {100 * equal.rope:g} point{'' if equal.rope == 0.01 else 's'} {chance(equal.equal)}, ahead"
+            f" {chance(equal.better)} (Bayesian signed-rank test; not corrected, no verdict)."
         )
     tables = []
     for dataset in first.found.datasets:
@@ -375,7 +385,8 @@ def _over_notes(over: Sequence[_Over], family: Family, answers: Answers, rows: S
     return notes
 
 
-def _chance(share: float) -> str:
+def chance(share: float) -> str:
+    """Return "83 %", never 0 or 100."""
     if share > 0.99:
         return "over 99 %"
     return "under 1 %" if share < 0.01 else f"{100 * share:.0f} %"

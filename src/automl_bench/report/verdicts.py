@@ -41,7 +41,7 @@ class Comparison:
         words: The verdict.
         separated: Whether the verdict names a winner without a reservation.
         advice: What would settle it, or an empty text.
-        equivalence: How likely "worse / equal / better" is over datasets; None for other questions.
+        equivalence: How likely "worse / equal / better" is, of these trained models or over datasets; no verdict.
     """
 
     a: str

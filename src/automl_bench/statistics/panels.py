@@ -238,3 +238,19 @@ def equivalence(
     largest = np.argmax(np.stack([behind, within, ahead]), axis=0)
     shares = np.bincount(largest, minlength=3) / rounds
     return Equivalence(float(shares[0]), float(shares[1]), float(shares[2]), rope, len(differences))
+
+
+def equivalence_of_interval(low: float, high: float, *, rope: float = 0.01) -> Equivalence:
+    """Return the same three chances on one dataset, from the 95 % interval of the difference taken as normal.
+
+    Args:
+        low: Lower end.
+        high: Upper end.
+        rope: Half the width of the region, as a share of 1.
+    """
+    from scipy.special import ndtr, ndtri
+
+    centre, spread = (low + high) / 2, (high - low) / (2 * float(ndtri(0.975)))
+    worse = float(ndtr((-rope - centre) / spread))
+    better = float(ndtr((centre - rope) / spread))
+    return Equivalence(worse, max(0.0, 1 - worse - better), better, rope, 1)

@@ -63,6 +63,7 @@ class Experiment:
         parallel: Load runs.
         title: One line for the report.
         deadline_seconds: Longest wait for one operation, by stage; for invoke, longest time of all measuring.
+        baseline: The one of `providers` that the others are compared with; empty to compare all pairs.
     """
 
     name: str
@@ -79,6 +80,7 @@ class Experiment:
     parallel: ParallelPlan = field(default_factory=ParallelPlan)
     title: str = ""
     deadline_seconds: Mapping[Stage, float] = field(default_factory=dict)
+    baseline: str = ""
 
 
 def missing_stages(experiment: Experiment, trial: TrialRecord, stages: Iterable[StageRecord]) -> list[Stage]:
