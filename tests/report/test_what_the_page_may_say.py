@@ -9,6 +9,7 @@ from automl_bench.report.accuracy_figures import ShotsAxis, _sideways
 from automl_bench.report.drawing import LONGEST_NAME, short
 from automl_bench.report.fields import COMPARISON_FIELDS
 from automl_bench.report.labels import labelled
+from automl_bench.report.quality_tables import quality_tables
 from automl_bench.report.rows import result_rows
 from automl_bench.report.summary import ALL_DATASETS, accuracy_table
 from automl_bench.report.support import comparisons
@@ -157,6 +158,23 @@ def test_records_of_comparisons_have_every_documented_field(store):
     assert [list(record(one)) for one in found.compared] == [list(COMPARISON_FIELDS)]
     table = support_table(found)
     assert table.rows[0][-1].startswith("local:a is ahead of local:b")
+
+
+def test_every_class_and_confusion_is_a_record_and_the_worst_are_shown(store):
+    labels = ("cat", "dog", "fox", "owl", "elk")
+    told = [labels[(n + (n % 5 == 2)) % 5] if n % 3 else True for n in range(100)]
+    answer(store, "a", told, labels=labels, shots=20)
+    answer(store, "a", right(100), labels=labels, shots=5)
+    found = quality_tables(store, labelled(result_rows(store)))
+    assert {one["label"] for one in found.worst.records} == set(labels)
+    assert found.worst.rows[0][2] == "fox"
+    assert {one["shots"] for one in found.worst.records} == {"20"}, "the models with the most shots"
+    assert sum(one["count"] for one in found.confused.records) == 100
+    assert found.confused.rows[0][2:4] == ("fox", "owl")
+    (confidence,) = found.confidence.records
+    assert confidence["answers"] == 100
+    assert confidence["ece"] is None
+    assert found.confidence.rows[0][6] == "needs 300 answers"
 
 
 def test_names_that_begin_alike_stay_apart_in_legends():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from automl_bench.statistics.means import Observation
 
@@ -108,7 +108,10 @@ def replaced_notes(named: Sequence[Labelled]) -> list[str]:
     ]
 
 
-def in_order(values: Iterable[str]) -> list[str]:
+Value = TypeVar("Value", bound=Hashable)
+
+
+def in_order(values: Iterable[Value]) -> list[Value]:
     """Return distinct values in the order they came."""
     return list(dict.fromkeys(values))
 

@@ -182,17 +182,22 @@ def final_answers(calls: Mapping[str, Any]) -> dict[str, tuple[str, str | None, 
     Args:
         calls: As `Store.invocation_columns` returns them, in the order sent.
     """
+    answers = {}
+    for sample, place in final_places(calls).items():
+        answered = calls["outcome"][place] == Outcome.OK.value
+        answers[sample] = (calls["label"][place], calls["predicted"][place] if answered else None, answered)
+    return answers
+
+
+def final_places(calls: Mapping[str, Any]) -> dict[str, int]:
+    """Return sample id → place of its last measured attempt; arguments as of `final_answers`."""
     last: dict[str, tuple[int, int]] = {}
     for place, (sample, phase, attempt) in enumerate(
         zip(calls["sample_id"], calls["phase"], calls["attempt"], strict=True)
     ):
         if phase == CallPhase.MEASURED.value and (sample not in last or attempt >= last[sample][0]):
             last[sample] = (int(attempt), place)
-    answers = {}
-    for sample, (_, place) in last.items():
-        answered = calls["outcome"][place] == Outcome.OK.value
-        answers[sample] = (calls["label"][place], calls["predicted"][place] if answered else None, answered)
-    return answers
+    return {sample: place for sample, (_, place) in last.items()}
 
 
 def score_answers(answers: Mapping[str, tuple[str, str | None, bool]], labels: frozenset[str] = frozenset()) -> Score:

@@ -13,6 +13,7 @@ from automl_bench.report.labels import Labelled, baseline_label, current, in_ord
 from automl_bench.report.latency import LatencyPool, latency_pools, latency_table
 from automl_bench.report.latency_figures import box_figure, distribution_figure, phases_figure
 from automl_bench.report.load_figures import rate_figure, timeline_figure
+from automl_bench.report.quality_tables import QualityTables, quality_tables
 from automl_bench.report.rows import Row
 from automl_bench.report.summary import (
     CONSTANT_PANEL,
@@ -59,6 +60,7 @@ class Findings:
     verdicts: Support
     accuracy: Table
     macro_f1: Table
+    quality: QualityTables
     times: Table
     latency: Table
     loads: Table
@@ -102,6 +104,7 @@ def find(store: Store, named: Sequence[Labelled], rows: Sequence[Row], *, baseli
         verdicts=compared,
         accuracy=accuracy_table(rows),
         macro_f1=accuracy_table(rows, "macro_f1"),
+        quality=quality_tables(store, named),
         times=times_table(rows),
         latency=latency_table(pools),
         loads=load_table(rows),
@@ -165,6 +168,12 @@ def page_sections(
             blocks("differences", findings.support, "critical_difference"),
         ),
         Section("f1", "F1", (), blocks(replace(f1, notes=f1.notes[:2])) if f1 is not None else ()),
+        Section(
+            "quality",
+            "Classes and confidence",
+            (),
+            blocks(findings.quality.confidence, findings.quality.worst, findings.quality.confused),
+        ),
         Section("times", "Training and prediction times", (), blocks("training_time", findings.times)),
         Section(
             "latency",

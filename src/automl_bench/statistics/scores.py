@@ -123,7 +123,7 @@ def score(
     told = Counter(label for label in predicted if label is not None)
     missing = total - sum(told.values())
     if not total:
-        return Score(0, 0, 0, 0, OffList(), *[None] * 7, classes=0, majority=None)
+        return Score(0, 0, 0, 0, OffList(), None, None, None, None, None, None, None, 0, None)
     known = {*truth, *labels}
     names = sorted({*truth, *(label for label in told if label in known)})
     number = {label: position for position, label in enumerate(names)}
