@@ -125,7 +125,7 @@ def _confidence_table(records: Sequence[Mapping[str, Any]]) -> Table:
     notes = (
         "Of the confidence that a service tells with its answer. Brier and log loss: 0 is best. Calibration error: mean"
         " distance of confidence and share of right answers, over 15 bins of equal size.",
-        "Auto-accept: the threshold is chosen for 98 % right on four fifths of the answers and judged on the last fifth,"
+        "Accept: the threshold is chosen for 98 % right on four fifths of the answers and judged on the last fifth,"
         " five times over; a dash means that no threshold reaches it, or there are too few answers.",
     )
     return Table("Confidence", heads, cells, tuple(known), notes if cells else ())

@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 """One result; its fields are `fields.RESULT_FIELDS`, all of them always there."""
 
+FROM = "predictions_from"
+"""Setting of the variant that marks a trial whose answers were imported, with the name of their file."""
+
 PERCENTILES = (0.5, 0.9, 0.95, 0.99)
 """The percentiles of a latency summary."""
 
@@ -87,6 +90,8 @@ def trial_row(
     answers = final_answers(calls)
     result = score_answers(answers, labels)
     measured = calls["phase"] == CallPhase.MEASURED.value
+    # Answers that were imported without a time have none; nothing that was measured takes 0 ns.
+    timed = measured & (calls["service_ns"] > 0)
     train_seconds, kind = _train_seconds(by_stage.get(Stage.TRAIN))
     invoke = by_stage.get(Stage.INVOKE)
     invoked = {} if invoke is None else invoke.result
@@ -98,7 +103,7 @@ def trial_row(
         "fold": trial.fold,
         "repeat": trial.repeat,
         "seed": trial.seed,
-        "source": "measured",
+        "source": str(trial.variant_settings.get(FROM, "measured")),
         "trial_id": trial.trial_id,
         "status": trial.status.value,
         "reason": trial.reason,
@@ -106,8 +111,8 @@ def trial_row(
         "train_samples": _train_samples(by_stage),
         "train_seconds": train_seconds,
         "train_seconds_kind": kind,
-        "predict_seconds": float(calls["service_ns"][measured].sum()) / 1e9 if measured.any() else None,
-        "latency_ms": latency_summary(calls["service_ns"][measured & (calls["outcome"] == Outcome.OK.value)] / 1e6),
+        "predict_seconds": float(calls["service_ns"][timed].sum()) / 1e9 if timed.any() else None,
+        "latency_ms": latency_summary(calls["service_ns"][timed & (calls["outcome"] == Outcome.OK.value)] / 1e6),
         "calls": _outcomes(calls["outcome"][measured]),
         "cold_ms": [
             float(value) / 1e6
@@ -122,7 +127,11 @@ def trial_row(
         "cost": _cost(spent, stages),
         "throughput": _throughput(load_runs),
         "load_runs": [_load_run(run) for run in load_runs],
-        "configuration": configuration(trial.variant_settings, trial.images, trial.test_limit),
+        "configuration": configuration(
+            {name: value for name, value in trial.variant_settings.items() if name != FROM},
+            trial.images,
+            trial.test_limit,
+        ),
         "fingerprint": trial.fingerprint,
         "variant_settings": dict(trial.variant_settings),
         "images": dict(trial.images),

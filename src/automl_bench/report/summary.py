@@ -169,6 +169,10 @@ def _missing_notes(named: Sequence[Labelled]) -> list[str]:
         notes.append(f"{len(without)} of {len(named)} trials have no complete score and are left out of the means.")
     if failed:
         notes.append(f"{failed:,} of {sent:,} test samples got no answer; they count as wrong.")
+    for source in in_order(one.row["source"] for one in named if one.row["trial_id"]):
+        if source != "measured":
+            whom = in_order(one.series for one in named if one.row["source"] == source)
+            notes.append(f"{', '.join(whom)}: answers imported from {source}, not measured here.")
     return notes + off_list_notes(named)
 
 
