@@ -163,6 +163,44 @@ def remove_results(
         console().print(f"Removed {removed} imported results of {source}.", markup=False)
 
 
+@app.command("check")
+def check_results(
+    fail_if: Annotated[list[str], typer.Option("--fail-if", help="A condition; may be given several times.")],
+    as_json: Annotated[bool, _AS_JSON] = False,
+) -> None:
+    """Fail, with exit code 11, if a condition on the results holds: a gate for continuous integration.
+
+    MEASURE(VARIANT, DATASET, SHOTS) < NUMBER, or with >, <=, >=, compares a number; measures are accuracy,
+    balanced_accuracy, macro_f1 (0 to 1, mean over folds), p50_ms, p95_ms, train_seconds and usd (medians over trials).
+    behind(A, B) and ahead(A, B), perhaps with a dataset and shots, hold where `compare` names a winner: with the same
+    tests and corrections, so noise alone fails one check in twenty at most. What cannot be judged is an error, never a
+    pass.
+
+    \b
+    Examples:
+      automl-bench results check --fail-if 'accuracy(local:svc, digits, 20) < 0.9'
+      automl-bench results check --fail-if 'behind(new, old)' --fail-if 'p95_ms(local:svc, digits, 20) > 50'
+    """
+    from automl_bench.errors import GateFailed
+    from automl_bench.report.gates import judge, read_gate
+    from automl_bench.store import open_store
+
+    gates = [read_gate(text) for text in fail_if]
+    with open_store(Workspace.current().store_path, read_only=True) as store:
+        judged = [judge(store, gate) for gate in gates]
+    if as_json:
+        print_json([one.as_json() for one in judged])
+    else:
+        for one in judged:
+            console().print(f"{'FAIL' if one.holds else 'ok':4}  {one.condition}: {one.found}", markup=False)
+    held = [one.condition for one in judged if one.holds]
+    if held:
+        raise GateFailed(
+            f"{len(held)} of {len(judged)} conditions hold: {'; '.join(held)}.",
+            remedy="Look at the numbers with `automl-bench compare` and `automl-bench results --trials`.",
+        )
+
+
 def show_table(table: Table) -> None:
     """Print a table with its notes."""
     print_table(table.columns, table.rows, title=table.title)

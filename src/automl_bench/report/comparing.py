@@ -102,10 +102,9 @@ def compare(
         UsageError: If one of the two is unknown or means several, or they have nothing in common.
     """
     everything = labelled(result_rows(store))
-    names = in_order(one.series for one in everything)
     both = []
     for text in (a, b):
-        label, rows = _resolve(store, text, everything, names)
+        label, rows = rows_of(store, text, everything)
         both.append((label, [one for one in rows if _wanted(one, dataset, shots)]))
     (label_a, rows_a), (label_b, rows_b) = both
     if label_a == label_b:
@@ -126,8 +125,13 @@ def _wanted(one: Labelled, dataset: str | None, shots: str | None) -> bool:
     return dataset in (None, one.dataset, one.row["dataset"]) and shots in (None, shots_label(one.shots))
 
 
-def _resolve(store: Store, text: str, named: Sequence[Labelled], names: Sequence[str]) -> tuple[str, list[Labelled]]:
-    """Return the label and the rows of what the user named."""
+def rows_of(store: Store, text: str, named: Sequence[Labelled]) -> tuple[str, list[Labelled]]:
+    """Return the label and the rows of the variant that a user named, by itself or by an experiment.
+
+    Raises:
+        UsageError: If it is unknown or means several.
+    """
+    names = in_order(one.series for one in named)
     squeezed = {name.replace(" ", ""): name for name in names}
     found = squeezed.get(text.replace(" ", ""))
     own = [name for name in names if name.partition(":")[0] == text]
