@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from answered_trials import answer, right
 
 from automl_bench.report.accuracy_figures import ShotsAxis, _sideways
+from automl_bench.report.curve_words import curve_notes
 from automl_bench.report.drawing import LONGEST_NAME, short
 from automl_bench.report.fields import COMPARISON_FIELDS
 from automl_bench.report.labels import labelled
@@ -175,6 +178,20 @@ def test_every_class_and_confusion_is_a_record_and_the_worst_are_shown(store):
     assert confidence["answers"] == 100
     assert confidence["ece"] is None
     assert found.confidence.rows[0][6] == "needs 300 answers"
+
+
+def test_learning_curves_say_what_labels_bring_and_where_they_say_nothing(store):
+    for place, shots in enumerate((5, 10, 20, 40)):
+        answer(store, "good", right(1000 - round(500 * 0.62**place), 1000), shots=shots)
+        answer(store, "slow", right(1000 - round(700 * 0.72**place), 1000), shots=shots)
+        answer(store, "odd", right((700, 900, 650, 880)[place], 1000), shots=shots)
+    notes = curve_notes(labelled(result_rows(store)))
+    assert any(
+        re.fullmatch(r"local:good on pets: doubling the 40 .* bring \d\.\d to \d\.\d points\.", one) for one in notes
+    )
+    assert any(one.startswith("local:odd on pets: a power law explains") for one in notes)
+    assert not any("needs about" in one and "local:odd needs" in one for one in notes)
+    assert not any("local:slow needs" in one for one in notes), "beyond twice the largest size"
 
 
 def test_names_that_begin_alike_stay_apart_in_legends():

@@ -7,7 +7,7 @@ from collections.abc import Hashable, Sequence
 from typing import TYPE_CHECKING
 
 from automl_bench.report.labels import Labelled
-from automl_bench.report.rows import final_answers
+from automl_bench.report.rows import ANSWER_COLUMNS, final_answers
 
 if TYPE_CHECKING:
     import numpy as np
@@ -64,7 +64,7 @@ class Answers:
 
     def _trial(self, trial_id: str) -> dict[str, float]:
         if trial_id not in self._read:
-            answers = final_answers(self._store.invocation_columns([trial_id]))
+            answers = final_answers(self._store.invocation_columns([trial_id], only=ANSWER_COLUMNS))
             self._read[trial_id] = {
                 sample: float(truth == predicted) for sample, (truth, predicted, _) in answers.items()
             }

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from automl_bench.report.labels import Labelled, shots_label
-from automl_bench.report.rows import final_places
+from automl_bench.report.rows import ANSWER_COLUMNS, final_places
 from automl_bench.report.tables import UNKNOWN, Table, percent
 from automl_bench.statistics.means import shots_order
 from automl_bench.statistics.quality import CALIBRATION_N, acceptance, calibration, confusion, per_class
@@ -68,7 +68,7 @@ def _answers(store: Store, trials: Sequence[str]) -> tuple[list[str], list[str |
     told: list[str | None] = []
     sure: list[float] = []
     for trial_id in trials:
-        calls = store.invocation_columns([trial_id])
+        calls = store.invocation_columns([trial_id], only=(*ANSWER_COLUMNS, "confidence"))
         places = list(final_places(calls).values())
         answered = calls["outcome"][places] == Outcome.OK.value
         truth += calls["label"][places].tolist()

@@ -35,6 +35,9 @@ Row = dict[str, Any]
 FROM = "predictions_from"
 """Setting of the variant that marks a trial whose answers were imported, with the name of their file."""
 
+ANSWER_COLUMNS = ("sample_id", "phase", "attempt", "outcome", "label", "predicted")
+"""Columns of the invocations that tell what was answered."""
+
 PERCENTILES = (0.5, 0.9, 0.95, 0.99)
 """The percentiles of a latency summary."""
 
@@ -59,7 +62,7 @@ def result_rows(store: Store, experiment: str | None = None) -> list[Row]:
     for trial in store.trials(experiment=experiment):
         if trial.fingerprint not in labels:
             labels[trial.fingerprint] = store.true_labels(trial.fingerprint)
-        calls = store.invocation_columns([trial.trial_id], phase=None)
+        calls = store.invocation_columns([trial.trial_id], phase=None, only=(*ANSWER_COLUMNS, "service_ns"))
         stages, load_runs = store.stages(trial.trial_id), store.load_runs(trial.trial_id)
         spent = spending(store, trial, table_of(stages), stages=stages, calls=len(calls["phase"]))
         rows.append(trial_row(trial, stages, calls, load_runs, spent, labels[trial.fingerprint]))

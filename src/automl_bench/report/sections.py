@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from automl_bench.report.accuracy_figures import accuracy_figure, difference_figure, ranks_figure, training_figure
 from automl_bench.report.costs import cost_table
+from automl_bench.report.curve_words import CURVE_CAUTION, curve_notes
 from automl_bench.report.drawing import Drawing, looks
 from automl_bench.report.labels import Labelled, baseline_label, current, in_order, observations
 from automl_bench.report.latency import LatencyPool, latency_pools, latency_table
@@ -157,10 +158,16 @@ def page_sections(
         return tuple(one for one in found if one is not None and not (isinstance(one, Table) and not one.rows))
 
     scored = any(one.counts for one in findings.named)
+    curves = curve_notes(findings.named)
     f1 = findings.macro_f1 if any(one.row["macro_f1"] is not None for one in findings.named if one.counts) else None
     parts = [
         Section("short", "In short", _short(findings)),
-        Section("accuracy", "Accuracy", (), blocks("accuracy_by_shots", findings.accuracy) if scored else ()),
+        Section(
+            "accuracy",
+            "Accuracy",
+            (*curves, CURVE_CAUTION) if curves else (),
+            blocks("accuracy_by_shots", findings.accuracy) if scored else (),
+        ),
         Section(
             "support",
             "What the data support",
