@@ -44,11 +44,11 @@ def support_table(support: Support) -> Table:
 def _family_words(family: Family) -> str:
     """Say how the 5 % are shared."""
     pairs = f"{family.single} pair{'s' if family.single > 1 else ''} on single datasets"
-    over = f"{family.over} over datasets"
+    over = f"{family.over} pair{'s' if family.over > 1 else ''} over datasets"
     held = "The corrected p holds the chance of any false verdict on this page at 5 %"
     if family.single and family.over_possible:
         return f"{held}: half of it for {pairs}, half for {over}."
-    return f"{held}, over {pairs if family.single else over}."
+    return f"{held}: all of it for {pairs if family.single else over}."
 
 
 def interval_words(one: Comparison) -> str:
