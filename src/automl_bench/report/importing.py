@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import TypeVar
 
 from automl_bench.errors import UsageError
 from automl_bench.store.records import ImportedResult
@@ -40,7 +41,7 @@ def read_results(path: Path) -> list[ImportedResult]:
     """
     results: list[ImportedResult] = []
     first_seen: dict[tuple[str, str, str, int | None, int], int] = {}
-    for line, cells, ancestor in _lines(path):
+    for line, cells, ancestor in csv_lines(path, _known_header):
         reader = Cells(path, line, cells)
         one = _ancestor_result(reader) if ancestor else _own_result(reader)
         key = (one.provider, one.variant, one.dataset, one.shots, one.fold)
@@ -62,13 +63,24 @@ def cells_words(shots: int | None) -> str:
     return "all" if shots is None else str(shots)
 
 
-def _lines(path: Path) -> Iterator[tuple[int, dict[str, str], bool]]:
-    """Yield (line number, cells by column, whether it is the published format)."""
+Header = TypeVar("Header")
+
+
+def csv_lines(path: Path, check: Callable[[Path, list[str]], Header]) -> Iterator[tuple[int, dict[str, str], Header]]:
+    """Yield (line number, stripped cells by column, what `check` made of the header) of a CSV; blank lines are skipped.
+
+    Args:
+        path: The file.
+        check: Is given the path and the header, and raises if it is not as it should be.
+
+    Raises:
+        UsageError: If the file cannot be read or a line has another number of cells than the header.
+    """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.reader(file, strict=True)
             header = [name.strip() for name in next(reader, [])]
-            ancestor = _known_header(path, header)
+            checked = check(path, header)
             for row in reader:
                 if not any(cell.strip() for cell in row):
                     continue
@@ -77,7 +89,7 @@ def _lines(path: Path) -> Iterator[tuple[int, dict[str, str], bool]]:
                         f"{path} line {reader.line_num}: has {len(row)} cells where the header has {len(header)}.",
                         remedy="Quote cells that hold a comma.",
                     )
-                yield reader.line_num, dict(zip(header, (cell.strip() for cell in row), strict=True)), ancestor
+                yield reader.line_num, dict(zip(header, (cell.strip() for cell in row), strict=True)), checked
     except FileNotFoundError as error:
         raise UsageError(f"{path} does not exist.", remedy="Check the path.") from error
     except OSError as error:

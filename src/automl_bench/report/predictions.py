@@ -8,11 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from automl_bench.contract import Stage, Variant
 from automl_bench.errors import UsageError
-from automl_bench.report.importing import Cells
+from automl_bench.report.importing import Cells, csv_lines
 from automl_bench.report.rows import FROM
 from automl_bench.store.ancestor_files import RESULTS_HEADER, THROUGHPUTS_HEADER
 from automl_bench.store.records import (
@@ -209,33 +209,23 @@ def _test_samples(manifest: Manifest) -> dict[str, list[str]]:
     return {name: sorted(found) for name, found in names.items()}
 
 
-def _lines(path: Path, known: Sequence[str], required: Sequence[str]) -> list[tuple[int, Any]]:
+def _lines(path: Path, known: Sequence[str], required: Sequence[str]) -> list[tuple[int, Cells]]:
     """Return (line number, cells) of a CSV with these columns.
 
     Raises:
         UsageError: If the file or a line is wrong.
     """
-    remedy = f"The first line must name {', '.join(required)}; further columns: {', '.join(known)}."
-    found = []
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file, strict=True)
-            header = [name.strip() for name in next(reader, [])]
-            unknown = [name for name in header if name not in known]
-            if unknown or not set(required) <= set(header):
-                what = f"unknown column {unknown[0]!r}" if unknown else f"the header lacks {', '.join(required)}"
-                raise UsageError(f"{path} line 1: {what}.", remedy=remedy)
-            for row in reader:
-                if not any(cell.strip() for cell in row):
-                    continue
-                if len(row) != len(header):
-                    raise UsageError(
-                        f"{path} line {reader.line_num}: has {len(row)} cells where the header has {len(header)}.",
-                        remedy="Quote cells that hold a comma.",
-                    )
-                found.append((reader.line_num, Cells(path, reader.line_num, dict(zip(header, row, strict=True)))))
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise UsageError(f"{path} is not a readable CSV: {error}.", remedy="Save it as CSV in UTF-8.") from error
+
+    def check(path: Path, header: list[str]) -> None:
+        unknown = [name for name in header if name not in known]
+        if unknown or not set(required) <= set(header):
+            what = f"unknown column {unknown[0]!r}" if unknown else f"the header lacks {', '.join(required)}"
+            raise UsageError(
+                f"{path} line 1: {what}.",
+                remedy=f"The first line must name {', '.join(required)}; known columns: {', '.join(known)}.",
+            )
+
+    found = [(line, Cells(path, line, cells)) for line, cells, _ in csv_lines(path, check)]
     if not found:
         raise UsageError(f"{path} has a header but no answers.", remedy="Add one line for each answer.")
     return found

@@ -8,7 +8,7 @@ same training images? Draws and images vary, and at least three draws are needed
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from typing import TYPE_CHECKING, Any
@@ -25,9 +25,6 @@ FINEST = 5040
 
 SMALLEST_TAIL = 1e-14
 """A tail below this is not told from it; Student's quantiles lose their digits there."""
-
-Answers = Mapping[Hashable, Mapping[str, float]]
-"""Draw → sample id → share of right answers over the repeats of that draw (0 or 1 with one repeat)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,25 +125,6 @@ def signed_sum(sizes: NDArray[np.int64], counts: NDArray[np.int64]) -> tuple[int
         steps[:: 2 * size] = np.exp(ways - count * math.log(2))
         chances = np.convolve(chances, steps) if min(len(chances), len(steps)) < 500 else fftconvolve(chances, steps)
     return int((sizes * counts).sum()), np.maximum(chances, 0.0)
-
-
-def paired_difference(a: Answers, b: Answers) -> Difference | None:
-    """Compare two variants over the draws and images that both have.
-
-    Returns:
-        The difference, or None if no draw and image is common to both.
-    """
-    import numpy as np
-
-    draws = [draw for draw in a if draw in b]
-    if not draws:
-        return None
-    images = sorted(set.intersection(*(set(a[draw]) & set(b[draw]) for draw in draws)))
-    if not images:
-        return None
-    of_a = np.array([[a[draw][image] for image in images] for draw in draws])
-    of_b = np.array([[b[draw][image] for image in images] for draw in draws])
-    return compare_tables(of_a, of_b)
 
 
 def compare_tables(of_a: NDArray[np.float64], of_b: NDArray[np.float64], *, draws_differ: bool = True) -> Difference:

@@ -35,13 +35,14 @@ class Breakdown:
 
     @property
     def words(self) -> str:
-        """Return "Of the uncertainty, 70 % is between datasets, …: more datasets would help most."."""
+        """Return "uncertainty of the difference: 70 % from datasets, …; more datasets would help most. …"."""
         if self.helps_most is None:
             return ""
         named = {"datasets": "datasets", "draws": "draws of the training subset", "images": "test images"}
         parts = ", ".join(f"{100 * share:.0f} % from {named[level]}" for level, share in self.shares.items())
         more = {"datasets": "more datasets", "draws": "more draws", "images": "more test images"}[self.helps_most]
-        return f"Uncertainty of the difference: {parts}; {more} would help most."
+        ends = f"[{100 * self.low:+.1f}, {100 * self.high:+.1f}]"
+        return f"uncertainty of the difference: {parts}; {more} would help most. A bootstrap over them gives {ends}."
 
 
 def breakdown(tables: Sequence[NDArray[np.float64]], *, rounds: int = ROUNDS, seed: int = 0) -> Breakdown | None:
