@@ -38,6 +38,7 @@
       DeadlinePassed                a deadline passed, and the trial was torn down
       BudgetExceeded
       InvalidMeasurement            numbers exist but may not be compared
+      GateFailed                    a condition of `results check` holds
       RecordsError                  the results file
         CorruptRecord
         UnknownFormatVersion
@@ -83,6 +84,8 @@ class ExitCode(IntEnum):
     """Numbers exist but may not be compared: a load run is not VALID."""
     RESOURCES_LEFT = 10
     """Something that costs money may remain at a provider. Outranks every other failure."""
+    GATE_FAILED = 11
+    """A condition given to `results check` holds."""
     INTERRUPTED = 130
     """Ctrl-C, SIGTERM or a closed terminal, after teardown."""
 
@@ -323,6 +326,12 @@ class InvalidMeasurement(AutomlBenchError):
     def __init__(self, message: str, *, reasons: Sequence[str] = (), remedy: str = "") -> None:
         super().__init__(message, remedy=remedy)
         self.reasons = tuple(reasons)
+
+
+class GateFailed(AutomlBenchError):
+    """A condition that was to fail `results check` holds."""
+
+    exit_code = ExitCode.GATE_FAILED
 
 
 class RecordsError(AutomlBenchError):

@@ -15,6 +15,7 @@ from small_workspace import command, command_environment, install_toy, make_work
 
 from automl_bench.errors import ExitCode
 from automl_bench.report.plan_fields import (
+    PANEL_FIELDS,
     PLAN_FIELDS,
     PROVIDER_FIELDS,
     STATISTICS_FIELDS,
@@ -102,6 +103,7 @@ def test_every_field_is_documented_and_in_order(desk: Desk) -> None:
         ("`providers`", PROVIDER_FIELDS),
         ("`total`", TOTAL_FIELDS),
         ("`statistics`", STATISTICS_FIELDS),
+        ("`over_datasets`", PANEL_FIELDS),
     ):
         part = text.split(f"## {heading}\n", 1)[1].split("\n## ", 1)[0].split("\n### ", 1)[0]
         assert re.findall(r"^\| `(\w+)` \| (.+) \|$", part, flags=re.MULTILINE) == list(fields.items()), heading
@@ -298,6 +300,7 @@ def test_the_design_says_what_it_can_show(desk: Desk) -> None:
     (row,) = desk.plan()["statistics"]
     assert (row["test_samples"], row["draws"], row["comparisons"]) == (12, 2, 1)
     assert row["variants"] == ["toy:default", "toy:other"]
+    assert all(one["difference"] is None for one in row["another_draw"]), "two draws say nothing about another one"
     assert [one["one_draw"] for one in row["detectable"][:3]] == [None] * 3, "12 images show next to nothing"
     assert row["quantiles"]["p99"] == {"needs": 299, "accuracy_pass": False, "load_run": False}
     with_load = desk.plan(experiment=EXPERIMENT.replace("enabled = false", "calls = 300"))

@@ -1,5 +1,7 @@
 """A file of results is taken whole or refused with one sentence that names the line."""
 
+import re
+
 import pytest
 
 from automl_bench.errors import UsageError
@@ -43,6 +45,9 @@ def test_a_byte_order_mark_blank_lines_and_windows_line_ends_do_no_harm(tmp_path
         (OURS, "has a header but no results"),
         (OURS + "acme,x,pets,5,0,0.5\nacme,x,pets,5,1\n", "line 3: has 5 cells where the header has 6"),
         (OURS + "acme,x,pets,5,0,good\n", "line 2: accuracy is 'good', not a number"),
+        (OURS + 'acme,x,pets,5,0,"0,875"\n', "line 2: accuracy is '0,875', with a decimal comma"),
+        (OURS + "acme,x,pets,5,0,87.5%\n", "line 2: accuracy is '87.5%', a percentage"),
+        (OURS.replace(",", ";") + "acme;x;pets;5;0;0,5\n", "line 1: the columns are separated by semicolons"),
         (OURS + "acme,x,pets,5,0,nan\n", "line 2: accuracy is 'nan', not a number"),
         (OURS + "acme,x,pets,5,0,87.5\n", "line 2: accuracy is 87.5, it must be 0 to 1"),
         (OURS + "acme,x,pets,5,0,-0.1\n", "line 2: accuracy is -0.1, it must be 0 to 1"),
@@ -73,3 +78,12 @@ def test_a_missing_file_a_folder_and_a_picture_are_refused(tmp_path):
     ):
         with pytest.raises(UsageError, match=message):
             read_results(path)
+
+
+@pytest.mark.parametrize("cell", ["87.5%", "87.5 %", "87.5", '"0,875"', '"87,5%"'])
+def test_the_remedy_for_a_number_in_another_form_works(tmp_path, cell):
+    with pytest.raises(UsageError) as caught:
+        read_results(written(tmp_path, OURS + f"acme,x,pets,5,0,{cell}\n"))
+    (remedy,) = re.findall(r"Write it (?:as|with a point:) ([\d.]+)\.$", caught.value.remedy)
+    (one,) = read_results(written(tmp_path, OURS + f"acme,x,pets,5,0,{remedy}\n"))
+    assert one.accuracy == 0.875

@@ -1,5 +1,6 @@
 """The figures published in 2023 go in, and their means and errors come out: as published, and corrected."""
 
+import itertools
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,9 @@ from automl_bench.report.labels import labelled, observations
 from automl_bench.report.rows import result_rows
 from automl_bench.report.summary import ALL_DATASETS, CONSTANT_PANEL, accuracy_table
 from automl_bench.report.support import comparisons
+from automl_bench.statistics.families import holm
 from automl_bench.statistics.means import over_datasets
-from automl_bench.statistics.paired import panel_difference
+from automl_bench.statistics.panels import equivalence, friedman, panel_difference
 
 FIXTURE = Path(__file__).parents[1] / "fixtures" / "ancestor_figures.csv"
 
@@ -59,37 +61,57 @@ def test_the_table_shows_the_corrected_error_n_and_the_panel_that_changes(rows):
     assert constant == ["60.3", "72.8", "81.4", "86.6", "87.1"]
 
 
+def scores(rows, shots):
+    """Service → dataset → accuracy."""
+    found = {}
+    for one in observations(labelled(rows)):
+        if one.shots == shots:
+            found.setdefault(one.series, {})[one.dataset] = one.value
+    return found
+
+
 @pytest.mark.parametrize(
-    ("shots", "other", "value", "low", "high", "wins", "n"),
+    ("shots", "other", "value", "low", "high", "wins", "n", "p", "corrected", "chances"),
     [
-        (5, "HF", 17.1, -0.3, 34.5, 6, 7),
-        (5, "Google", 11.2, -6.3, 28.6, 5, 7),
-        (5, "AWS", 6.1, -2.3, 14.6, 6, 7),
-        (20, "AWS", 7.4, -0.4, 15.2, 6, 7),
-        (80, "AWS", 5.0, 0.5, 9.4, 5, 6),
-        (320, "Google", 0.9, -14.2, 15.9, 2, 5),
+        (5, "HF", 17.1, -0.3, 34.5, 6, 7, 0.047, 0.28, (0.00, 0.00, 1.00)),
+        (5, "Google", 11.2, -6.3, 28.6, 5, 7, 0.219, 0.88, (0.05, 0.00, 0.95)),
+        (5, "AWS", 6.1, -2.3, 14.6, 6, 7, 0.156, 0.78, (0.06, 0.00, 0.95)),
+        (20, "AWS", 7.4, -0.4, 15.2, 6, 7, 0.078, 0.47, (0.02, 0.03, 0.95)),
+        (80, "AWS", 5.0, 0.5, 9.4, 5, 6, 0.063, 0.38, (0.00, 0.01, 1.00)),
+        (320, "Google", 0.9, -14.2, 15.9, 2, 5, 1.0, 1.0, (0.45, 0.16, 0.39)),
     ],
 )
 def test_paired_differences_over_datasets_are_those_computed_for_this_project(
-    rows, shots, other, value, low, high, wins, n
+    rows, shots, other, value, low, high, wins, n, p, corrected, chances
 ):
-    panel = over_datasets(observations(labelled(rows)))
-    names = panel["Nyckel", shots].datasets
-    means = {
-        who: {one.dataset: one.value for one in observations(labelled(rows)) if (one.series, one.shots) == (who, shots)}
-        for who in ("Nyckel", other)
-    }
-    found = panel_difference(means["Nyckel"], means[other])
-    assert (len(found.datasets), found.wins) == (n, wins)
-    assert found.datasets == names
-    assert [100 * found.value, 100 * found.low, 100 * found.high] == pytest.approx([value, low, high], abs=0.06)
+    found = scores(rows, shots)
+    pairs = {pair: panel_difference(found[pair[0]], found[pair[1]]) for pair in itertools.combinations(found, 2)}
+    adjusted = dict(zip(pairs, holm([one.p for one in pairs.values()]), strict=True))
+    ours = panel_difference(found["Nyckel"], found[other])
+    assert (len(ours.datasets), ours.wins) == (n, wins)
+    assert [100 * ours.value, 100 * ours.low, 100 * ours.high] == pytest.approx([value, low, high], abs=0.06)
+    assert ours.p == pytest.approx(p, abs=0.0006)
+    pair = ("Nyckel", other) if ("Nyckel", other) in adjusted else (other, "Nyckel")
+    assert adjusted[pair] == pytest.approx(corrected, abs=0.006)
+    equal = equivalence([found["Nyckel"][name] - found[other][name] for name in ours.datasets])
+    assert (equal.worse, equal.equal, equal.better) == pytest.approx(chances, abs=0.06)
+
+
+@pytest.mark.parametrize(("shots", "p"), [(5, 0.16), (20, 0.07), (80, 0.17), (320, 0.93), (1280, 0.80)])
+def test_friedman_is_never_significant(rows, shots, p):
+    assert friedman(scores(rows, shots)).p == pytest.approx(p, abs=0.006)
 
 
 def test_the_published_ranking_is_not_supported(store, rows):
     found = comparisons(store, labelled(rows))
-    assert len(found) == 6
-    assert {one.where for one in found} == {"all datasets, 20 shots"}
-    assert not any(one.separated for one in found)
+    assert len(found.compared) == 6
+    assert {one.where for one in found.compared} == {"all datasets, 20 shots"}
+    assert not any(one.separated for one in found.compared)
+    assert not found.family.over_possible
+    assert found.family.needed == 8
+    assert any("8 datasets would do" in note for note in found.notes)
+    (aws,) = [one for one in found.compared if {one.a, one.b} == {"Nyckel", "AWS"}]
+    assert (aws.p, aws.corrected) == pytest.approx((0.078, 0.469), abs=0.001)
 
 
 def test_training_times_come_along(rows):
@@ -107,4 +129,4 @@ def test_a_report_of_imported_results_alone_can_be_built(store, rows, tmp_path):
     page = build_report(store, experiment=None, out_dir=tmp_path / "all").read_text(encoding="utf-8")
     assert "112 imported results" in page
     assert "73.2 ± 5.5 (n=7)" in page
-    assert "The data do not separate Nyckel and AWS." in page
+    assert "The data do not separate Nyckel and AWS over datasets" in page

@@ -98,6 +98,7 @@ def test_sections_stand_in_order_and_observers_have_theirs(folder):
         "Accuracy",
         "What the data support",
         "F1",
+        "Classes and confidence",
         "Training and prediction times",
         "Latency",
         "Load runs",

@@ -21,6 +21,7 @@ from automl_bench.report.fields import (
 )
 from automl_bench.report.importing import IMPORT_COLUMNS
 from automl_bench.report.labels import labelled
+from automl_bench.report.predictions import PREDICTION_COLUMNS
 from automl_bench.report.rows import latency_summary, result_rows
 from automl_bench.report.summary import accuracy_table, load_table, times_table, trials_table, unscored_table
 from automl_bench.store.records import (
@@ -84,6 +85,7 @@ def test_the_format_page_names_exactly_these_fields():
         ("`throughput`", THROUGHPUT_FIELDS),
         ("`load_runs`", LOAD_RUN_FIELDS),
         ("Importing results", IMPORT_COLUMNS),
+        ("Importing predictions", PREDICTION_COLUMNS),
     ):
         part = text.split(f"## {heading}\n", 1)[1].split("\n## ", 1)[0].split("\n### ", 1)[0]
         documented = re.findall(r"^\| `(\w+)` \| (.+) \|$", part, flags=re.MULTILINE)
@@ -210,8 +212,8 @@ def test_the_accuracy_table_averages_folds_then_datasets_and_shows_n(comparison)
     values = [row["accuracy"] for row in rows if (row["variant"], row["dataset"], row["shots"]) == ("auto", "pets", 5)]
     mean = sum(values) / 3
     sem = (sum((value - mean) ** 2 for value in values) / 2 / 3) ** 0.5
-    assert cells["pets", "local:auto"][0] == f"{100 * mean:.1f} ± {100 * sem:.1f} (n=3)"
-    assert cells["pets", "local:svc"][1].endswith("(n=2)")
+    assert cells["pets", "local:auto"][0] == f"{100 * mean:.1f} ± {100 * sem:.1f} (n=3) [80.1, 88.0]"
+    assert "(n=2) [" in cells["pets", "local:svc"][1]
     assert cells["all datasets", "local:auto"][2].endswith("(n=2)")
     assert "1 of 54 trials have no complete score and are left out of the means." in table.notes
     assert any("test samples got no answer; they count as wrong" in note for note in table.notes)

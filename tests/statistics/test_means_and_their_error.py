@@ -64,13 +64,36 @@ def test_folds_are_averaged_before_datasets():
 
 def test_a_panel_that_changes_with_the_shots_is_named():
     many = [observed(series=s, dataset=d, shots=k) for s in "ab" for d in ("pets", "food") for k in (5, 20)]
-    assert panel_notes(over_datasets(many)) == ()
+    assert panel_notes(many) == ()
     assert constant_panel(many) == ("food", "pets")
     gone = [one for one in many if (one.dataset, one.shots) != ("food", 20)]
-    assert panel_notes(over_datasets(gone)) == ("The mean at 20 shots lacks food.",)
+    assert panel_notes(gone) == ("The mean at 20 shots lacks food.",)
     assert constant_panel(gone) == ("pets",)
     gone = [one for one in many if (one.series, one.dataset, one.shots) != ("b", "food", 20)]
-    assert panel_notes(over_datasets(gone)) == ("The mean of b at 20 shots lacks food.",)
+    assert ("b", 20) not in over_datasets(gone), "one dataset makes no mean over datasets"
+    assert panel_notes(gone) == ("b has no mean over datasets at 20 shots: it was measured on 1 of 2.",)
+    three = [*many, *(observed(series=s, dataset="cars", shots=k) for s in "ab" for k in (5, 20))]
+    gone = [one for one in three if (one.series, one.dataset, one.shots) != ("b", "food", 20)]
+    assert over_datasets(gone)["a", 20].datasets == ("cars", "pets"), "the same datasets for all"
+    assert panel_notes(gone) == ("The mean at 20 shots lacks food.",)
+
+
+def test_a_series_measured_on_one_dataset_takes_no_mean_from_the_others_and_has_none():
+    many = [observed(series=s, dataset=f"d{d}") for s in "abcd" for d in range(7)]
+    many.append(observed(series="odd", dataset="other"))
+    panel = over_datasets(many)
+    assert ("odd", 5) not in panel
+    assert all(panel[name, 5].estimate.n == 7 for name in "abcd")
+    assert panel_notes(many) == (
+        "The mean at 5 shots lacks other.",
+        "odd has no mean over datasets at 5 shots: it was measured on 1 of 8.",
+    )
+
+
+def test_series_that_share_no_dataset_have_no_mean():
+    many = [observed(series="a", dataset=d) for d in ("x", "y")] + [observed(series="b", dataset=d) for d in ("u", "v")]
+    assert over_datasets(many) == {}
+    assert len(panel_notes(many)) == 2
 
 
 def test_medians_leave_out_what_is_unknown_and_count_what_is_known():

@@ -5,13 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from automl_bench.statistics.paired import mcnemar_exact, ordered_pairs
+from automl_bench.statistics.paired import mcnemar_exact
 from automl_bench.statistics.power import (
     LEVEL,
-    comparisons_made,
+    another_draw_power,
     connor_samples,
     detectable,
     detectable_difference,
+    detectable_for_another_draw,
+    draws_needed,
+    family,
     interval_around,
     mcnemar_power,
 )
@@ -76,17 +79,48 @@ def test_what_is_found_has_the_power_and_a_little_less_has_not() -> None:
     assert mcnemar_power(500, 0.1, found) >= 0.8 > mcnemar_power(500, 0.1, found - 0.001)
 
 
-def test_comparisons_are_counted_as_the_report_makes_them() -> None:
-    for count in range(9):
-        names = [f"v{number}" for number in range(count)]
-        assert comparisons_made(names) == len(ordered_pairs(names, {name: float(ord(name[1])) for name in names}))
-    assert [comparisons_made([str(n) for n in range(count)]) for count in (1, 2, 5, 6, 9)] == [0, 1, 10, 5, 8]
+def test_one_level_is_shared_by_single_datasets_and_comparisons_over_datasets() -> None:
+    one = family({"pets": 2})
+    assert (one.single, one.over, one.level) == (1, 0, LEVEL)
+    few = family({"pets": 4, "beans": 4, "cars": 3})
+    assert (few.single, few.over, few.over_possible) == (15, 6, False)
+    assert few.level == LEVEL / 15, "what cannot give a verdict costs the others nothing"
+    many = family({f"d{place}": 2 for place in range(8)})
+    assert (many.over_possible, many.level, many.over_share) == (True, LEVEL / 2 / 8, 0.5)
+    leader = family({"pets": 6})
+    assert leader.single == 15, "the leader is chosen by the same data"
+    assert family({"pets": 6}, baseline=True).single == 5
+
+
+def test_the_published_design_cannot_show_anything_over_datasets_and_what_would() -> None:
+    published = family({f"d{place}": 4 for place in range(7)})
+    assert not published.over_possible
+    assert published.needed == 9
+    assert family({}, panel=(4, 7)).needed == 8, "on a page of nothing but means"
+    assert family({}, baseline=True, panel=(4, 7)).over_possible
 
 
 def test_draws_bound_what_can_be_found_from_below() -> None:
-    one, three = detectable(300, 1, 3), detectable(300, 3, 3)
+    one, three = detectable(300, 1, LEVEL / 3), detectable(300, 3, LEVEL / 3)
     assert [row.one_draw for row in one] == [row.best for row in one] == [row.one_draw for row in three]
     assert all(row.best is not None and row.one_draw is not None and row.best < row.one_draw for row in three)
+
+
+def test_the_power_for_another_draw_is_that_of_statsmodels() -> None:
+    from statsmodels.stats.power import TTestPower
+
+    for draws, spread, difference, level in ((3, 0.01, 0.03, 0.05), (5, 0.02, 0.03, 0.05), (10, 0.01, 0.01, 0.01)):
+        expected = TTestPower().power(difference / spread, draws, level)
+        assert another_draw_power(draws, spread, difference, level=level) == pytest.approx(expected, abs=1e-6)
+    needed = draws_needed(0.01, 0.01)
+    assert needed == int(np.ceil(TTestPower().solve_power(1.0, alpha=LEVEL, power=0.8)))
+    assert draws_needed(0.01, 0.0001) is None
+
+
+def test_two_draws_find_nothing_about_another_one() -> None:
+    assert all(row.difference is None for row in detectable_for_another_draw(2, LEVEL))
+    three, ten = detectable_for_another_draw(3, LEVEL), detectable_for_another_draw(10, LEVEL)
+    assert all((a.difference or 1) > 2 * (b.difference or 0) for a, b in zip(three, ten, strict=True))
 
 
 def test_the_interval_of_ninety_percent_is_wilsons() -> None:

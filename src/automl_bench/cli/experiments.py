@@ -225,6 +225,11 @@ def _run(session: Session, experiment: Experiment, wishes: Wishes) -> tuple[Tall
     ):
         for trial in trials:
             store.save_trial(trial)
+        aside = store.set_aside_experiment(experiment.name, [trial.trial_id for trial in trials])
+        if aside is not None:
+            console(stderr=True).print(
+                f"Another experiment was called {experiment.name}; its results are kept as {aside}.", markup=False
+            )
         store.save_experiment(
             ExperimentRecord(
                 name=experiment.name,

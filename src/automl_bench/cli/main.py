@@ -19,7 +19,19 @@ import typer
 from automl_bench import __version__
 from automl_bench.border.streams import plugins_print_to_the_log, release
 from automl_bench.border.texts import ScrubbingFilter, clean, remember_environment
-from automl_bench.cli import ablate, bench_self, data, experiments, plan, providers, report, resources, results, verbs
+from automl_bench.cli import (
+    ablate,
+    bench_self,
+    compare,
+    data,
+    experiments,
+    plan,
+    providers,
+    report,
+    resources,
+    results,
+    verbs,
+)
 from automl_bench.cli.output import say, say_plainly, trace_of
 from automl_bench.cli.streams import steady_streams
 from automl_bench.errors import (
@@ -133,6 +145,7 @@ verbs.register(app)
 app.command("plan", rich_help_panel="Experiments")(plan.plan)
 experiments.register(app)
 app.add_typer(results.app, name="results")
+app.command("compare", rich_help_panel="Results")(compare.compare)
 app.command("report", rich_help_panel="Results")(report.report)
 app.command("export", rich_help_panel="Results")(report.export)
 app.command("resources", rich_help_panel="Experiments")(resources.resources)

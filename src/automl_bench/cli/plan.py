@@ -43,13 +43,8 @@ def plan(
     """
     from automl_bench.cli.experiments import find_experiment
     from automl_bench.cli.session import Session
-    from automl_bench.report.plan_rows import (
-        provider_row,
-        statistics_rows,
-        total_row,
-        trial_row,
-        unavailable_row,
-    )
+    from automl_bench.report.plan_power import panel_row, statistics_rows
+    from automl_bench.report.plan_rows import provider_row, total_row, trial_row, unavailable_row
     from automl_bench.report.plan_tables import warnings
     from automl_bench.settings.experiment_files import read_experiment
 
@@ -60,6 +55,7 @@ def plan(
     draws = list(
         itertools.product(experiment.datasets, experiment.shots, range(experiment.folds), range(experiment.repeats))
     )
+    statistics = statistics_rows(plans, baseline=bool(experiment.baseline))
     rows = [trial_row(one) for one in plans] + [unavailable_row(one, *draw) for one in unavailable for draw in draws]
     document = {
         "experiment": experiment.name,
@@ -67,7 +63,8 @@ def plan(
         "providers": [provider_row(view, today) for view in views],
         "total": total_row(plans, len(unavailable) * len(draws)),
         "keep_trained_hours": experiment.keep_trained_hours,
-        "statistics": statistics_rows(plans),
+        "statistics": statistics,
+        "over_datasets": panel_row(statistics, baseline=bool(experiment.baseline)),
         "warnings": [*warnings(views, today), *remarks],
     }
     if as_json:
@@ -171,6 +168,7 @@ def _views(providers: dict[str, BoundProvider], problems: dict[str, list[str]], 
 def _print(document: dict[str, Any], plans: list[TrialPlan], views: list[ProviderView]) -> None:
     from automl_bench.cli.results import show_table
     from automl_bench.report import plan_tables
+    from automl_bench.report.plan_power import power_table
 
     out, total = console(), document["total"]
     out.print(
@@ -192,7 +190,7 @@ def _print(document: dict[str, Any], plans: list[TrialPlan], views: list[Provide
         out.print(_retention_words(document["keep_trained_hours"]), markup=False)
     show_table(plan_tables.providers_table(views))
     if document["statistics"]:
-        show_table(plan_tables.power_table(document["statistics"]))
+        show_table(power_table(document["statistics"], document["over_datasets"]))
     for line in document["warnings"]:
         out.print(f"warning: {line}", markup=False)
 

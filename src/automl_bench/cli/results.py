@@ -68,30 +68,138 @@ def results(
 
 @app.command("import")
 def import_results(
-    file: Annotated[Path, typer.Argument(help="CSV in the format of docs/results-format.md.")],
+    file: Annotated[Path, typer.Argument(help="CSV in a format of docs/results-format.md.")],
+    provider: Annotated[str | None, typer.Option(help="Who answered (predictions, files of answers).")] = None,
+    variant: Annotated[str, typer.Option(help="Its configuration (predictions, files of answers).")] = "imported",
+    dataset: Annotated[str | None, typer.Option(help="The dataset (predictions, files of answers).")] = None,
+    shots: Annotated[str, typer.Option(help='Shots it learnt from, or "all".')] = "all",
+    fold: Annotated[int, typer.Option(min=0, help="Which draw of the training subset.")] = 0,
+    replace: Annotated[bool, typer.Option("--replace", help="Take the place of results of the same point.")] = False,
     as_json: Annotated[bool, _AS_JSON] = False,
 ) -> None:
-    """Take in results that were measured elsewhere.
+    """Take in results or predictions that were made elsewhere.
 
-    The file names provider, dataset, shots and accuracy (0 to 1) in its first line, and may name variant, fold,
-    classes, test_samples and train_seconds; the figures published in 2023 are taken as they are. A wrong line is
-    refused with its number, and then nothing is imported. A result that is there already is not doubled.
+    Results: provider, dataset, shots, accuracy (0 to 1) and further columns; the figures published in 2023 are taken as
+    they are. Predictions: sample, predicted and perhaps confidence, seconds; samples are matched with the test samples
+    of --dataset by content id, path or file name, and enter paired comparisons like measured ones. The files of answers
+    that `export --format ancestor` writes are scored, but name no samples. A wrong line is refused with its number, and
+    then nothing is imported. What is there already is not doubled; a correction needs --replace.
 
     \b
     Examples:
       automl-bench results import measured_elsewhere.csv
+      automl-bench results import corrected.csv --replace
+      automl-bench results import predictions.csv --provider acme --variant large --dataset pets --shots 20
     """
+    from automl_bench.errors import UsageError
     from automl_bench.report.importing import read_results
+    from automl_bench.report.predictions import Origin, kind_of, read_answers, read_predictions, store_predictions
     from automl_bench.store import open_store
 
-    found = read_results(file)
-    with open_store(Workspace.current().store_path) as store:
-        new = store.add_imported(found)
+    workspace, kind = Workspace.current(), kind_of(file)
+    if kind == "results":
+        results = read_results(file)
+    elif provider is None or dataset is None:
+        raise UsageError(
+            f"{file} holds {kind}, but does not say whose and of which dataset.",
+            remedy="Add --provider NAME --dataset NAME, and --variant, --shots, --fold where they apply.",
+        )
+    else:
+        origin = Origin(provider, variant, _shots(shots), fold)
+        if kind == "answers":
+            results = [read_answers(file, dataset, origin)]
+        else:
+            from automl_bench.datasets.manifest import read_manifest
+
+            trial, calls = read_predictions(file, read_manifest(workspace.data / dataset), origin)
+    with open_store(workspace.store_path) as store:
+        if kind == "predictions":
+            store_predictions(store, trial, calls, replace_old=replace)
+            found = new = len(calls)
+        else:
+            found, new = len(results), store.add_imported(results, replace=replace)
+    what = "predictions" if kind == "predictions" else "results"
     if as_json:
-        print_json({"file": str(file), "results": len(found), "new": new})
+        print_json({"file": str(file), "kind": kind, "results": found, "new": new})
         return
-    known = f" ({len(found) - new} were there already)" if new < len(found) else ""
-    console().print(f"Imported {new} results from {file}{known}. `automl-bench results` shows them.", markup=False)
+    known = f" ({found - new} were there already)" if new < found else ""
+    console().print(f"Imported {new} {what} from {file}{known}. `automl-bench results` shows them.", markup=False)
+
+
+def _shots(text: str) -> int | None:
+    from automl_bench.errors import UsageError
+
+    if text == "all":
+        return None
+    if not text.isdecimal() or int(text) < 1:
+        raise UsageError(f"--shots is {text!r}, not a number of samples.", remedy='Give a whole number, or "all".')
+    return int(text)
+
+
+@app.command("remove")
+def remove_results(
+    source: Annotated[str, typer.Argument(help="Name of the file they came from, as `results --json` shows it.")],
+    as_json: Annotated[bool, _AS_JSON] = False,
+) -> None:
+    """Remove what was imported from a file, results and predictions; what was measured here is never removed.
+
+    \b
+    Examples:
+      automl-bench results remove measured_elsewhere.csv
+    """
+    from automl_bench.errors import UsageError
+    from automl_bench.report.rows import result_rows
+    from automl_bench.store import open_store
+
+    with open_store(Workspace.current().store_path) as store:
+        removed = store.remove_imported(source) + store.remove_imported_trials(source)
+        if not removed:
+            known = sorted({row["source"] for row in result_rows(store)} - {"measured"})
+            raise UsageError(
+                f"Nothing was imported from {source!r}.", remedy=f"Known files: {', '.join(known) or 'none'}."
+            )
+    if as_json:
+        print_json({"source": source, "removed": removed})
+    else:
+        console().print(f"Removed {removed} imported results of {source}.", markup=False)
+
+
+@app.command("check")
+def check_results(
+    fail_if: Annotated[list[str], typer.Option("--fail-if", help="A condition; may be given several times.")],
+    as_json: Annotated[bool, _AS_JSON] = False,
+) -> None:
+    """Fail, with exit code 11, if a condition on the results holds: a gate for continuous integration.
+
+    MEASURE(VARIANT, DATASET, SHOTS) < NUMBER, or with >, <=, >=, compares a number; measures are accuracy,
+    balanced_accuracy, macro_f1 (0 to 1, mean over folds), p50_ms, p95_ms, train_seconds and usd (medians over trials).
+    behind(A, B) and ahead(A, B), perhaps with a dataset and shots, hold where `compare` names a winner: with the same
+    tests and corrections, so noise alone fails one check in twenty at most. What cannot be judged is an error, never a
+    pass.
+
+    \b
+    Examples:
+      automl-bench results check --fail-if 'accuracy(local:svc, digits, 20) < 0.9'
+      automl-bench results check --fail-if 'behind(new, old)' --fail-if 'p95_ms(local:svc, digits, 20) > 50'
+    """
+    from automl_bench.errors import GateFailed
+    from automl_bench.report.gates import judge, read_gate
+    from automl_bench.store import open_store
+
+    gates = [read_gate(text) for text in fail_if]
+    with open_store(Workspace.current().store_path, read_only=True) as store:
+        judged = [judge(store, gate) for gate in gates]
+    if as_json:
+        print_json([one.as_json() for one in judged])
+    else:
+        for one in judged:
+            console().print(f"{'FAIL' if one.holds else 'ok':4}  {one.condition}: {one.found}", markup=False)
+    held = [one.condition for one in judged if one.holds]
+    if held:
+        raise GateFailed(
+            f"{len(held)} of {len(judged)} conditions hold: {'; '.join(held)}.",
+            remedy="Look at the numbers with `automl-bench compare` and `automl-bench results --trials`.",
+        )
 
 
 def show_table(table: Table) -> None:

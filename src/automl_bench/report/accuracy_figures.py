@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, median
 from typing import TYPE_CHECKING, Any
 
 from automl_bench.report.drawing import Drawing, Look, canvas, finish, legend_below, panel_grid, plain_log_axis, short
-from automl_bench.report.labels import Labelled, in_order, observations, real_shots, shots_label
-from automl_bench.report.support import Comparison
+from automl_bench.report.labels import Labelled, current, in_order, observations, real_shots, shots_label
+from automl_bench.report.verdicts import Comparison
 from automl_bench.statistics.means import Estimate, over_datasets, over_folds, shots_order
 
 if TYPE_CHECKING:
@@ -68,23 +70,28 @@ def accuracy_figure(named: Sequence[Labelled], look: Mapping[str, Look]) -> Draw
     series = in_order(one.series for one in seen)
     sizes = real_shots(named)
     folds = over_folds(seen)
-    panels: list[tuple[str, Points, float | None]] = []
-    if len(datasets) > 1:
-        panel = {key: one.estimate for key, one in over_datasets(seen).items()}
+    panels: list[tuple[str | None, str, Points, float | None]] = []
+    means = over_datasets(observations(current(named)))
+    if len({one.dataset for one in current(named)}) > 1 and means:
+        panel = {key: one.estimate for key, one in means.items()}
         known = [sizes[name] for name in datasets if name in sizes]
-        panels.append((f"Mean over {len(datasets)} datasets", panel, fmean(known) if known else None))
+        counts = sorted({len(one.datasets) for one in means.values()})
+        words = str(counts[-1]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
+        panels.append((None, f"Mean over {words} datasets", panel, fmean(known) if known else None))
     for name in datasets[:MOST_PANELS]:
         own = {(s, k): one for (s, dataset, k), one in folds.items() if dataset == name}
-        panels.append((short(name), own, sizes.get(name)))
+        panels.append((name, short(name), own, sizes.get(name)))
     rows, columns = panel_grid(len(panels))
     with canvas(max(5.2, 3.6 * columns), 3.1 * rows + 0.6) as figure:
         grid = figure.subplots(rows, columns, sharey=True, squeeze=False)
         handles: dict[str, Any] = {}
-        for axes, (title, points, size) in zip(grid.flat, panels, strict=False):
+        for axes, (dataset, title, points, size) in zip(grid.flat, panels, strict=False):
             shots = sorted({k for _, k in points}, key=shots_order)
             axis = ShotsAxis.of(shots, size)
             _lines(axes, points, series, axis, look, handles)
             _shots_ticks(axes, axis, {k: _counts(points, k) for k in shots})
+            for level, style in _baselines(named, dataset):
+                axes.axhline(100 * level, color="#777777", linewidth=0.9, linestyle=style, zorder=1)
             axes.set_title(title)
         for axes in grid.flat[len(panels) :]:
             axes.set_visible(False)
@@ -101,9 +108,21 @@ def accuracy_figure(named: Sequence[Labelled], look: Mapping[str, Look]) -> Draw
             figure,
             "accuracy_by_shots",
             title="Accuracy against labelled samples per class",
-            caption=f"Mean accuracy against shots (log axis). {over} A point without a bar has n=1.{axis_words}{cut}",
-            alt=_accuracy_alt(panels[0][1], series),
+            caption=f"Mean accuracy against shots (log axis). {over} A point without a bar has n=1."
+            " Grey lines: dashed, always answering the most frequent label; dotted, guessing."
+            f"{axis_words}{cut}",
+            alt=_accuracy_alt(panels[0][2], series),
         )
+
+
+def _baselines(named: Sequence[Labelled], dataset: str | None) -> list[tuple[float, str]]:
+    """Return what needs no learning on the dataset of a panel, with its line style; nothing for means over datasets."""
+    rows = [one.row for one in named if one.counts and one.dataset == dataset]
+    found = []
+    for key, style in (("majority", "--"), ("chance", ":")):
+        levels = [row[key] for row in rows if row[key] is not None]
+        found += [(max(levels), style)] if levels else []
+    return found
 
 
 def _all_words(named: Sequence[Labelled]) -> str:
@@ -125,7 +144,7 @@ def _lines(
         own = sorted((k for s, k in points if s == name), key=lambda k: axis.places[k])
         if not own:
             continue
-        shift = _sideways(number, len(series))
+        shift = _sideways(number, len(series), axis)
         x = [axis.places[k] * shift for k in own]
         y = [100 * points[name, k].mean for k in own]
         style = look[name]
@@ -140,9 +159,16 @@ def _lines(
         handles[name] = line
 
 
-def _sideways(number: int, of: int) -> float:
-    """Return the factor by which a variant's points move on the log axis, so that they do not cover each other's."""
-    return float(1.035 ** (number - (of - 1) / 2))
+def _sideways(number: int, of: int, axis: ShotsAxis) -> float:
+    """Return the factor by which a variant's points move on the log axis, so that they do not cover each other's.
+
+    However many variants there are, all stay nearer to their own number of shots than to the next one.
+    """
+    places = sorted(axis.places.values())
+    gaps = [math.log(after / before) for before, after in itertools.pairwise(places) if after > before]
+    widest = min([0.35 * gap for gap in gaps] + [math.log(1.2)])
+    step = min(math.log(1.035), widest / max(1, of - 1))
+    return math.exp(step * (number - (of - 1) / 2))
 
 
 def _shots_ticks(axes: Axes, axis: ShotsAxis, counts: Mapping[int | None, str]) -> None:
@@ -200,7 +226,7 @@ def training_figure(named: Sequence[Labelled], look: Mapping[str, Look]) -> Draw
                 if not own:
                     continue
                 style = look[name]
-                shift = _sideways(number, len(series))
+                shift = _sideways(number, len(series), axis)
                 x = [axis.places[one.shots] * shift for one in own]
                 axes.plot(x, [one.row["train_seconds"] for one in own], ".", color=style.colour, alpha=0.35)
                 at = sorted({one.shots for one in own}, key=lambda k: axis.places[k])
@@ -246,7 +272,7 @@ def difference_figure(comparisons: Sequence[Comparison]) -> Drawing | None:
     drawn = [one for one in comparisons if one.low is not None and one.high is not None]
     if not drawn:
         return None
-    with canvas(8.2, 0.34 * len(drawn) + 1.1) as figure:
+    with canvas(8.2, 0.46 * len(drawn) + 1.1) as figure:
         axes = figure.subplots()
         for place, one in enumerate(reversed(drawn)):
             assert one.low is not None
@@ -255,7 +281,9 @@ def difference_figure(comparisons: Sequence[Comparison]) -> Drawing | None:
             axes.plot([100 * one.low, 100 * one.high], [place, place], color=shown, linewidth=2)
             axes.plot(100 * one.value, place, "o" if one.separated else "D", color=shown, markersize=5)
         axes.axvline(0, color="#333333", linewidth=1)
-        names = [f"{short(one.a)} − {short(one.b)}, {short(one.where)}" for one in reversed(drawn)]
+        names = [
+            f"{short(one.a)} − {short(one.b)}\n{one.question.value}, {short(one.where)}" for one in reversed(drawn)
+        ]
         axes.set_yticks(range(len(drawn)), names)
         axes.set_ylim(-0.6, len(drawn) - 0.4)
         axes.set_xlabel("difference in accuracy (points), 95 % interval")
@@ -266,4 +294,42 @@ def difference_figure(comparisons: Sequence[Comparison]) -> Drawing | None:
             caption="Accuracy of the first minus the second on the same test images, with 95 % intervals; grey"
             " diamonds: the data do not separate the two.",
             alt="; ".join(one.words for one in drawn),
+        )
+
+
+def ranks_figure(scores: Mapping[str, Mapping[str, float]], shots: int | None) -> Drawing | None:
+    """Draw mean ranks over datasets with Nemenyi's critical difference (Demšar 2006).
+
+    Args:
+        scores: Variant → dataset → mean accuracy, at one number of shots.
+        shots: That number.
+
+    Returns:
+        None with fewer than three variants or two common datasets.
+    """
+    from automl_bench.statistics.panels import friedman
+
+    found = friedman(scores)
+    if found is None:
+        return None
+    best = found.mean_ranks[0]
+    with canvas(8.2, 0.3 * len(found.variants) + 1.3) as figure:
+        axes = figure.subplots()
+        places = range(len(found.variants))
+        axes.plot(found.mean_ranks, [-place for place in places], "o", color="#0072B2", markersize=6)
+        reach = best + found.critical_difference
+        axes.axvspan(best, reach, color="#888888", alpha=0.18, linewidth=0)
+        axes.set_yticks([-place for place in places], [short(name) for name in found.variants])
+        axes.set_xlim(0.8, max(len(found.variants), reach) + 0.2)
+        axes.set_xlabel("mean rank over datasets (1 is best)")
+        p = "< 0.001" if found.p < 0.001 else f"= {found.p:.3f}"
+        differ = "differ" if found.p < 0.05 else "are not shown to differ"
+        return finish(
+            figure,
+            "critical_difference",
+            title="Mean ranks over datasets",
+            caption=f"Mean ranks over {len(found.datasets)} datasets at {shots_label(shots)} shots. Friedman's test:"
+            f" p {p}, the variants {differ}. Grey: within the critical difference ({found.critical_difference:.2f}) of"
+            " the best mean rank, not told apart from it by Nemenyi's test. A picture; verdicts stand in the table.",
+            alt=", ".join(f"{name} {rank:.2f}" for name, rank in zip(found.variants, found.mean_ranks, strict=True)),
         )

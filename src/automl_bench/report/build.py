@@ -29,6 +29,7 @@ EVERYTHING = "all results"
 FIGURE_NAMES = (
     "accuracy_by_shots",
     "differences",
+    "critical_difference",
     "training_time",
     "latency_and_throughput",
     "latency_distribution",
@@ -75,7 +76,7 @@ def build_report(
     """
     rows = result_rows(store, experiment)
     context = _context(store, experiment)
-    findings = find(store, labelled(rows), rows)
+    findings = find(store, labelled(rows), rows, baseline=str(context.settings.get("baseline") or ""))
     drawings = all_drawings(findings)
     parts = page_sections(findings, drawings, context.settings, context.environment)
     write_figures(out_dir / "figures", drawings)
@@ -146,11 +147,15 @@ def _json(context: Context, rows: Sequence[Row], findings: Findings) -> str:
         "results": rows,
         "accuracy": findings.accuracy.records,
         "macro_f1": findings.macro_f1.records,
+        "confidence": findings.quality.confidence.records,
+        "classes": findings.quality.worst.records,
+        "confusions": findings.quality.confused.records,
         "times": findings.times.records,
         "latency": findings.latency.records,
         "load_runs": findings.loads.records,
         "cost": findings.cost.records,
         "comparisons": findings.support.records,
+        "falls": list(findings.verdicts.falls),
     }
     return json.dumps(document, indent=2, ensure_ascii=False, default=_plain) + "\n"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import warnings
 from collections.abc import Iterator, Sequence
@@ -117,8 +118,13 @@ def finish(figure: Figure, name: str, *, title: str, caption: str, alt: str) -> 
 
 
 def short(name: str) -> str:
-    """Return a name cut to what a figure can hold; one that begins with "_" would be hidden by the legend."""
-    cut = name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
+    """Return a name cut to what a figure can hold, still unlike any other: head, tail, and a mark of the whole.
+
+    Names often begin alike, or end alike, or both. One that begins with "_" would be hidden by the legend.
+    """
+    cut = name
+    if len(name) > LONGEST_NAME:
+        cut = f"{name[:12]}…{name[-10:]} {hashlib.sha256(name.encode()).hexdigest()[:4]}"
     return f" {cut}" if cut.startswith("_") else cut
 
 

@@ -24,10 +24,19 @@ RESULT_FIELDS: Mapping[str, str] = {
     "failed": "Test samples without an answer after the last attempt; they count as wrong.",
     "unanswered": "Why samples had no answer: `reason` and `samples` each, the most frequent first.",
     "abstained": "Test samples answered without a label; they count as wrong.",
+    "off_list": "Answers that are no label of the dataset (no true label of any of its test samples asked so far); they"
+    " count as wrong and are no class of their own.",
+    "off_list_near": "Those of them that differ from a label only in case, blanks or Unicode form.",
+    "off_list_empty": 'Those of them that are empty, or say that there is no answer ("null").',
+    "off_list_examples": "The three most frequent of them, with how often.",
     "accuracy": "correct / test_samples, 0 to 1.",
     "accuracy_low": "Lower end of the 95 % Wilson interval over test samples.",
     "accuracy_high": "Upper end of it.",
     "accuracy_answered": "correct / samples answered with a label.",
+    "balanced_accuracy": "Unweighted mean over the true labels of the share found, as sklearn's"
+    " balanced_accuracy_score.",
+    "majority": "Share of the most frequent true label among the test samples: what always answering it would score.",
+    "chance": "1 / classes: what guessing scores on the average.",
     "macro_f1": "Unweighted mean of the F1 of each label, as sklearn's average='macro'.",
     "micro_f1": "F1 of the pooled counts, as sklearn's average='micro'.",
     "train_seconds": "Training time in seconds; see train_seconds_kind.",
@@ -121,3 +130,25 @@ LOAD_RUN_FIELDS: Mapping[str, str] = {
     "started_at": "ISO 8601, UTC.",
 }
 """Fields of each entry of `load_runs`."""
+
+COMPARISON_FIELDS: Mapping[str, str] = {
+    "a": "The variant with the higher mean.",
+    "b": "The other one.",
+    "question": '"these trained models", "the method on another draw" or "datasets like these".',
+    "dataset": 'Dataset, or "all datasets".',
+    "shots": 'Labelled samples per class, or "all".',
+    "where": "Both in words.",
+    "difference": "Accuracy of a minus that of b, 0 to 1.",
+    "low": "Lower end of its 95 % interval; null if it cannot be had.",
+    "high": "Upper end of it.",
+    "p": "Two-sided p of no difference, alone.",
+    "p_corrected": "The same, corrected for every verdict of the page; null where no verdict is attempted.",
+    "basis": "What was paired, with every n.",
+    "method": "How interval and p were made.",
+    "verdict": "The verdict in words.",
+    "separated": "Whether it names a winner without a reservation.",
+    "advice": "What would settle it; null if it is settled or nothing can be said.",
+    "equivalence": "The chances that a is worse, equal within rope, better; null where they cannot be had. On a dataset"
+    " from the interval taken as normal, over datasets by the Bayesian signed-rank test. Not corrected, no verdict.",
+}
+"""Fields of each entry of `comparisons` in results.json, and of `compare --json`."""

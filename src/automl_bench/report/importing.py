@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import TypeVar
 
 from automl_bench.border.cells import restored
 from automl_bench.errors import UsageError
@@ -41,8 +42,8 @@ def read_results(path: Path) -> list[ImportedResult]:
     """
     results: list[ImportedResult] = []
     first_seen: dict[tuple[str, str, str, int | None, int], int] = {}
-    for line, cells, ancestor in _lines(path):
-        reader = _Cells(path, line, cells)
+    for line, cells, ancestor in csv_lines(path, _known_header):
+        reader = Cells(path, line, cells)
         one = _ancestor_result(reader) if ancestor else _own_result(reader)
         key = (one.provider, one.variant, one.dataset, one.shots, one.fold)
         if key in first_seen:
@@ -63,13 +64,24 @@ def cells_words(shots: int | None) -> str:
     return "all" if shots is None else str(shots)
 
 
-def _lines(path: Path) -> Iterator[tuple[int, dict[str, str], bool]]:
-    """Yield (line number, cells by column, whether it is the published format)."""
+Header = TypeVar("Header")
+
+
+def csv_lines(path: Path, check: Callable[[Path, list[str]], Header]) -> Iterator[tuple[int, dict[str, str], Header]]:
+    """Yield (line number, stripped cells by column, what `check` made of the header) of a CSV; blank lines are skipped.
+
+    Args:
+        path: The file.
+        check: Is given the path and the header, and raises if it is not as it should be.
+
+    Raises:
+        UsageError: If the file cannot be read or a line has another number of cells than the header.
+    """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.reader(file, strict=True)
             header = [name.strip() for name in next(reader, [])]
-            ancestor = _known_header(path, header)
+            checked = check(path, header)
             for row in reader:
                 if not any(restored(cell.strip()) for cell in row):
                     continue
@@ -78,11 +90,8 @@ def _lines(path: Path) -> Iterator[tuple[int, dict[str, str], bool]]:
                         f"{path} line {reader.line_num}: has {len(row)} cells where the header has {len(header)}.",
                         remedy="Quote cells that hold a comma.",
                     )
-                yield (
-                    reader.line_num,
-                    dict(zip(header, (restored(cell.strip()) for cell in row), strict=True)),
-                    ancestor,
-                )
+                values = dict(zip(header, (restored(cell.strip()) for cell in row), strict=True))
+                yield reader.line_num, values, checked
     except FileNotFoundError as error:
         raise UsageError(f"{path} does not exist.", remedy="Check the path.") from error
     except OSError as error:
@@ -100,6 +109,12 @@ def _known_header(path: Path, header: list[str]) -> bool:
     remedy = f"The first line must name {', '.join(_REQUIRED)} and may name the columns in docs/results-format.md."
     if not header:
         raise UsageError(f"{path} is empty.", remedy=remedy)
+    if len(header) == 1 and (";" in header[0] or "\t" in header[0]):
+        mark = "semicolons" if ";" in header[0] else "tabs"
+        raise UsageError(
+            f"{path} line 1: the columns are separated by {mark}.",
+            remedy="Save it as CSV with commas between the columns and points in the numbers.",
+        )
     if len(set(header)) != len(header):
         raise UsageError(f"{path} line 1: a column is named twice.", remedy=remedy)
     missing = [name for name in _REQUIRED if name not in header]
@@ -111,7 +126,22 @@ def _known_header(path: Path, header: list[str]) -> bool:
     return False
 
 
-class _Cells:
+def _float(text: str) -> float | None:
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
+
+
+def _as_share(percentage: float | None, high: float) -> str:
+    """Return how a percentage is written in a column that ends at `high`."""
+    if percentage is None:
+        return "Write a plain number."
+    return f"Write it as {percentage / 100 if high == 1 else percentage:g}."
+
+
+class Cells:
     """The cells of one line, read with errors that name the line."""
 
     def __init__(self, path: Path, line: int, cells: Mapping[str, str]) -> None:
@@ -119,42 +149,65 @@ class _Cells:
         self._cells = cells
 
     def text(self, column: str, default: str = "") -> str:
+        """Return the text of a cell.
+
+        Raises:
+            UsageError: If it is empty and there is no default.
+        """
         value = self._cells.get(column, "") or default
         if not value:
             raise UsageError(f"{self._where}: {column} is empty.", remedy=f"Fill in {column}.")
         return value
 
     def number(self, column: str, *, low: float = 0.0, high: float = math.inf) -> float:
+        """Return a number within bounds.
+
+        Raises:
+            UsageError: If it is none; percentages and decimal commas are named, with the remedy.
+        """
         text = self.text(column)
-        try:
-            value = float(text)
-        except ValueError:
-            value = math.nan
-        if not math.isfinite(value):
-            raise UsageError(f"{self._where}: {column} is {text!r}, not a number.", remedy="Write it as in 71.9.")
+        value = _float(text)
+        if value is None:
+            plain = text.rstrip("%").strip().replace(",", ".")
+            what, remedy = f"is {text!r}, not a number", f"Write it as in {min(high, 71.9):g}."
+            if text.endswith("%"):
+                what, remedy = f"is {text!r}, a percentage", _as_share(_float(plain), high)
+            elif _float(plain) is not None:
+                what = f"is {text!r}, with a decimal comma"
+                remedy = f"Write it with a point: {plain}."
+            raise UsageError(f"{self._where}: {column} {what}.", remedy=remedy)
         if not low <= value <= high:
             bounds = f"{low:g} to {high:g}" if math.isfinite(high) else f"{low:g} or more"
-            raise UsageError(f"{self._where}: {column} is {text}, it must be {bounds}.", remedy="Check its unit.")
+            remedy = _as_share(value, high) if high == 1 < value <= 100 else f"Write a number that is {bounds}."
+            raise UsageError(f"{self._where}: {column} is {text}, it must be {bounds}.", remedy=remedy)
         return value
 
     def whole(self, column: str, *, low: int = 0) -> int:
+        """Return a whole number."""
         value = self.number(column, low=low)
         if value != int(value):
             raise UsageError(f"{self._where}: {column} is {value:g}, not a whole number.", remedy="Write it as in 20.")
         return int(value)
 
     def shots(self, column: str) -> int | None:
+        """Return shots, None for "all"."""
         return None if self.text(column).lower() == "all" else self.whole(column, low=1)
 
+    def optional(self, column: str) -> str:
+        """Return the text of a cell, empty if there is none."""
+        return self._cells.get(column, "")
+
     def has(self, column: str) -> bool:
+        """Return whether a cell is there and not empty."""
         return bool(self._cells.get(column))
 
     @property
     def source(self) -> str:
+        """Return the name of the file."""
         return Path(self._where.rsplit(" line ", 1)[0]).name
 
 
-def _ancestor_result(cells: _Cells) -> ImportedResult:
+def _ancestor_result(cells: Cells) -> ImportedResult:
     return ImportedResult(
         source=cells.source,
         provider=cells.text("service"),
@@ -167,7 +220,7 @@ def _ancestor_result(cells: _Cells) -> ImportedResult:
     )
 
 
-def _own_result(cells: _Cells) -> ImportedResult:
+def _own_result(cells: Cells) -> ImportedResult:
     return ImportedResult(
         source=cells.source,
         provider=cells.text("provider"),

@@ -12,6 +12,7 @@ PLAN_FIELDS: Mapping[str, str] = {
     "keep_trained_hours": "How long uploads and trained models of a failed trial stay, so that a retry need not pay"
     " again.",
     "statistics": "What the design can and cannot show, for each dataset.",
+    "over_datasets": "What it can and cannot show over datasets; null where nothing is compared over datasets.",
     "warnings": "What to look at before running, one sentence each.",
 }
 """Fields of the whole document."""
@@ -71,14 +72,31 @@ STATISTICS_FIELDS: Mapping[str, str] = {
     "test_samples": "Test samples.",
     "variants": "Variants that are compared on it.",
     "draws": "Draws of the training subsets (folds).",
-    "comparisons": "Comparisons that the report will make on all datasets together (Bonferroni).",
+    "comparisons": "Pairs that count in the correction, on all datasets together.",
+    "level": "What p is held against on a single dataset: the part of 5 % that one of these pairs has; null if nothing"
+    " is compared.",
     "interval_at_90": "The 95 % Wilson interval that 90 % accuracy would have: [low, high].",
     "detectable": "For each assumed disagreement (share of test samples that only one of two gets right): the smallest"
-    " difference in accuracy found with 80 % power at 5 % over all comparisons, with one_draw, and at best with all"
-    " draws; null if none can be.",
+    " difference in accuracy of the trained models found with 80 % power at that level, with one_draw, and best: with"
+    " all draws, if they were independent; null if none can be.",
+    "another_draw": "For each assumed spread (standard deviation of the difference from draw to draw): the smallest"
+    " difference that can be shown for another draw with 80 % power at best (null below three draws), and"
+    " draws_for_difference, the draws that show a difference as large as the spread.",
     "latency_calls": "Calls timed one by one in each trial: the test samples.",
     "load_calls": "Calls of each load run; 0 without any, null where only a length is given.",
     "quantiles": "For p50, p90, p95, p99, p99.9: the calls it needs, and whether the accuracy pass and the load run"
     " have that many.",
 }
 """Fields of each entry of `statistics`."""
+
+PANEL_FIELDS: Mapping[str, str] = {
+    "datasets": "Datasets with variants in common.",
+    "variants": "Most variants compared on one of them.",
+    "comparisons": "Pairs that count in the correction.",
+    "smallest_p": "Smallest p that Wilcoxon's signed-rank test can give with so many datasets.",
+    "level": "What the smallest p is held against.",
+    "possible": "Whether a verdict over datasets can be reached at all.",
+    "datasets_needed": "Datasets that make one possible.",
+    "datasets_needed_with_baseline": "The same where all variants are compared with one baseline only.",
+}
+"""Fields of `over_datasets`."""

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import date
 from typing import Any
 
 from automl_bench.contract import Limits, Price
-from automl_bench.statistics.power import comparisons_made, detectable, interval_around
-from automl_bench.statistics.quantiles import LATENCY_QUANTILES, minimum_n, name_of
 from automl_bench.trials.planning import TrialPlan
 from automl_bench.trials.pricing import Part, Reservation, together, total_of
 
@@ -153,52 +150,6 @@ def total_row(plans: Sequence[TrialPlan], unavailable: int) -> dict[str, Any]:
         "expected_hours": sum(hours) if hours else None,
         "without_experience": len(ahead) - len(hours),
     }
-
-
-def statistics_rows(plans: Sequence[TrialPlan]) -> list[dict[str, Any]]:
-    """Return what the design can show on each dataset; its fields are `plan_fields.STATISTICS_FIELDS`."""
-    by_dataset: dict[str, list[TrialPlan]] = defaultdict(list)
-    for one in plans:
-        if one.feasible and one.extent is not None:
-            by_dataset[one.trial.dataset].append(one)
-    variants = {name: _comparable(many) for name, many in by_dataset.items()}
-    comparisons = sum(comparisons_made(names) for names in variants.values())
-    rows = []
-    for name, many in by_dataset.items():
-        tests = max(one.extent.tests for one in many if one.extent)
-        loads = [one.extent.load_calls for one in many if one.extent]
-        load: int | None = None if any(calls is None for calls in loads) else max(calls or 0 for calls in loads)
-        draws = len({one.trial.fold for one in many})
-        rows.append(
-            {
-                "dataset": name,
-                "test_samples": tests,
-                "variants": variants[name],
-                "draws": draws,
-                "comparisons": comparisons,
-                "interval_at_90": list(interval_around(0.9, tests)) if tests else None,
-                "detectable": [asdict(one) for one in detectable(tests, draws, comparisons)] if comparisons else [],
-                "latency_calls": tests,
-                "load_calls": load,
-                "quantiles": {
-                    name_of(p): {
-                        "needs": minimum_n(p),
-                        "accuracy_pass": tests >= minimum_n(p),
-                        "load_run": None if load is None else load >= minimum_n(p),
-                    }
-                    for p in LATENCY_QUANTILES
-                },
-            }
-        )
-    return rows
-
-
-def _comparable(plans: Sequence[TrialPlan]) -> list[str]:
-    """Return the variants of one dataset, in the order planned; those without common shots are compared by nobody."""
-    shots: dict[str, set[int | None]] = defaultdict(set)
-    for one in plans:
-        shots[f"{one.trial.provider}:{one.trial.variant}"].add(one.trial.shots)
-    return [name for name, own in shots.items() if any(own & other for key, other in shots.items() if key != name)]
 
 
 def largest(plans: Sequence[TrialPlan]) -> list[TrialPlan]:

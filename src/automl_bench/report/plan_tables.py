@@ -9,7 +9,7 @@ from typing import Any
 
 from automl_bench.report.labels import shots_label
 from automl_bench.report.plan_rows import STALE_MONTHS, ProviderView, largest
-from automl_bench.report.tables import UNKNOWN, Table, percent, seconds
+from automl_bench.report.tables import UNKNOWN, Table, seconds
 from automl_bench.trials.planning import TrialPlan
 from automl_bench.trials.pricing import Cost, Line, Part, dollars, together
 
@@ -20,7 +20,6 @@ PART_HEADS = {
     Part.STORAGE: "storage",
     Part.OTHER: "other",
 }
-SHOWN_QUANTILES = ("p95", "p99")
 
 
 def trials_table(rows: Sequence[Mapping[str, Any]]) -> Table:
@@ -210,70 +209,3 @@ def warnings(views: Sequence[ProviderView], today: date) -> list[str]:
                 f" before you rely on them; `automl-bench providers show {view.name}` names the sources."
             )
     return found
-
-
-def power_table(rows: Sequence[Mapping[str, Any]]) -> Table:
-    """Return the smallest difference that the design finds, by dataset and assumed disagreement."""
-    shares = list(dict.fromkeys(one["disagreement"] for row in rows for one in row["detectable"]))
-    cells = tuple(
-        (
-            row["dataset"],
-            str(row["test_samples"]),
-            UNKNOWN if row["interval_at_90"] is None else _interval(row["interval_at_90"]),
-            *(_difference(row, one) for one in row["detectable"]),
-            *(_quantile(row, name) for name in SHOWN_QUANTILES),
-        )
-        for row in rows
-    )
-    columns = tuple(f"if {percent(share, digits=0)} % differ" for share in shares)
-    heads = ("dataset", "test samples", "95 % at 90 % right", *columns, *SHOWN_QUANTILES)
-    title = "What the design can show: the smallest difference in accuracy that it finds, in points"
-    return Table(title if shares else "What the design can show", heads, cells, tuple(rows), tuple(_notes(rows)))
-
-
-def _notes(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    notes = ["95 % at 90 % right: the 95 % interval that an accuracy of 90 % will have, from the test samples alone."]
-    comparisons = rows[0]["comparisons"] if rows else 0
-    if comparisons:
-        allowing = f", allowing for {comparisons} comparisons" if comparisons > 1 else ""
-        notes.append(
-            "if N % differ: of two variants, only one is right on N % of the test samples. Found with 80 % power"
-            f" (two-sided, 5 %{allowing}) by the exact McNemar test on one draw."
-        )
-        if any(row["draws"] > 1 for row in rows):
-            notes.append(
-                "After the arrow: at the very best with all folds. They share the test samples, so the truth lies"
-                " between the two."
-            )
-        if any(one["one_draw"] is None for row in rows for one in row["detectable"]):
-            notes.append("none: not even a variant that is right wherever the two differ would be found.")
-    else:
-        notes.append("Nothing will be compared: that takes two variants with shots in common.")
-    if len(rows) < 3:
-        count = "One dataset says" if len(rows) == 1 else f"{len(rows)} datasets say"
-        notes.append(f"{count} nothing about datasets in general.")
-    notes.append("p95, p99: whether accuracy pass (one call at a time) and load run have the calls that they need.")
-    return notes
-
-
-def _interval(ends: Sequence[float]) -> str:
-    return f"{percent(ends[0])} to {percent(ends[1])}"
-
-
-def _difference(row: Mapping[str, Any], one: Mapping[str, Any]) -> str:
-    words = "none" if one["one_draw"] is None else percent(one["one_draw"])
-    if row["draws"] == 1:
-        return words
-    return f"{words} → {'none' if one['best'] is None else percent(one['best'])}"
-
-
-def _quantile(row: Mapping[str, Any], name: str) -> str:
-    cell = row["quantiles"][name]
-    missing = []
-    if not cell["accuracy_pass"]:
-        missing.append("pass")
-    if cell["load_run"] is False and row["load_calls"]:
-        missing.append("load")
-    if not missing:
-        return "yes"
-    return f"{' and '.join(missing)} need{'' if len(missing) > 1 else 's'} {cell['needs']:,}"

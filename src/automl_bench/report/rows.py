@@ -13,7 +13,7 @@ from automl_bench.errors import UsageError
 from automl_bench.report.fields import RESULT_FIELDS
 from automl_bench.report.unanswered import reasons_of
 from automl_bench.statistics.quantiles import describe, name_of
-from automl_bench.statistics.scores import Score, score
+from automl_bench.statistics.scores import Score, score, wilson_interval
 from automl_bench.store.records import (
     CallPhase,
     ImportedResult,
@@ -32,6 +32,12 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 """One result; its fields are `fields.RESULT_FIELDS`, all of them always there."""
+
+FROM = "predictions_from"
+"""Setting of the variant that marks a trial whose answers were imported, with the name of their file."""
+
+ANSWER_COLUMNS = ("sample_id", "phase", "attempt", "outcome", "label", "predicted")
+"""Columns of the invocations that tell what was answered."""
 
 PERCENTILES = (0.5, 0.9, 0.95, 0.99)
 """The percentiles of a latency summary."""
@@ -53,11 +59,14 @@ def result_rows(store: Store, experiment: str | None = None) -> list[Row]:
             f"There is no experiment {experiment!r} in {store.path}.", remedy=f"Known experiments: {known}."
         )
     rows = []
+    labels: dict[str, frozenset[str]] = {}
     for trial in store.trials(experiment=experiment):
-        calls = store.invocation_columns([trial.trial_id], phase=None)
+        if trial.fingerprint not in labels:
+            labels[trial.fingerprint] = store.true_labels(trial.fingerprint)
+        calls = store.invocation_columns([trial.trial_id], phase=None, only=(*ANSWER_COLUMNS, "service_ns"))
         stages, load_runs = store.stages(trial.trial_id), store.load_runs(trial.trial_id)
         spent = spending(store, trial, table_of(stages), stages=stages, calls=len(calls["phase"]))
-        rows.append(trial_row(trial, stages, calls, load_runs, spent))
+        rows.append(trial_row(trial, stages, calls, load_runs, spent, labels[trial.fingerprint]))
     if experiment is None:
         rows += [imported_row(one) for one in store.imported()]
     return rows
@@ -69,6 +78,7 @@ def trial_row(
     calls: Mapping[str, Any],
     load_runs: Sequence[LoadRun],
     spent: Spending,
+    labels: frozenset[str] = frozenset(),
 ) -> Row:
     """Build the row of one trial.
 
@@ -78,11 +88,14 @@ def trial_row(
         calls: All its invocations, as `Store.invocation_columns(…, phase=None)` returns them.
         load_runs: Its load runs.
         spent: What it has cost.
+        labels: The labels of its dataset; what is none of them is no class.
     """
     by_stage = {record.stage: record for record in stages}
     answers = final_answers(calls)
-    result = score_answers(answers)
+    result = score_answers(answers, labels)
     measured = calls["phase"] == CallPhase.MEASURED.value
+    # Answers that were imported without a time have none; nothing that was measured takes 0 ns.
+    timed = measured & (calls["service_ns"] > 0)
     train_seconds, kind = _train_seconds(by_stage.get(Stage.TRAIN))
     invoke = by_stage.get(Stage.INVOKE)
     invoked = {} if invoke is None else invoke.result
@@ -94,7 +107,7 @@ def trial_row(
         "fold": trial.fold,
         "repeat": trial.repeat,
         "seed": trial.seed,
-        "source": "measured",
+        "source": str(trial.variant_settings.get(FROM, "measured")),
         "trial_id": trial.trial_id,
         "status": trial.status.value,
         "reason": trial.reason,
@@ -102,8 +115,8 @@ def trial_row(
         "train_samples": _train_samples(by_stage),
         "train_seconds": train_seconds,
         "train_seconds_kind": kind,
-        "predict_seconds": float(calls["service_ns"][measured].sum()) / 1e9 if measured.any() else None,
-        "latency_ms": latency_summary(calls["service_ns"][measured & (calls["outcome"] == Outcome.OK.value)] / 1e6),
+        "predict_seconds": float(calls["service_ns"][timed].sum()) / 1e9 if timed.any() else None,
+        "latency_ms": latency_summary(calls["service_ns"][timed & (calls["outcome"] == Outcome.OK.value)] / 1e6),
         "calls": _outcomes(calls["outcome"][measured]),
         "cold_ms": [
             float(value) / 1e6
@@ -119,7 +132,11 @@ def trial_row(
         "cost": _cost(spent, stages),
         "throughput": _throughput(load_runs),
         "load_runs": [_load_run(run) for run in load_runs],
-        "configuration": configuration(trial.variant_settings, trial.images, trial.test_limit),
+        "configuration": configuration(
+            {name: value for name, value in trial.variant_settings.items() if name != FROM},
+            trial.images,
+            trial.test_limit,
+        ),
         "fingerprint": trial.fingerprint,
         "variant_settings": dict(trial.variant_settings),
         "images": dict(trial.images),
@@ -134,6 +151,8 @@ def trial_row(
 def imported_row(result: ImportedResult) -> Row:
     """Build the row of a result measured elsewhere; what its file did not say is None."""
     row: Row = dict.fromkeys(RESULT_FIELDS)
+    size = result.test_samples
+    ends = (None, None) if size is None else wilson_interval(result.accuracy * size, size)
     row.update(
         provider=result.provider,
         variant=result.variant,
@@ -149,11 +168,15 @@ def imported_row(result: ImportedResult) -> Row:
         classes=result.classes,
         test_samples=result.test_samples,
         accuracy=result.accuracy,
+        accuracy_low=ends[0],
+        accuracy_high=ends[1],
+        chance=None if result.classes is None else 1 / result.classes,
         train_seconds=result.train_seconds,
         train_seconds_kind=None if result.train_seconds is None else "imported",
         latency_ms=latency_summary([]),
         calls={},
         cold_ms=[],
+        off_list_examples=[],
         interleaved_with=[],
         stages={},
         load_runs=[],
@@ -174,24 +197,30 @@ def final_answers(calls: Mapping[str, Any]) -> dict[str, tuple[str, str | None, 
     Args:
         calls: As `Store.invocation_columns` returns them, in the order sent.
     """
+    answers = {}
+    for sample, place in final_places(calls).items():
+        answered = calls["outcome"][place] == Outcome.OK.value
+        answers[sample] = (calls["label"][place], calls["predicted"][place] if answered else None, answered)
+    return answers
+
+
+def final_places(calls: Mapping[str, Any]) -> dict[str, int]:
+    """Return sample id → place of its last measured attempt; arguments as of `final_answers`."""
     last: dict[str, tuple[int, int]] = {}
     for place, (sample, phase, attempt) in enumerate(
         zip(calls["sample_id"], calls["phase"], calls["attempt"], strict=True)
     ):
         if phase == CallPhase.MEASURED.value and (sample not in last or attempt >= last[sample][0]):
             last[sample] = (int(attempt), place)
-    answers = {}
-    for sample, (_, place) in last.items():
-        answered = calls["outcome"][place] == Outcome.OK.value
-        answers[sample] = (calls["label"][place], calls["predicted"][place] if answered else None, answered)
-    return answers
+    return {sample: place for sample, (_, place) in last.items()}
 
 
-def score_answers(answers: Mapping[str, tuple[str, str | None, bool]]) -> Score:
-    """Score what `final_answers` returned."""
+def score_answers(answers: Mapping[str, tuple[str, str | None, bool]], labels: frozenset[str] = frozenset()) -> Score:
+    """Score what `final_answers` returned; `labels` as of `scores.score`."""
     many = list(answers.values())
     failed = sum(1 for _, _, answered in many if not answered)
-    return score([truth for truth, _, _ in many], [predicted for _, predicted, _ in many], failed=failed)
+    truth, predicted = [truth for truth, _, _ in many], [predicted for _, predicted, _ in many]
+    return score(truth, predicted, failed=failed, labels=labels)
 
 
 def latency_summary(values_ms: Any) -> dict[str, Any]:
@@ -225,10 +254,17 @@ def _score_fields(result: Score) -> Row:
         "correct": result.correct,
         "failed": result.failed,
         "abstained": result.abstained,
+        "off_list": result.off_list.count,
+        "off_list_near": result.off_list.near,
+        "off_list_empty": result.off_list.empty,
+        "off_list_examples": [f"{answer!r} × {count}" for answer, count in result.off_list.examples],
         "accuracy": result.accuracy,
         "accuracy_low": result.accuracy_low,
         "accuracy_high": result.accuracy_high,
         "accuracy_answered": result.accuracy_answered,
+        "balanced_accuracy": result.balanced_accuracy,
+        "majority": result.majority,
+        "chance": result.chance,
         "macro_f1": result.macro_f1,
         "micro_f1": result.micro_f1,
     }

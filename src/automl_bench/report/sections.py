@@ -6,13 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from automl_bench.report.accuracy_figures import accuracy_figure, difference_figure, training_figure
+from automl_bench.report.accuracy_figures import accuracy_figure, difference_figure, ranks_figure, training_figure
 from automl_bench.report.costs import cost_table
+from automl_bench.report.curve_words import CURVE_CAUTION, curve_notes
 from automl_bench.report.drawing import Drawing, looks
-from automl_bench.report.labels import Labelled, in_order
+from automl_bench.report.labels import Labelled, baseline_label, current, in_order, observations
 from automl_bench.report.latency import LatencyPool, latency_pools, latency_table
 from automl_bench.report.latency_figures import box_figure, distribution_figure, phases_figure
 from automl_bench.report.load_figures import rate_figure, timeline_figure
+from automl_bench.report.quality_tables import QualityTables, quality_tables
 from automl_bench.report.rows import Row
 from automl_bench.report.summary import (
     CONSTANT_PANEL,
@@ -22,9 +24,12 @@ from automl_bench.report.summary import (
     trials_table,
     unscored_table,
 )
-from automl_bench.report.support import Comparison, comparisons, support_table
+from automl_bench.report.support import Support, comparisons
+from automl_bench.report.support_tables import support_table
 from automl_bench.report.tables import Table, plus_minus
 from automl_bench.report.unanswered import unanswered_table
+from automl_bench.report.verdicts import Question
+from automl_bench.statistics.means import over_datasets, over_folds, shots_order
 
 if TYPE_CHECKING:
     from automl_bench.store import Store
@@ -54,9 +59,10 @@ class Findings:
 
     named: Sequence[Labelled]
     pools: Sequence[LatencyPool]
-    compared: Sequence[Comparison]
+    verdicts: Support
     accuracy: Table
     macro_f1: Table
+    quality: QualityTables
     times: Table
     latency: Table
     loads: Table
@@ -84,16 +90,24 @@ class Section:
     blocks: tuple[Table | Drawing, ...] = ()
 
 
-def find(store: Store, named: Sequence[Labelled], rows: Sequence[Row]) -> Findings:
-    """Compute what the report shows."""
+def find(store: Store, named: Sequence[Labelled], rows: Sequence[Row], *, baseline: str = "") -> Findings:
+    """Compute what the report shows.
+
+    Args:
+        store: The results file.
+        named: The rows with their labels.
+        rows: The rows.
+        baseline: The variant that the others are compared with; empty for all pairs.
+    """
     pools = latency_pools(store, named)
-    compared = comparisons(store, named)
+    compared = comparisons(store, named, baseline=baseline_label(named, baseline) if baseline else None)
     return Findings(
         named=named,
         pools=pools,
-        compared=compared,
+        verdicts=compared,
         accuracy=accuracy_table(rows),
         macro_f1=accuracy_table(rows, "macro_f1"),
+        quality=quality_tables(store, named),
         times=times_table(rows),
         latency=latency_table(pools),
         loads=load_table(rows),
@@ -111,7 +125,8 @@ def all_drawings(findings: Findings) -> list[Drawing]:
     look = looks([one.series for one in named])
     drawn = (
         accuracy_figure(named, look),
-        difference_figure(findings.compared),
+        difference_figure(findings.verdicts.compared),
+        _ranks(named),
         training_figure(named, look),
         box_figure(pools, named, look),
         distribution_figure(pools, look),
@@ -120,6 +135,19 @@ def all_drawings(findings: Findings) -> list[Drawing]:
         timeline_figure(named, look),
     )
     return [one for one in drawn if one is not None]
+
+
+def _ranks(named: Sequence[Labelled]) -> Drawing | None:
+    """Draw mean ranks at the most shots at which the most datasets are shared."""
+    means = over_datasets(observations(current(named)))
+    if not means:
+        return None
+    most = max(len(one.datasets) for one in means.values())
+    shots = max((k for (_, k), one in means.items() if len(one.datasets) == most), key=shots_order)
+    chosen = {name: set(one.datasets) for (name, k), one in means.items() if k == shots}
+    folds = over_folds(observations(current(named)))
+    scores = {name: {d: folds[name, d, shots].mean for d in datasets} for name, datasets in chosen.items()}
+    return ranks_figure(scores, shots)
 
 
 def page_sections(
@@ -133,12 +161,29 @@ def page_sections(
         return tuple(one for one in found if one is not None and not (isinstance(one, Table) and not one.rows))
 
     scored = any(one.counts for one in findings.named)
+    curves = curve_notes(findings.named)
     f1 = findings.macro_f1 if any(one.row["macro_f1"] is not None for one in findings.named if one.counts) else None
     parts = [
         Section("short", "In short", _short(findings)),
-        Section("accuracy", "Accuracy", (), blocks("accuracy_by_shots", findings.accuracy) if scored else ()),
-        Section("support", "What the data support", _caution(findings), blocks("differences", findings.support)),
+        Section(
+            "accuracy",
+            "Accuracy",
+            (*curves, CURVE_CAUTION) if curves else (),
+            blocks("accuracy_by_shots", findings.accuracy) if scored else (),
+        ),
+        Section(
+            "support",
+            "What the data support",
+            _caution(findings),
+            blocks("differences", findings.support, "critical_difference"),
+        ),
         Section("f1", "F1", (), blocks(replace(f1, notes=f1.notes[:2])) if f1 is not None else ()),
+        Section(
+            "quality",
+            "Classes and confidence",
+            (),
+            blocks(findings.quality.confidence, findings.quality.worst, findings.quality.confused),
+        ),
         Section("times", "Training and prediction times", (), blocks("training_time", findings.times)),
         Section(
             "latency",
@@ -168,10 +213,12 @@ def _short(findings: Findings) -> tuple[str, ...]:
         else "There are no results yet."
     ]
     separate: dict[str, list[str]] = {}
-    for one in findings.compared:
-        separate.setdefault(one.where, []).append(one.words)
+    for one in findings.verdicts.compared:
+        if one.separated or one.question is not Question.ANOTHER_DRAW:
+            separate.setdefault(one.where, []).append(one.words)
     points += _best(findings.accuracy)
     points += [f"{where}: {' '.join(dict.fromkeys(words))}" for where, words in separate.items()]
+    points += findings.verdicts.falls
     invalid = [record for record in findings.loads.records if record["complete"] and not record["valid"]]
     if invalid:
         complete = sum(record["complete"] for record in findings.loads.records)
@@ -200,7 +247,7 @@ def _shots_size(shots: str) -> float:
 
 
 def _caution(findings: Findings) -> tuple[str, ...]:
-    if not findings.compared:
+    if not findings.verdicts.compared:
         return ("No two variants have answered for the same test images, so nothing can be compared in pairs.",)
     return (
         "Bars of ± 1 SEM that overlap do not show that two variants are equal, and bars that do not overlap do not show"

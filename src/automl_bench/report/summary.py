@@ -6,10 +6,20 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from automl_bench.report.labels import Labelled, in_order, labelled, observations, shots_label
+from automl_bench.report.labels import (
+    ALL_DATASETS,
+    Labelled,
+    current,
+    in_order,
+    labelled,
+    observations,
+    replaced_notes,
+    shots_label,
+)
 from automl_bench.report.tables import UNKNOWN, Table, milliseconds, percent, plus_minus, seconds
 from automl_bench.statistics.means import (
     Estimate,
+    Point,
     constant_panel,
     medians,
     over_datasets,
@@ -17,9 +27,7 @@ from automl_bench.statistics.means import (
     panel_notes,
     shots_order,
 )
-
-ALL_DATASETS = "all datasets"
-"""Stands in the dataset column of the rows that average over datasets."""
+from automl_bench.statistics.scores import wilson_interval
 
 CONSTANT_PANEL = "same datasets throughout"
 """Stands there for the mean over the datasets that have every point."""
@@ -47,42 +55,93 @@ def accuracy_table(rows: Iterable[Mapping[str, Any]], field: str = "accuracy") -
         for dataset in datasets
     ]
     notes: list[str] = ["Each cell: mean ± SEM (standard deviation with n - 1, over √n), and n."]
-    panel = over_datasets(seen)
-    if len(datasets) > 1:
+    sizes = test_sizes(named) if field == "accuracy" else {}
+    if sizes:
+        notes.append("In brackets: Wilson's 95 % interval, from the number of test samples alone.")
+    latest = observations(current(named), field)
+    panel = over_datasets(latest)
+    if len({one.dataset for one in latest}) > 1:
         blocks.append((ALL_DATASETS, "datasets", {key: one.estimate for key, one in panel.items()}))
         notes.append(
             f"n counts folds in a dataset's rows, datasets in the rows of {ALL_DATASETS}; repeats are averaged first."
         )
-        gaps = panel_notes(panel)
+        gaps = panel_notes(latest)
         notes += gaps
-        same = constant_panel(seen)
+        same = constant_panel(latest)
         if gaps and len(same) > 1:
-            constant = over_datasets(seen, only=same)
+            constant = over_datasets(latest, only=same)
             blocks.append((CONSTANT_PANEL, "datasets", {key: one.estimate for key, one in constant.items()}))
             notes.append(f"{CONSTANT_PANEL.capitalize()}: {', '.join(same)}.")
     else:
         notes.append("n counts folds; repeats are averaged first.")
     if any(one.sem is None for one in folds.values()):
         notes.append(f"± {UNKNOWN}: a single value has no SEM.")
-    notes += _missing_notes(named)
+    notes += replaced_notes(named) + _missing_notes(named)
+    if field == "accuracy":
+        notes += baseline_notes(named)
     cells, records = [], []
     for dataset, unit, block in blocks:
         for name in series:
             found = [block.get((name, k)) for k in shots]
+            ends = [
+                None if one is None else wilson_of(one.mean, sizes.get((name, dataset, k)))
+                for k, one in zip(shots, found, strict=True)
+            ]
             if any(one is not None for one in found) or unit == "folds":
-                cells.append((dataset, name, *(_cell(one) for one in found)))
-            for k, one in zip(shots, found, strict=True):
+                cells.append((dataset, name, *(_cell(*both) for both in zip(found, ends, strict=True))))
+            for k, one, end in zip(shots, found, ends, strict=True):
                 if one is not None:
-                    records.append(_record(dataset, name, k, field, unit, one))
+                    records.append(_record(dataset, name, k, field, unit, one, end))
     heads = ("dataset", "variant", *(f"{shots_label(k)} shots" for k in shots))
     return Table(f"{SCORES[field]} (%)", heads, tuple(cells), tuple(records), tuple(notes))
 
 
-def _cell(one: Estimate | None) -> str:
-    return UNKNOWN if one is None else f"{plus_minus(one.mean, one.sem)} (n={one.n})"
+def test_sizes(named: Sequence[Labelled]) -> dict[Point, int]:
+    """Return the test samples behind each point: of one fold, as all folds share them; the fewest where they differ."""
+    sizes: dict[Point, int] = {}
+    for one in named:
+        count = one.row["test_samples"]
+        if one.counts and count:
+            key = (one.series, one.dataset, one.shots)
+            sizes[key] = min(count, sizes.get(key, count))
+    return sizes
 
 
-def _record(dataset: str, series: str, shots: int | None, field: str, unit: str, one: Estimate) -> dict[str, Any]:
+def wilson_of(share: float, size: int | None) -> tuple[float, float] | None:
+    """Return Wilson's interval of a mean accuracy over so many test samples, None where they are unknown."""
+    return None if size is None else wilson_interval(share * size, size)
+
+
+def baseline_notes(named: Sequence[Labelled]) -> list[str]:
+    """Say for each dataset what needs no learning: always the most frequent label, and guessing."""
+    notes = []
+    for dataset in in_order(one.dataset for one in named):
+        rows = [one.row for one in named if one.dataset == dataset and one.counts]
+        majority = max((row["majority"] for row in rows if row["majority"] is not None), default=None)
+        chance = max((row["chance"] for row in rows if row["chance"] is not None), default=None)
+        words = [f"always the most frequent label scores {percent(majority)} %"] if majority is not None else []
+        words += [f"guessing scores {percent(chance)} %"] if chance is not None else []
+        if words:
+            notes.append(f"{dataset}: {', '.join(words)}.")
+    return notes
+
+
+def _cell(one: Estimate | None, ends: tuple[float, float] | None) -> str:
+    if one is None:
+        return UNKNOWN
+    words = f"{plus_minus(one.mean, one.sem)} (n={one.n})"
+    return words if ends is None else f"{words} [{percent(ends[0])}, {percent(ends[1])}]"
+
+
+def _record(
+    dataset: str,
+    series: str,
+    shots: int | None,
+    field: str,
+    unit: str,
+    one: Estimate,
+    ends: tuple[float, float] | None,
+) -> dict[str, Any]:
     return {
         "dataset": dataset,
         "variant": series,
@@ -95,6 +154,8 @@ def _record(dataset: str, series: str, shots: int | None, field: str, unit: str,
         "sem_population": one.sem_population,
         "n": one.n,
         "n_counts": unit,
+        "test_low": None if ends is None else ends[0],
+        "test_high": None if ends is None else ends[1],
     }
 
 
@@ -108,6 +169,31 @@ def _missing_notes(named: Sequence[Labelled]) -> list[str]:
         notes.append(f"{len(without)} of {len(named)} trials have no complete score and are left out of the means.")
     if failed:
         notes.append(f"{failed:,} of {sent:,} test samples got no answer; they count as wrong.")
+    for source in in_order(one.row["source"] for one in named if one.row["trial_id"]):
+        if source != "measured":
+            whom = in_order(one.series for one in named if one.row["source"] == source)
+            notes.append(f"{', '.join(whom)}: answers imported from {source}, not measured here.")
+    return notes + off_list_notes(named)
+
+
+def off_list_notes(named: Sequence[Labelled]) -> list[str]:
+    """Name the answers that are no label of the dataset, by variant and dataset, and what they look like."""
+    groups: dict[tuple[str, str], list[Mapping[str, Any]]] = defaultdict(list)
+    for one in named:
+        if one.row["off_list"]:
+            groups[one.series, one.dataset].append(one.row)
+    notes = []
+    for (series, dataset), rows in groups.items():
+        count, near, empty = (sum(row[key] for row in rows) for key in ("off_list", "off_list_near", "off_list_empty"))
+        sent = sum(row["test_samples"] for row in rows)
+        what = [f"{near:,} differ from a label only in case, blanks or Unicode form"] if near else []
+        what += [f"{empty:,} are empty or say that there is no answer"] if empty else []
+        which = f" ({'; '.join(what)})" if what else ""
+        examples = ", ".join(rows[0]["off_list_examples"])
+        notes.append(
+            f"{series} on {dataset}: {count:,} of {sent:,} answers are no label of the dataset{which}, for example"
+            f" {examples}; they count as wrong and are no class."
+        )
     return notes
 
 
@@ -263,7 +349,8 @@ def trials_table(rows: Iterable[Mapping[str, Any]]) -> Table:
             _count(one.row["test_samples"]),
             _count(one.row["failed"]),
             _count(one.row["abstained"]),
-            percent(one.row["accuracy"]),
+            _count(one.row["off_list"]),
+            _accuracy(one.row),
             percent(one.row["macro_f1"]),
             percent(one.row["micro_f1"]),
             seconds(one.row["train_seconds"]),
@@ -273,11 +360,41 @@ def trials_table(rows: Iterable[Mapping[str, Any]]) -> Table:
         for one in named
     )
     heads = (
-        *("variant", "dataset", "shots", "fold", "repeat", "status", "test samples", "failed", "abstained"),
-        *("accuracy %", "macro F1 %", "micro F1 %", "training", "predicting", "p50 ms", "p95 ms", "p99 ms"),
+        *(
+            "variant",
+            "dataset",
+            "shots",
+            "fold",
+            "repeat",
+            "status",
+            "test samples",
+            "failed",
+            "abstained",
+            "off list",
+        ),
+        *(
+            "accuracy %",
+            "macro F1 %",
+            "micro F1 %",
+            "training",
+            "predicting",
+            "p50 ms",
+            "p95 ms",
+            "p99 ms",
+        ),
     )
-    notes = ("accuracy = right answers / test samples sent; failed and abstained ones count as wrong.",)
+    notes = (
+        "accuracy = right answers / test samples sent, with Wilson's 95 % interval over test samples; failed and"
+        " abstained ones, and answers that are no label of the dataset (off list), count as wrong.",
+        *baseline_notes(named),
+    )
     return Table("Trials", heads, cells, tuple(one.row for one in named), notes)
+
+
+def _accuracy(row: Mapping[str, Any]) -> str:
+    if row["accuracy_low"] is None:
+        return percent(row["accuracy"])
+    return f"{percent(row['accuracy'])} [{percent(row['accuracy_low'])}, {percent(row['accuracy_high'])}]"
 
 
 def _count(value: int | None) -> str:

@@ -82,13 +82,34 @@ def markdown_text(text: str) -> str:
 
 
 def percent(share: float | None, *, digits: int = 1) -> str:
-    """Return a share of 1 as percent without the sign, or the mark for unknown."""
-    return UNKNOWN if share is None else f"{100 * share:.{digits}f}"
+    """Return a share of 1 as percent without the sign, or the mark for unknown.
+
+    What is not all is never rounded to all, nor what is not none to none: 0.9999 is "99.9", 0.0001 is "0.1".
+    """
+    if share is None:
+        return UNKNOWN
+    step = 10.0**-digits
+    value = 100 * share
+    if 0 < share < 1:
+        value = min(max(value, step), 100 - step)
+    return f"{value:.{digits}f}"
+
+
+def points(difference: float | None) -> str:
+    """Return a spread or a difference of shares in points, or the mark for unknown."""
+    return UNKNOWN if difference is None else f"{100 * difference:.1f}"
 
 
 def plus_minus(mean: float, sem: float | None) -> str:
     """Return "71.9 ± 1.2" in percent; a dash where no SEM can be had, which is not the same as 0."""
-    return f"{percent(mean)} ± {percent(sem)}"
+    return f"{percent(mean)} ± {points(sem)}"
+
+
+def p_words(p: float | None) -> str:
+    """Return a p value with three digits, "< 0.001" below, or the mark for unknown."""
+    if p is None:
+        return UNKNOWN
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
 def seconds(value: float | None) -> str:

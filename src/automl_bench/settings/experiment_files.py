@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from automl_bench.ablations.images import ImageSetting
 from automl_bench.border.names import is_name
@@ -88,6 +88,12 @@ class DeadlinesSection(_Section):
     measure_hours: Positive = 24.0
 
 
+class BaselineSection(_Section):
+    """`[baseline]`: the variant that all others are compared with, instead of all pairs."""
+
+    variant: str
+
+
 class ExperimentFile(_Section):
     """The whole file."""
 
@@ -105,6 +111,13 @@ class ExperimentFile(_Section):
     invoke: InvokeSection = Field(default_factory=InvokeSection)
     parallel: ParallelSection = Field(default_factory=ParallelSection)
     deadlines: DeadlinesSection = Field(default_factory=DeadlinesSection)
+    baseline: BaselineSection | None = None
+
+    @model_validator(mode="after")
+    def _baseline_takes_part(self) -> ExperimentFile:
+        if self.baseline is not None and self.baseline.variant not in self.providers:
+            raise ValueError(f"[baseline] variant {self.baseline.variant!r} is not among providers; add it there")
+        return self
 
     @field_validator("datasets", "providers", "shots")
     @classmethod
@@ -130,6 +143,7 @@ def to_experiment(file: ExperimentFile) -> Experiment:
     return Experiment(
         name=file.name,
         title=file.title,
+        baseline=file.baseline.variant if file.baseline else "",
         datasets=tuple(file.datasets),
         providers=tuple(file.providers),
         shots=tuple(_shots(value) for value in file.shots),

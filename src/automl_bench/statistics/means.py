@@ -109,19 +109,44 @@ def over_datasets(
 ) -> dict[tuple[str, int | None], PanelMean]:
     """Average each (series, shots) over datasets: fold means first, so that no dataset weighs more by more folds.
 
+    At each number of shots all series are averaged over the same datasets, those that they share: a mean over easy
+    datasets does not stand beside one over hard ones. A series measured on few of them has no mean (`shared_datasets`).
+
     Args:
         observations: The numbers.
         only: Datasets to use, by default all.
     """
     wanted = None if only is None else set(only)
-    means: dict[tuple[str, int | None], dict[str, float]] = defaultdict(dict)
+    means: dict[int | None, dict[str, dict[str, float]]] = defaultdict(lambda: defaultdict(dict))
     for (series, dataset, shots), one in over_folds(observations).items():
         if wanted is None or dataset in wanted:
-            means[series, shots][dataset] = one.mean
-    return {
-        key: PanelMean(estimate([values[name] for name in sorted(values)]), tuple(sorted(values)))
-        for key, values in means.items()
-    }
+            means[shots][series][dataset] = one.mean
+    found = {}
+    for shots, by_series in means.items():
+        shared = shared_datasets({series: set(values) for series, values in by_series.items()})
+        for series, values in by_series.items():
+            if shared and shared <= values.keys():
+                names = tuple(sorted(shared))
+                found[series, shots] = PanelMean(estimate([values[name] for name in names]), names)
+    return found
+
+
+def shared_datasets(measured: Mapping[str, set[str]]) -> set[str]:
+    """Return the datasets to average over: those that all series share.
+
+    A series that was measured on less than half as many datasets as the best covered one is left out first, and then
+    the least covered ones as long as the others share fewer than two: it would take the mean away from all.
+
+    Args:
+        measured: Series → datasets it was measured on.
+    """
+    most = max((len(many) for many in measured.values()), default=0)
+    kept = [many for many in measured.values() if 2 * len(many) >= most]
+    shared = set.intersection(*kept) if kept else set()
+    while len(shared) < min(2, most) and len(fewest := {len(many) for many in kept}) > 1:
+        kept = [many for many in kept if len(many) > min(fewest)]
+        shared = set.intersection(*kept)
+    return shared
 
 
 def constant_panel(observations: Iterable[Observation]) -> tuple[str, ...]:
@@ -135,25 +160,23 @@ def constant_panel(observations: Iterable[Observation]) -> tuple[str, ...]:
     return tuple(sorted(name for name in datasets if all((series, name, shots) in points for series, shots in pairs)))
 
 
-def panel_notes(panel: Mapping[tuple[str, int | None], PanelMean]) -> tuple[str, ...]:
-    """Say in words where the datasets averaged differ between points; empty if they are the same everywhere."""
-    everything = sorted({name for one in panel.values() for name in one.datasets})
-    gaps: dict[tuple[str, ...], list[tuple[str, int | None]]] = defaultdict(list)
-    for (series, shots), one in panel.items():
-        missing = tuple(name for name in everything if name not in one.datasets)
-        if missing:
-            gaps[missing].append((series, shots))
+def panel_notes(observations: Iterable[Observation]) -> tuple[str, ...]:
+    """Say in words where means over datasets lack a dataset, or a series has none; empty if all is complete."""
+    points = set(over_folds(observations := list(observations)))
+    panel = over_datasets(observations)
+    everything = {dataset for _, dataset, _ in points}
     notes = []
-    for missing, where in gaps.items():
-        by_shots: dict[int | None, list[str]] = defaultdict(list)
-        for series, shots in where:
-            by_shots[shots].append(series)
-        all_series: dict[int | None, set[str]] = defaultdict(set)
-        for series, shots in panel:
-            all_series[shots].add(series)
-        for shots in sorted(by_shots, key=shots_order):
-            whom = "" if set(by_shots[shots]) == all_series[shots] else f" of {', '.join(sorted(by_shots[shots]))}"
-            notes.append(f"The mean{whom} at {shots_words(shots)} lacks {', '.join(missing)}.")
+    for shots in sorted({shots for _, _, shots in points}, key=shots_order):
+        used = next((set(one.datasets) for (_, k), one in panel.items() if k == shots), set())
+        missing = sorted(everything - used)
+        if used and missing:
+            notes.append(f"The mean at {shots_words(shots)} lacks {', '.join(missing)}.")
+        for series in sorted({name for name, _, k in points if k == shots and (name, k) not in panel}):
+            own = sum(name == series and k == shots for name, _, k in points)
+            notes.append(
+                f"{series} has no mean over datasets at {shots_words(shots)}: it was measured on {own} of"
+                f" {len(everything)}."
+            )
     return tuple(notes)
 
 

@@ -1,21 +1,47 @@
-"""Two variants on the same test images: what the data say about their difference, and what they do not."""
+"""Two variants on the same test images: two questions, answered apart.
+
+*These trained models*: would the models at hand differ on other images like these? The draws of the training subset are
+taken as given, the images vary. *Another draw*: would the method differ if it were trained on another draw from the
+same training images? Draws and images vary, and at least three draws are needed to see how much the draws do.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-BOOTSTRAP_ROUNDS = 10_000
-"""Resamples of a paired bootstrap."""
+FEWEST_DRAWS = 3
+"""Draws below which nothing is said about another draw: with two, a spread has one degree of freedom."""
 
-SMALLEST_N = 2
-"""Fewest images, draws or datasets that give an interval."""
+FINEST = 5040
+"""Largest common denominator of shares of right answers (over repeats) that the exact test counts with."""
+
+SMALLEST_TAIL = 1e-14
+"""A tail below this is not told from it; Student's quantiles lose their digits there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What is known of one question.
+
+    Attributes:
+        low: Lower end of the 95 % interval of A minus B; never below -1.
+        high: Upper end of it; never above 1.
+        p: Two-sided p of "no difference", not corrected for other comparisons.
+        method: How the two were made, in words.
+    """
+
+    low: float
+    high: float
+    p: float
+    method: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,25 +50,23 @@ class Difference:
 
     Attributes:
         value: Mean difference, -1 to 1.
-        low: Lower end of the 95 % interval; None if there are too few data for one.
-        high: Upper end of it.
-        p: Two-sided p of "no difference": exact McNemar for one draw, a sign-flip test over images for several.
-        method: How the interval was made, in words.
+        models: These trained models, on other images like these.
+        another_draw: The method on another draw; None below `FEWEST_DRAWS` draws.
         images: Test images that both answered for.
         draws: Draws of the training subset that both were trained on.
         only_a: Images that only A got right (mean over draws).
         only_b: Images that only B got right (mean over draws).
+        variance: Sampling variance of `value` from images, and from draws where they are enough.
     """
 
     value: float
-    low: float | None
-    high: float | None
-    p: float | None
-    method: str
+    models: Finding
+    another_draw: Finding | None
     images: int
     draws: int
     only_a: float
     only_b: float
+    variance: float
 
 
 def mcnemar_exact(only_a: int, only_b: int) -> float:
@@ -57,179 +81,177 @@ def mcnemar_exact(only_a: int, only_b: int) -> float:
     return min(1.0, 2 * float(bdtr(min(only_a, only_b), discordant, 0.5))) if discordant else 1.0
 
 
-Answers = Mapping[Hashable, Mapping[str, float]]
-"""Draw → sample id → share of right answers over the repeats of that draw (0 or 1 with one repeat)."""
+def stratified_mcnemar(differences: NDArray[np.float64]) -> float:
+    """Return the exact two-sided p of McNemar's test, stratified by how strongly an image separates the two.
 
-
-def paired_difference(a: Answers, b: Answers, strata: Mapping[str, str], *, seed: int = 0) -> Difference | None:
-    """Compare two variants over the draws and images that both have.
-
-    One draw: paired bootstrap over images, within classes, percentile interval. Several draws: every image is
-    answered in every draw, so the difference varies by image and by draw; the variance of the grand mean of that
-    two-way table is (MS_images + MS_draws - MS_rest) / (images × draws), with Satterthwaite's degrees of freedom
-    (S. Searle, G. Casella, C. McCulloch, "Variance Components", 1992, chapter 5). With three draws the interval is
-    wide; that is what three draws are worth.
+    Draws share their images, so their answers are not independent and may not be counted as so many images more. The
+    unit is the image: it favours A or B in some number of draws more than the other. If the two are alike, each image
+    is as likely to favour either; so the images of one strength favour A Binomial(count, 1/2) times, and the sum over
+    strengths has an exact distribution. With one draw there is one strength, and it is McNemar's exact test.
 
     Args:
-        a: Answers of A.
-        b: Answers of B.
-        strata: Class of each sample id.
-        seed: Seed of the resampling.
-
-    Returns:
-        The difference, or None if no draw and image is common to both.
+        differences: For each image, the right answers of A minus those of B, as whole numbers, (images,).
     """
     import numpy as np
 
-    draws = [draw for draw in a if draw in b]
-    if not draws:
-        return None
-    images = sorted(set.intersection(*(set(a[draw]) & set(b[draw]) for draw in draws)))
-    if not images:
-        return None
-    of_a = np.array([[a[draw][image] for image in images] for draw in draws])
-    of_b = np.array([[b[draw][image] for image in images] for draw in draws])
+    sizes, counts = np.unique(np.abs(differences[differences != 0]).astype(np.int64), return_counts=True)
+    if len(sizes) == 0:
+        return 1.0
+    if len(sizes) == 1:
+        ahead = int((differences > 0).sum())
+        return mcnemar_exact(ahead, int(counts[0]) - ahead)
+    total, chances = signed_sum(sizes, counts)
+    observed = abs(int(differences.sum()))
+    sums = np.arange(-total, total + 1)
+    return float(min(1.0, max(chances[np.abs(sums) >= observed].sum(), np.finfo(float).eps)))
+
+
+def signed_sum(sizes: NDArray[np.int64], counts: NDArray[np.int64]) -> tuple[int, NDArray[np.float64]]:
+    """Return the largest sum T and the chances of the sums -T..T of values whose signs are fair coins.
+
+    Args:
+        sizes: Distinct absolute values, positive.
+        counts: How often each occurs.
+    """
+    import numpy as np
+    from scipy.signal import fftconvolve
+    from scipy.special import gammaln
+
+    chances = np.ones(1)
+    for size, count in zip(sizes.tolist(), counts.tolist(), strict=True):
+        steps = np.zeros(2 * size * count + 1)
+        heads = np.arange(count + 1)
+        ways = gammaln(count + 1) - gammaln(heads + 1) - gammaln(count - heads + 1)
+        steps[:: 2 * size] = np.exp(ways - count * math.log(2))
+        chances = np.convolve(chances, steps) if min(len(chances), len(steps)) < 500 else fftconvolve(chances, steps)
+    return int((sizes * counts).sum()), np.maximum(chances, 0.0)
+
+
+def compare_tables(of_a: NDArray[np.float64], of_b: NDArray[np.float64], *, draws_differ: bool = True) -> Difference:
+    """Compare two variants, given the share of right answers of each draw and image, (draws, images).
+
+    Args:
+        of_a: Right answers of A.
+        of_b: Right answers of B.
+        draws_differ: Whether draws hold different training images. Where all images are used they do not, so nothing
+            can be learnt about another draw.
+    """
+    import numpy as np
+
     table = of_a - of_b
-    mean = float(table.mean())
-    generator = np.random.default_rng(seed)
+    draws, images = table.shape
     by_image = table.mean(axis=0)
-    single = len(draws) == 1 and bool(np.isin(table, (-1, 0, 1)).all())
+    p = stratified_mcnemar(np.rint(_denominator(of_a, of_b) * table).sum(axis=0))
+    low, high, variance = _image_interval(by_image)
+    kind = "exact McNemar test" if draws == 1 else "exact McNemar test over images, stratified by draws"
+    models = Finding(low, high, p, f"{kind}; interval of Bonett and Price")
+    again = None
+    if draws_differ and draws >= FEWEST_DRAWS and images > 1:
+        again, variance = _another_draw(table)
     only_a = float(np.maximum(table, 0).sum(axis=1).mean())
     only_b = float(np.maximum(-table, 0).sum(axis=1).mean())
-    low: float | None = None
-    high: float | None = None
-    method = "too few images for an interval"
-    if len(images) >= SMALLEST_N and len(draws) == 1:
-        classes = np.unique([strata[image] for image in images], return_inverse=True)[1]
-        low, high = _stratified_bootstrap(by_image, classes, generator)
-        method = f"paired bootstrap over images within classes, {BOOTSTRAP_ROUNDS:,} rounds"
-    elif len(images) >= SMALLEST_N:
-        low, high = _two_way_interval(table)
-        method = "crossed random effects (images × draws), Satterthwaite t"
-    p = mcnemar_exact(round(only_a), round(only_b)) if single else _sign_flip(by_image, generator)
-    return Difference(mean, low, high, p, method, len(images), len(draws), only_a, only_b)
+    return Difference(float(table.mean()), models, again, images, draws, only_a, only_b, variance)
 
 
-def _stratified_bootstrap(
-    differences: NDArray[np.float64], classes: NDArray[np.intp], generator: np.random.Generator
-) -> tuple[float, float]:
-    """Resample images within their class. Few distinct values occur, so counts are drawn instead of images."""
+def _denominator(*shares: NDArray[np.float64]) -> int:
+    """Return a number that makes shares over repeats whole: 1 without repeats, 6 with two or three of them."""
+    from fractions import Fraction
+
     import numpy as np
 
-    totals = np.zeros(BOOTSTRAP_ROUNDS)
-    for one in range(int(classes.max()) + 1):
-        values, counts = np.unique(differences[classes == one], return_counts=True)
-        size = int(counts.sum())
-        totals += generator.multinomial(size, counts / size, size=BOOTSTRAP_ROUNDS) @ values
-    low, high = np.quantile(totals / len(differences), (0.025, 0.975))
-    return float(low), float(high)
+    if all(bool(((one == 0) | (one == 1)).all()) for one in shares):
+        return 1
+    values = np.unique(np.concatenate([np.unique(one) for one in shares]))
+    found = reduce(math.lcm, (Fraction(float(one)).limit_denominator(50).denominator for one in values), 1)
+    return min(found, FINEST)
 
 
-def _two_way_interval(table: NDArray[np.float64], *, level: float = 0.95) -> tuple[float, float]:
-    """Interval of the grand mean of a (draws, images) table without replication."""
-    from automl_bench.statistics.means import t_quantile
+def _pseudo_image(by_image: NDArray[np.float64]) -> float:
+    """Return how far the two added images lie from 0: as far as an image that separates the two usually does."""
+    import numpy as np
 
-    rows, columns = table.shape
+    apart = by_image[by_image != 0]
+    return float(np.sqrt((apart**2).mean())) if len(apart) else 1.0
+
+
+def _image_interval(by_image: NDArray[np.float64]) -> tuple[float, float, float]:
+    """Return the 95 % interval of the mean over images, and its variance.
+
+    One image for each of the two is added, so that no spread is never certainty. With one draw it is the interval of
+    D. Bonett and R. Price, "Adjusted Wald confidence interval for a difference of binomial proportions based on paired
+    data", J. Educ. Behav. Stat. 37 (2012); with several, the added images count as much as one that separates the two.
+    """
+    from scipy.special import ndtri
+
+    count, apart = len(by_image) + 2, _pseudo_image(by_image)
+    mean = float(by_image.sum()) / count
+    variance = (float((by_image**2).sum() + 2 * apart**2) / count - mean**2) / count
+    margin = float(ndtri(0.975)) * math.sqrt(variance)
+    return max(-1.0, mean - margin), min(1.0, mean + margin), variance
+
+
+def _another_draw(table: NDArray[np.float64]) -> tuple[Finding, float]:
+    """Return what a (draws, images) table says about another draw, and the variance of its mean.
+
+    Every image is answered in every draw: a crossed two-way table without replication. Its mean squares give the
+    variance from draws (with what is left over) and that from images (S. Searle, G. Casella, C. McCulloch, "Variance
+    Components", 1992, chapter 4). The two are joined as t_draws² V_draws + t_images² V_images, which never covers less
+    than the level (S. Banerjee, "Approximate confidence interval for linear functions of means of k populations when
+    the population variances are not equal", Sankhya 22 (1960)); Satterthwaite's degrees of freedom did, with three
+    draws. p is the level at which the interval would begin at 0.
+    """
+    import numpy as np
+    from scipy.optimize import brentq
+    from scipy.special import stdtrit
+
+    apart = _pseudo_image(table.mean(axis=0))
+    added = np.tile((apart, -apart), (len(table), 1))
+    table = np.concatenate([table, added], axis=1)
+    draws, images = table.shape
     mean = float(table.mean())
-    by_row = table.mean(axis=1, keepdims=True)
-    by_column = table.mean(axis=0, keepdims=True)
-    ms_rows = columns * float(((by_row - mean) ** 2).sum()) / (rows - 1)
-    ms_columns = rows * float(((by_column - mean) ** 2).sum()) / (columns - 1)
-    ms_rest = float(((table - by_row - by_column + mean) ** 2).sum()) / ((rows - 1) * (columns - 1))
-    cells = rows * columns
-    # The estimate may not fall below what either source alone shows; it can come out negative by chance.
-    variance = max(ms_rows + ms_columns - ms_rest, ms_columns, ms_rows) / cells
-    if variance == 0:
-        return mean, mean
-    parts = (ms_rows**2 / (rows - 1), ms_columns**2 / (columns - 1), ms_rest**2 / ((rows - 1) * (columns - 1)))
-    degrees = max(float(rows - 1), (variance * cells) ** 2 / sum(parts))
-    margin = t_quantile(0.5 + level / 2, degrees) * math.sqrt(variance)
-    return mean - margin, mean + margin
+    by_draw, by_image = table.mean(axis=1, keepdims=True), table.mean(axis=0, keepdims=True)
+    ms_draws = images * float(((by_draw - mean) ** 2).sum()) / (draws - 1)
+    ms_images = draws * float(((by_image - mean) ** 2).sum()) / (images - 1)
+    ms_rest = float(((table - by_draw - by_image + mean) ** 2).sum()) / ((draws - 1) * (images - 1))
+    cells = images * draws
+    # Draws that agree to the last image still might have differed by one image in one draw.
+    of_draws = max(ms_draws, 1 / cells) / cells
+    of_images = max(0.0, ms_images - ms_rest) / cells
+
+    def margin(tail: float) -> float:
+        t_draws, t_images = float(stdtrit(draws - 1, tail)), float(stdtrit(images - 1, tail))
+        return math.sqrt(t_draws**2 * of_draws + t_images**2 * of_images)
+
+    total = of_draws + of_images
+    if abs(mean) <= margin(0.5):
+        p = 1.0
+    elif abs(mean) >= margin(SMALLEST_TAIL):
+        p = 2 * SMALLEST_TAIL
+    else:
+        p = 2 * float(brentq(lambda tail: margin(tail) - abs(mean), SMALLEST_TAIL, 0.5, xtol=1e-15, rtol=1e-10))
+    low, high = bounded(mean, margin(0.025))
+    return Finding(low, high, p, "crossed draws and images, Student t for each (Banerjee)"), total
 
 
-def _sign_flip(by_image: NDArray[np.float64], generator: np.random.Generator) -> float:
-    """Two-sided sign-flip test of a mean of 0 over images; with one draw it would be McNemar's exact test."""
-    import numpy as np
-
-    moving = by_image[by_image != 0]
-    if not len(moving):
-        return 1.0
-    observed = abs(float(moving.sum())) - 1e-9
-    values, counts = np.unique(np.abs(moving), return_counts=True)
-    signs = 2 * generator.binomial(counts, 0.5, size=(BOOTSTRAP_ROUNDS, len(counts))) - counts
-    beyond = int((np.abs(signs @ values) >= observed).sum())
-    return (beyond + 1) / (BOOTSTRAP_ROUNDS + 1)
+def bounded(mean: float, margin: float) -> tuple[float, float]:
+    """Return mean ± margin on Fisher's scale (inverse hyperbolic tangent), so that no end leaves -1 to 1."""
+    mean = min(max(mean, -1 + 1e-9), 1 - 1e-9)
+    centre, half = math.atanh(mean), margin / (1 - mean * mean)
+    return math.tanh(centre - half), math.tanh(centre + half)
 
 
-@dataclass(frozen=True, slots=True)
-class PanelDifference:
-    """A minus B over datasets, on dataset means.
-
-    Attributes:
-        value: Mean difference.
-        low: Lower end of the 95 % Student t interval; None with one dataset.
-        high: Upper end of it.
-        datasets: Datasets that both have, sorted.
-        wins: On how many of them A is ahead.
-        ties: On how many they are equal.
-    """
-
-    value: float
-    low: float | None
-    high: float | None
-    datasets: tuple[str, ...]
-    wins: int
-    ties: int
-
-
-def panel_difference(a: Mapping[str, float], b: Mapping[str, float]) -> PanelDifference | None:
-    """Compare two variants over the datasets that both have; None if there is none.
-
-    Args:
-        a: Mean accuracy of A, by dataset.
-        b: Mean accuracy of B, by dataset.
-    """
-    from automl_bench.statistics.means import estimate
-
-    names = tuple(sorted(set(a) & set(b)))
-    if not names:
-        return None
-    differences = [a[name] - b[name] for name in names]
-    one = estimate(differences)
-    wins, ties = sum(d > 0 for d in differences), sum(d == 0 for d in differences)
-    return PanelDifference(one.mean, one.low, one.high, names, wins, ties)
-
-
-def verdict(a: str, b: str, low: float | None, high: float | None, p: float | None, *, comparisons: int = 1) -> str:
-    """Say in words what an interval and a p value allow to say.
-
-    A difference counts as shown only if the interval excludes 0 and p is below 0.05; with several comparisons on the
-    page, p is also held against 0.05 / comparisons (Bonferroni).
-
-    Args:
-        a: Name of A.
-        b: Name of B.
-        low: Lower end of the interval of A minus B.
-        high: Upper end.
-        p: The p value, or None where only the interval speaks.
-        comparisons: Number of comparisons made together.
-    """
-    if low is None or high is None:
-        return f"Too few data to compare {a} and {b}."
-    if low <= 0 <= high or (p is not None and p >= 0.05):
-        return f"The data do not separate {a} and {b}."
-    ahead, behind = (a, b) if low > 0 else (b, a)
-    if p is not None and comparisons > 1 and p >= 0.05 / comparisons:
-        return f"{ahead} is ahead of {behind}, but not if one allows for {comparisons} comparisons."
-    return f"{ahead} is ahead of {behind}."
-
-
-def ordered_pairs(names: Sequence[str], scores: Mapping[str, Any], *, most: int = 5) -> list[tuple[str, str]]:
+def ordered_pairs(
+    names: Sequence[str], scores: Mapping[str, Any], *, most: int = 5, baseline: str | None = None
+) -> list[tuple[str, str]]:
     """Return the pairs to compare, better one first.
 
-    Up to `most` names: every pair. More: everyone against the leader, as all pairs would drown the reader.
+    Up to `most` names: every pair. More: everyone against the leader, as all pairs would drown the reader. With a
+    baseline: everyone against it.
     """
     ranked = sorted((name for name in names if name in scores), key=lambda name: (-scores[name], name))
+    if baseline is not None and baseline in ranked:
+        place = ranked.index(baseline)
+        return [(one, baseline) for one in ranked[:place]] + [(baseline, one) for one in ranked[place + 1 :]]
     if len(ranked) > most:
         return [(ranked[0], other) for other in ranked[1:]]
     return [(first, second) for place, first in enumerate(ranked) for second in ranked[place + 1 :]]

@@ -3,33 +3,32 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from automl_bench.statistics.paired import ordered_pairs
+from automl_bench.statistics.families import LEVEL, pairs_among
+from automl_bench.statistics.paired import FEWEST_DRAWS
+from automl_bench.statistics.panels import datasets_needed
 from automl_bench.statistics.scores import wilson_interval
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-LEVEL = 0.05
-"""Two-sided error of the first kind of all comparisons of a page together."""
 POWER = 0.8
 """Chance to separate two variants whose true difference is the one named."""
 DISAGREEMENTS = (0.05, 0.1, 0.2, 0.4)
 """Assumed shares of test samples that only one of two variants gets right: from near-twins to unlike ones."""
+SPREADS_OF_DRAWS = (0.005, 0.01, 0.02)
+"""Assumed standard deviations of a difference from one draw of the training subset to the next."""
+MOST_DRAWS = 100
+"""Draws beyond which no design is proposed."""
 STEP = 1e-4
 """Differences are found to a hundredth of a point."""
 SPREADS = 8.0
 """Standard deviations of the number of discordant samples that are added up; the rest weighs under 1e-14."""
-
-
-def comparisons_made(variants: Sequence[str]) -> int:
-    """Return how many comparisons a report makes between so many variants on one dataset: see `ordered_pairs`."""
-    return len(ordered_pairs(list(variants), dict.fromkeys(variants, 0.0)))
 
 
 def mcnemar_power(samples: int, disagreement: float, difference: float, *, level: float = LEVEL) -> float:
@@ -126,8 +125,65 @@ def connor_samples(disagreement: float, difference: float, *, level: float = LEV
 
 
 @dataclass(frozen=True, slots=True)
+class Family:
+    """How the report shares its 5 % among the verdicts that it can make; fixed by the design, before any answer.
+
+    Verdicts on single datasets share one part equally; verdicts over datasets the other part. Where so few datasets can
+    never give a corrected verdict, none is attempted and the single datasets have all.
+
+    Attributes:
+        single: Pairs on single datasets, all datasets together.
+        over: Pairs over datasets.
+        datasets: Datasets that verdicts over datasets rest on.
+    """
+
+    single: int
+    over: int
+    datasets: int
+
+    @property
+    def over_possible(self) -> bool:
+        """Whether a verdict over datasets can be reached at all."""
+        return self.over > 0 and self.datasets >= self.needed
+
+    @property
+    def needed(self) -> int:
+        """Datasets that make a verdict over datasets possible."""
+        return datasets_needed(self.over, share=0.5 if self.single else 1.0)
+
+    @property
+    def single_share(self) -> float:
+        """Part of the level that verdicts on single datasets have together."""
+        return 0.5 if self.over_possible else 1.0
+
+    @property
+    def over_share(self) -> float:
+        """Part of the level that verdicts over datasets have together."""
+        return 0.5 if self.single else 1.0
+
+    @property
+    def level(self) -> float:
+        """What the smallest p on a single dataset is held against."""
+        return LEVEL * self.single_share / max(1, self.single)
+
+
+def family(variants_of: Mapping[str, int], *, baseline: bool = False, panel: tuple[int, int] | None = None) -> Family:
+    """Return the family of a page.
+
+    Args:
+        variants_of: Dataset → variants compared on it image by image.
+        baseline: Whether everyone is compared with one baseline only.
+        panel: (variants, datasets) of the verdicts over datasets, by default the most variants and all datasets.
+    """
+    single = sum(pairs_among(count, baseline=baseline) for count in variants_of.values())
+    variants, datasets = (max(variants_of.values(), default=0), len(variants_of)) if panel is None else panel
+    over = pairs_among(variants, baseline=baseline) if datasets > 1 else 0
+    return Family(single, over, datasets)
+
+
+@dataclass(frozen=True, slots=True)
 class Detectable:
-    """What can be found at one assumed disagreement.
+    """What can be found about these trained models at one assumed disagreement.
 
     Attributes:
         disagreement: Share of test samples that only one of the two gets right.
@@ -141,15 +197,14 @@ class Detectable:
     best: float | None
 
 
-def detectable(samples: int, draws: int, comparisons: int) -> list[Detectable]:
+def detectable(samples: int, draws: int, level: float) -> list[Detectable]:
     """Return the smallest differences that a design detects with 80 % power, at several assumed disagreements.
 
     Args:
         samples: Test samples.
         draws: Draws of the training subsets.
-        comparisons: Comparisons that the report will make together: each is held against 5 % / comparisons.
+        level: What p is held against, after correction: `Family.level`.
     """
-    level = LEVEL / max(1, comparisons)
     return [
         Detectable(
             one,
@@ -158,6 +213,69 @@ def detectable(samples: int, draws: int, comparisons: int) -> list[Detectable]:
         )
         for one in DISAGREEMENTS
     ]
+
+
+def another_draw_power(draws: int, spread: float, difference: float, *, level: float = LEVEL) -> float:
+    """Return the chance to show a difference for another draw, with so many test images that only the draws matter.
+
+    Student's t over draws has a non-central t distribution (O. Johnson, B. Welch, Biometrika 31, 1940).
+
+    Args:
+        draws: Draws, at least two.
+        spread: Standard deviation of the difference from draw to draw.
+        difference: True difference.
+        level: Two-sided error of the first kind.
+    """
+    from scipy.special import nctdtr, stdtrit
+
+    critical, shift = float(stdtrit(draws - 1, 1 - level / 2)), difference * math.sqrt(draws) / spread
+    return float(1 - nctdtr(draws - 1, shift, critical) + nctdtr(draws - 1, shift, -critical))
+
+
+def draws_needed(spread: float, difference: float, *, level: float = LEVEL, power: float = POWER) -> int | None:
+    """Return the draws that show such a difference for another draw with this power; None above `MOST_DRAWS`."""
+    for draws in range(FEWEST_DRAWS, MOST_DRAWS + 1):
+        if another_draw_power(draws, spread, difference, level=level) >= power:
+            return draws
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class DrawPower:
+    """What can be found about another draw.
+
+    Attributes:
+        spread: Assumed standard deviation of the difference from draw to draw.
+        difference: Smallest difference found at best, with any number of test samples; None below three draws or
+            where it would be above 100 points.
+        draws_for_difference: Draws that would find a difference as large as the spread; None above `MOST_DRAWS`.
+    """
+
+    spread: float
+    difference: float | None
+    draws_for_difference: int | None
+
+
+def detectable_for_another_draw(draws: int, level: float) -> list[DrawPower]:
+    """Return the smallest differences that can be shown for another draw, at several assumed spreads of the draws."""
+    return [
+        DrawPower(
+            spread,
+            _smallest_for_another_draw(draws, spread, level) if draws >= FEWEST_DRAWS else None,
+            draws_needed(spread, spread, level=level),
+        )
+        for spread in SPREADS_OF_DRAWS
+    ]
+
+
+def _smallest_for_another_draw(draws: int, spread: float, level: float) -> float | None:
+    low, high = 0.0, 1.0
+    if another_draw_power(draws, spread, high, level=level) < POWER:
+        return None
+    while high - low > STEP:
+        middle = (low + high) / 2
+        low, high = (middle, high) if another_draw_power(draws, spread, middle, level=level) < POWER else (low, middle)
+    return high
 
 
 def interval_around(accuracy: float, samples: int) -> tuple[float, float]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
@@ -156,14 +156,26 @@ class InvocationsTable(ResultsFile):
         )
         return frozenset(row[0] for row in rows)
 
+    def true_labels(self, fingerprint: str) -> frozenset[str]:
+        """Return the true labels of all test samples of a dataset's content that any trial has asked for."""
+        rows = self._read(
+            "SELECT DISTINCT label FROM invocations JOIN trials USING (trial_key) WHERE fingerprint = ?", (fingerprint,)
+        )
+        return frozenset(row[0] for row in rows)
+
     def invocation_columns(
-        self, trial_ids: Sequence[str], phase: CallPhase | None = CallPhase.MEASURED
+        self,
+        trial_ids: Sequence[str],
+        phase: CallPhase | None = CallPhase.MEASURED,
+        *,
+        only: Collection[str] | None = None,
     ) -> dict[str, np.ndarray[Any, Any]]:
         """Return the invocations of several trials as one numpy array a column, in the order of the trials and sent.
 
         Args:
             trial_ids: The trials.
             phase: Only these calls; None for all.
+            only: Only these columns, by default all; a few are read several times as fast.
 
         Returns:
             Arrays of one length. Text columns (trial_id, sample_id, label, predicted, outcome, phase, error, at) hold
@@ -172,7 +184,8 @@ class InvocationsTable(ResultsFile):
             numbers (confidence, status, phases of the request, new_connection as 0/1, unseen_ns) are float64, NaN if
             unknown.
         """
-        columns = ", ".join(VIEW_EXPRESSIONS.get(name, name) for name in _COLUMNS)
+        chosen = {name: kind for name, kind in _COLUMNS.items() if only is None or name in only}
+        columns = ", ".join(VIEW_EXPRESSIONS.get(name, name) for name in chosen)
         where = "" if phase is None else " AND phase = ?"
         rows: list[Any] = []
         for trial_id in trial_ids:
@@ -181,4 +194,4 @@ class InvocationsTable(ResultsFile):
                 f"SELECT {columns} FROM readable_invocations WHERE trial_id = ?{where} ORDER BY at, sent_ns, attempt",
                 values,
             )
-        return arrays(", ".join(_COLUMNS), rows, _COLUMNS)
+        return arrays(", ".join(chosen), rows, chosen)

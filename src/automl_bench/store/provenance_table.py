@@ -9,10 +9,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from automl_bench.contract import Json
+from automl_bench.errors import UsageError
 from automl_bench.store.records import ImportedResult
 from automl_bench.store.results_file import ResultsFile, from_json, now, to_json
 
 _COLUMNS = "source, provider, variant, dataset, classes, shots, fold, accuracy, test_samples, train_seconds"
+
+_POINT = "provider = ? AND variant = ? AND dataset = ? AND shots IS ? AND fold = ?"
+"""What a result is of: two results of one point would be averaged as if they were two draws."""
 
 
 class ProvenanceTable(ResultsFile):
@@ -47,16 +51,18 @@ class ProvenanceTable(ResultsFile):
         rows = self._read("SELECT content FROM environments WHERE environment_id = ?", (environment_id,))
         return dict(from_json(rows[0][0])) if rows else None
 
-    def add_imported(self, results: Sequence[ImportedResult]) -> int:
+    def add_imported(self, results: Sequence[ImportedResult], *, replace: bool = False) -> int:
         """Store results measured elsewhere; a row that is there already, from whatever file, is not doubled.
 
         Args:
             results: Rows of one file.
+            replace: Whether a row takes the place of another one of the same provider, variant, dataset, shots, fold.
 
         Returns:
             How many were new.
 
         Raises:
+            UsageError: Another result of the same point is there and is not to be replaced; then nothing is stored.
             RecordsError: A row cannot be stored; then none is.
         """
         rows: list[tuple[Any, ...]] = []
@@ -75,6 +81,13 @@ class ProvenanceTable(ResultsFile):
             rows.append((_hash(to_json(content)), result.source, *content))
 
         def job(connection: sqlite3.Connection) -> int:
+            for row, result in zip(rows, results, strict=True):
+                point = (result.provider, result.variant, result.dataset, result.shots, result.fold)
+                others = f"FROM imported WHERE {_POINT} AND content_hash <> ?"
+                if replace:
+                    connection.execute(f"DELETE {others}", (*point, row[0]))
+                elif found := connection.execute(f"SELECT source, accuracy {others}", (*point, row[0])).fetchone():
+                    raise _other_result(result, *found)
             before = connection.total_changes
             connection.executemany(
                 f"INSERT INTO imported (content_hash, {_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
@@ -95,11 +108,36 @@ class ProvenanceTable(ResultsFile):
             lambda connection: connection.execute("DELETE FROM imported WHERE source = ?", (source,)).rowcount
         )
 
+    def remove_imported_trials(self, source: str, trial_id: str | None = None) -> int:
+        """Delete the trials whose answers came from a file of predictions; measured ones are never touched.
+
+        Args:
+            source: Name of the file.
+            trial_id: Only this one.
+
+        Returns:
+            How many were deleted.
+        """
+        where = "json_extract(variant_settings, '$.predictions_from') = ?"
+        values: tuple[str, ...] = (source,)
+        if trial_id is not None:
+            where, values = f"{where} AND trial_id = ?", (source, trial_id)
+        return self._write(lambda connection: connection.execute(f"DELETE FROM trials WHERE {where}", values).rowcount)
+
     def imported(self) -> list[ImportedResult]:
         """Return all imported results in the order they came in."""
         rows = self._read(f"SELECT {_COLUMNS} FROM imported ORDER BY import_key")
         names = _COLUMNS.split(", ")
         return [ImportedResult(**dict(zip(names, row, strict=True))) for row in rows]
+
+
+def _other_result(result: ImportedResult, source: str, accuracy: float) -> UsageError:
+    shots = "all" if result.shots is None else result.shots
+    return UsageError(
+        f"{result.provider}:{result.variant} on {result.dataset} at {shots} shots, fold {result.fold} is there from"
+        f" {source} with accuracy {accuracy:g}, and {result.source} has {result.accuracy:g}.",
+        remedy="Import it again with --replace if it is a correction, or give another draw its own fold.",
+    )
 
 
 def _hash(text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Collection
 from concurrent.futures import Future
 from typing import Any
 
@@ -152,6 +153,21 @@ class TrialsTable(ResultsFile):
             )
 
         self._write(job)
+
+    def set_aside_experiment(self, name: str, trial_ids: Collection[str]) -> str | None:
+        """Rename an experiment of which none of these trials is part: another one is to take its name.
+
+        Returns:
+            Its new name, `NAME@CREATED`, or None if there is none of that name or it shares a trial.
+        """
+        known = self.experiment(name)
+        if known is None or not known.trial_ids or set(known.trial_ids) & set(trial_ids):
+            return None
+        aside = f"{name}@{known.created_at[:19].replace(':', '')}"
+        self._write(
+            lambda connection: connection.execute("UPDATE experiments SET name = ? WHERE name = ?", (aside, name))
+        )
+        return aside
 
     def experiment(self, name: str) -> ExperimentRecord | None:
         """Return an experiment, or None if it was never saved."""

@@ -67,6 +67,7 @@ class Experiment:
         title: One line for the report.
         deadline_seconds: Longest wait for one operation, by stage; for invoke, longest time of all measuring.
         keep_trained_hours: How long uploads and trained models stay after their trial has failed.
+        baseline: The one of `providers` that the others are compared with; empty to compare all pairs.
     """
 
     name: str
@@ -84,6 +85,7 @@ class Experiment:
     title: str = ""
     deadline_seconds: Mapping[Stage, float] = field(default_factory=dict)
     keep_trained_hours: float = KEEP_TRAINED_HOURS
+    baseline: str = ""
 
 
 def missing_stages(experiment: Experiment, trial: TrialRecord, stages: Iterable[StageRecord]) -> list[Stage]:

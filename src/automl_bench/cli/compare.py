@@ -1,0 +1,61 @@
+"""`automl-bench compare`: two variants or two experiments, the answer first."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from automl_bench.cli.output import console, print_json
+from automl_bench.settings.workspace import Workspace
+
+
+def compare(
+    a: Annotated[str, typer.Argument(help="A variant as `results` shows it, or an experiment with one variant.")],
+    b: Annotated[str, typer.Argument(help="The other one.")],
+    dataset: Annotated[str | None, typer.Option(help="Only this dataset.")] = None,
+    shots: Annotated[
+        str | None, typer.Option(help='Only these shots, a number or "all".', show_default="the most that both have")
+    ] = None,
+    rope: Annotated[
+        float, typer.Option(min=0.0, max=50.0, help="Points within which the two count as equal.", show_default=True)
+    ] = 1.0,
+    markdown: Annotated[bool, typer.Option("--md", help="Print Markdown.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Compare two variants on the same test images; the first line is the answer.
+
+    Three questions are answered apart: whether these trained models differ, whether the methods would on another draw
+    of the training subset (needs 3 folds), and whether they would on other datasets (needs several). A winner is named
+    only if that holds with 5 % error for all of them together. Everything else is "not settled", with what would
+    settle it. Cost and latency stand beside it. docs/results-format.md explains the fields of --json.
+
+    \b
+    Examples:
+      automl-bench compare local:svc local:logistic
+      automl-bench compare vertex local --dataset pets --shots 20
+      automl-bench compare before after --rope 2 --md
+    """
+    from automl_bench.cli.results import show_table
+    from automl_bench.report.comparing import beside_table
+    from automl_bench.report.comparing import compare as compared
+    from automl_bench.report.support_tables import support_table
+    from automl_bench.report.tables import markdown_text
+    from automl_bench.store import open_store
+
+    with open_store(Workspace.current().store_path, read_only=True) as store:
+        found = compared(store, a, b, dataset=dataset, shots=shots, rope=rope / 100)
+    tables = [support_table(found.support), beside_table(found)]
+    if as_json:
+        print_json(found.as_json())
+    elif markdown:
+        falls = [f"- {markdown_text(words)}\n" for words in found.support.falls]
+        parts = [f"**{markdown_text(found.answer)}**\n", *falls, *(table.to_markdown() for table in tables)]
+        typer.echo("\n".join(parts), nl=False)
+    else:
+        console().print(found.answer, style="bold", markup=False)
+        for words in found.support.falls:
+            console().print(words, markup=False)
+        console().print()
+        for table in tables:
+            show_table(table)
