@@ -198,8 +198,8 @@ def _retention_words(hours: float) -> str:
     if not hours:
         return "everything is deleted as soon as its trial ends, well or not\n"
     return (
-        f"everything is deleted as soon as its trial ends; after a failure, uploads and trained models stay for {hours:g} h"
-        " (keep_trained_hours)\n"
+        f"everything is deleted as soon as its trial ends; after a failure, uploads and trained models stay "
+        f"for {hours:g} h (keep_trained_hours)\n"
     )
 
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from automl_bench.cli.output import console, print_json, progress_bar
+from automl_bench.cli.verb_output import print_accuracy, stage_json, times_words
 from automl_bench.errors import InvalidMeasurement, UnsupportedCapability, UsageError
 
 if TYPE_CHECKING:
     from automl_bench.cli.session import Session
-    from automl_bench.store.records import StageRecord, TrialRecord
+    from automl_bench.store.records import TrialRecord
     from automl_bench.trials.trial import Trial
 
 ProviderArgument = Annotated[str, typer.Argument(metavar="PROVIDER", help="provider or provider:variant")]
@@ -133,7 +134,7 @@ def invoke(
     if as_json:
         print_json(rows[0])
     else:
-        _print_accuracy(trial.record, rows[0])
+        print_accuracy(trial.record, rows[0])
 
 
 def parallel(
@@ -280,10 +281,10 @@ def _build(
             record = build_stage(trial, stage)
         entries = open_entries(trial)
     if as_json:
-        print_json(_stage_json(trial.record, record))
+        print_json(stage_json(trial.record, record))
         return
     out = console()
-    out.print(f"{stage} of {trial.record.label}: done{_times(record)}", markup=False)
+    out.print(f"{stage} of {trial.record.label}: done{times_words(record)}", markup=False)
     for entry in entries:
         price = "price unknown" if entry.hourly_usd is None else f"${entry.hourly_usd:.2f} an hour"
         out.print(f"  exists: {entry.kind} {entry.name} ({price})", markup=False)
@@ -368,38 +369,3 @@ def _record(
         images={} if min_side is None else {"min_side": min_side},
         test_limit=test_limit,
     )
-
-
-def _times(record: StageRecord) -> str:
-    parts = [f"{record.wall_seconds:.1f} s" if record.wall_seconds is not None else ""]
-    if record.queue_seconds is not None:
-        parts.append(f"queue {record.queue_seconds:.1f} s")
-    if record.work_seconds is not None:
-        parts.append(f"work {record.work_seconds:.1f} s")
-    shown = ", ".join(part for part in parts if part)
-    return f" ({shown})" if shown else ""
-
-
-def _stage_json(trial: TrialRecord, record: StageRecord) -> dict[str, Any]:
-    return {
-        "trial_id": trial.trial_id,
-        "stage": record.stage,
-        "status": record.status,
-        "wall_seconds": record.wall_seconds,
-        "queue_seconds": record.queue_seconds,
-        "work_seconds": record.work_seconds,
-        "result": record.result,
-    }
-
-
-def _print_accuracy(trial: TrialRecord, row: dict[str, Any]) -> None:
-    latency = row["latency_ms"]
-    out = console()
-    out.print(
-        f"{trial.label}: accuracy {row['accuracy']:.2%} ({row['correct']} of {row['test_samples']}, "
-        f"{row['failed']} failed), macro F1 {row['macro_f1']:.3f}",
-        markup=False,
-    )
-    if latency["p50"] is not None:
-        p95 = f", p95 {latency['p95']:.1f}" if latency["p95"] is not None else ""
-        out.print(f"latency p50 {latency['p50']:.1f}{p95} ms (n = {latency['n']})", markup=False)
