@@ -28,7 +28,7 @@ WRITES = (
     ["ledger_intend", "ledger_created"]
     + ["ledger_intend", "ledger_created", "save_operation"]
     + ["ledger_intend", "ledger_created", "save_operation"]
-    + ["ledger_deleting", "ledger_deleted"] * 3
+    + ["submit_deleting", "submit_deleted"] * 3
 )
 
 

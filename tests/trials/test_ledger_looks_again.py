@@ -9,9 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from automl_bench.cli.session import Session
 from automl_bench.contract import Resource, Stage
 from automl_bench.errors import ConnectionLost
+from automl_bench.settings.workspace import Workspace
 from automl_bench.store import Store, open_store
+from automl_bench.store.leases import current_owner
 from automl_bench.store.records import TrialRecord
 from automl_bench.trials.ledger import TrialLedger
 
@@ -22,6 +25,7 @@ TRIAL = TrialRecord("0123456789ab", "toy", "default", "tiny", "f" * 64, shots=2,
 def store(tmp_path: Path) -> Iterator[Store]:
     with open_store(tmp_path / "results.sqlite") as opened:
         opened.save_trial(TRIAL)
+        assert opened.claim_trial(TRIAL.trial_id, current_owner())
         yield opened
 
 
@@ -52,6 +56,7 @@ def ledger(store: Store, settle_seconds: float = 3.0) -> TrialLedger:
         name_for=lambda kind: f"automl-bench-{kind}",
         settle_seconds=settle_seconds,
         stop=threading.Event(),
+        bound=Session(Workspace(store.path.parent)).bind("simulated"),
     )
 
 

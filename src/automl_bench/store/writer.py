@@ -179,12 +179,16 @@ class GroupCommitWriter:
     def _begin(self) -> None:
         """Take the write lock; SQLite's own busy handler waits inside, this loop only bounds the whole."""
         self._verify()
-        deadline = time.monotonic() + self._patience
+        begun = time.monotonic()
         while True:
+            if self.hurry.is_set():
+                # SQLite's own wait would add up over the rows that a command writes on its way out.
+                self._connection.execute(f"PRAGMA busy_timeout = {int(LOOK_SECONDS * 1000)}")
             try:
                 self._connection.execute("BEGIN IMMEDIATE")
             except sqlite3.OperationalError as error:
-                if not is_busy(error) or time.monotonic() > deadline:
+                patience = min(self._patience, HURRIED_SECONDS) if self.hurry.is_set() else self._patience
+                if not is_busy(error) or time.monotonic() > begun + patience:
                     raise
             else:
                 return

@@ -8,7 +8,7 @@ import random
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from automl_bench.border.texts import clean
@@ -70,10 +70,6 @@ class Patience:
     stop: threading.Event | None = None
     lag: float = 0.0
     say: Callable[[str], None] = field(default=lambda text: None, repr=False)
-
-    def at(self, moment: Moment) -> Patience:
-        """Return the same patience for another moment."""
-        return replace(self, moment=moment)
 
     def call(self, work: Callable[[], T]) -> T:
         """Make a call, again as long as its error says nothing of the work, with the waits the service asks for.
