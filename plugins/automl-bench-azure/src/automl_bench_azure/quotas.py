@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from automl_bench.errors import PermissionDenied, QuotaExceeded, ResourceMissing
+from automl_bench.errors import PermissionDenied, QuotaExceeded, RequestRefused, ResourceMissing
 
 if TYPE_CHECKING:
     from automl_bench_azure.account import Account
@@ -29,7 +29,7 @@ def check(account: Account, options: Options) -> tuple[str, ...]:
     try:
         sizes = {str(item["name"]).lower(): item for item in account.arm.pages(f"{place}/vmSizes")}
         left = {_name(item).lower(): _left(item) for item in account.arm.pages(f"{place}/usages")}
-    except (PermissionDenied, ResourceMissing):
+    except (PermissionDenied, ResourceMissing, RequestRefused):
         return ("the core quota is unknown: these credentials may not read the region's usage; see the portal",)
     notes = []
     for size, count, spare in (
