@@ -13,7 +13,8 @@ HEAVY = (
     "huggingface_hub", "fastapi", "tenacity",
 )  # fmt: skip
 """The bare name google.cloud is no sign: Google's package makes that empty module whenever Python starts."""
-SLOWEST_RATIO = 4.0
+SLOWEST_RATIO = 5.0
+"""The list of commands includes those of plugins, whose files are looked through for the hook, and not imported."""
 
 
 def test_help_imports_nothing_heavy_and_loads_no_plugin() -> None:
@@ -28,7 +29,7 @@ def test_help_imports_nothing_heavy_and_loads_no_plugin() -> None:
     assert "automl-bench" in ended.stdout
 
 
-def test_help_takes_no_more_than_four_times_the_import_of_typer() -> None:
+def test_help_takes_no_more_than_five_times_the_import_of_typer() -> None:
     ours = _fastest(["-m", "automl_bench.cli.main", "--help"])
     typer = _fastest(["-c", "import typer"])
     assert ours <= SLOWEST_RATIO * typer, f"{ours:.3f} s against {typer:.3f} s"

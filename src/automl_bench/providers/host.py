@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -29,6 +30,7 @@ class Observers:
     def __init__(self, registry: PluginRegistry) -> None:
         self._manager = registry.manager
         self._named: set[tuple[str, str]] = set()
+        self._lock = threading.Lock()
 
     def tell(self, hook: str, **arguments: Any) -> list[Any]:
         """Call an observer hook of each plugin and return the answers of those that did not fail."""
@@ -54,8 +56,10 @@ class Observers:
 
     def complain(self, plugin: str, hook: str, words: str) -> None:
         """Say once what is wrong with a hook of a plugin, and afterwards in the debug log only."""
-        log.log(logging.DEBUG if (plugin, hook) in self._named else logging.ERROR, "%s", words)
-        self._named.add((plugin, hook))
+        with self._lock:
+            told = (plugin, hook) in self._named
+            self._named.add((plugin, hook))
+        log.log(logging.DEBUG if told else logging.ERROR, "%s", words)
 
     def listens(self, hook: str) -> bool:
         """Whether any loaded plugin implements an observer hook."""
