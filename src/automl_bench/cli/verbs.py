@@ -188,7 +188,7 @@ def parallel(
         raise InvalidMeasurement(
             "this load run is not VALID and may not be compared.",
             reasons=run.reasons,
-            remedy="Mend what the reasons say, then run it again.",
+            remedy="Fix what the reasons name and run it again.",
         )
 
 
