@@ -38,6 +38,14 @@ RULER_MS = 1.0
 CGROUP = Path("/sys/fs/cgroup/cpu")
 
 
+def may_be_scheduled_first() -> bool:
+    return subprocess.run(["chrt", "-f", "10", "true"], capture_output=True, check=False).returncode == 0
+
+
+FIRST = ("chrt", "-f", "10") if may_be_scheduled_first() else ()
+"""In front of a client that nothing but the test is to disturb, whatever else this machine does."""
+
+
 @pytest.fixture(scope="module")
 def server() -> Iterator[Running]:
     with loopback_server(Behaviour(hold_ms=20, sigma=0.2, seed=5)) as running:
@@ -47,12 +55,14 @@ def server() -> Iterator[Running]:
 
 
 @contextmanager
-def stopped(process: subprocess.Popen[str], seconds: float) -> Iterator[None]:
+def stopped(process: subprocess.Popen[str], seconds: float) -> Iterator[float]:
+    """Stop a client for a while; gives the seconds that it really was stopped."""
     time.sleep(0.5)
+    begun = time.monotonic()
     os.kill(process.pid, signal.SIGSTOP)
     time.sleep(seconds)
     os.kill(process.pid, signal.SIGCONT)
-    yield
+    yield time.monotonic() - begun
 
 
 @contextmanager
@@ -78,28 +88,29 @@ def assert_stated_effect_is_true(result: dict[str, Any], *names: str) -> None:
 
 def test_a_closed_loop_that_was_stopped_is_not_valid_and_states_throughput_and_mean(server: Running) -> None:
     settings = {"loop": "closed", "duration_seconds": 5.0, "calls": 10**6, "concurrency": 10}
-    with measured_client(url=server.url, **settings) as client, stopped(client, 2.0):
+    with measured_client(FIRST, url=server.url, **settings) as client, stopped(client, 2.0) as seconds:
         result = result_of(client)
     assert_stated_effect_is_true(result, "mean", "p50")
     standing = result["summary"]["client"]["standstills"]
-    assert standing["ms"] == pytest.approx(2000, rel=0.25)
+    assert standing["ms"] == pytest.approx(1000 * seconds, rel=0.25)
     stated = result["summary"]["disturbance"]["without"]["throughput"]
     assert stated == pytest.approx(10 / (result["truth"]["mean"] + 0.3) * 1000, rel=0.1)
     assert any("This process stood still" in reason["words"] for reason in result["reasons"])
 
 
 def test_a_pass_that_was_stopped_does_not_book_it_to_the_service(server: Running) -> None:
-    with measured_client(url=server.url, loop="pass", calls=120) as client, stopped(client, 2.0):
+    with measured_client(FIRST, url=server.url, loop="pass", calls=120) as client, stopped(client, 2.0):
         result = result_of(client)
     assert_stated_effect_is_true(result, "mean", "p50")
     assert any("This process stood still" in reason["words"] for reason in result["reasons"])
 
 
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="the server needs a processor of its own")
-@pytest.mark.parametrize("loop", [pytest.param("closed", marks=pytest.mark.simulation), "pass"])
+@pytest.mark.simulation
+@pytest.mark.parametrize("loop", ["closed", "pass"])
 def test_a_client_with_nice_beside_a_busy_core_is_not_valid(server: Running, loop: str) -> None:
     cpu = max(os.sched_getaffinity(0))
-    settings: dict[str, Any] = {"loop": loop, "calls": 150}
+    settings: dict[str, Any] = {"loop": loop, "calls": 200}
     if loop == "closed":
         settings |= {"duration_seconds": 3.0, "concurrency": 10}
     with measured_client(("nice", "-n", "10"), url=server.url, cpu=cpu, **settings) as client:
@@ -148,13 +159,9 @@ UNDISTURBED = int(os.environ.get("AUTOML_BENCH_UNDISTURBED_RUNS", "5"))
 """The long form: AUTOML_BENCH_UNDISTURBED_RUNS=50."""
 
 
-def may_be_scheduled_first() -> bool:
-    return subprocess.run(["chrt", "-f", "10", "true"], capture_output=True, check=False).returncode == 0
-
-
 @pytest.mark.simulation
 @pytest.mark.timeout(600)
-@pytest.mark.skipif(not may_be_scheduled_first(), reason="a quiet client needs the right to be scheduled first")
+@pytest.mark.skipif(not FIRST, reason="a quiet client needs the right to be scheduled first")
 @pytest.mark.parametrize("loop", ["closed", "open", "pass"])
 def test_an_undisturbed_measurement_stays_valid(server: Running, loop: str) -> None:
     """Undisturbed: a real-time priority, as on an idle machine, whatever else runs here."""
@@ -164,7 +171,7 @@ def test_an_undisturbed_measurement_stays_valid(server: Running, loop: str) -> N
     if loop == "open":
         settings |= {"rate": 100.0, "duration_seconds": 5.0}
     for number in range(UNDISTURBED):
-        with measured_client(("chrt", "-f", "10"), url=server.url, loop=loop, **settings) as client:
+        with measured_client(FIRST, url=server.url, loop=loop, **settings) as client:
             result = result_of(client)
         assert result["valid"], (number, result["reasons"])
 

@@ -192,7 +192,7 @@ def parallel(
         raise InvalidMeasurement(
             "this load run is not VALID and may not be compared.",
             reasons=run.reasons,
-            remedy="Fix what the reasons say, then run it again.",
+            remedy="Fix what the reasons name and run it again.",
         )
 
 
