@@ -144,7 +144,7 @@ def import_from_hub(
 def _client() -> Any:
     try:
         from huggingface_hub import HfApi
-        from huggingface_hub.utils import disable_progress_bars
+        from huggingface_hub.utils.tqdm import disable_progress_bars
     except ImportError as error:
         raise MissingDependency(
             "the hub's client is not installed.", remedy="Run `pip install 'automl-bench[hub]'`."

@@ -220,7 +220,8 @@ def embed_images(paths: Sequence[Path], cache_dir: Path) -> Iterator[Sequence[fl
     from automl_bench_local.vectors import embeddings_of
 
     with disk_errors():
-        yield from embeddings_of(paths, cache_dir)
+        for vector in embeddings_of(paths, cache_dir):
+            yield vector.tolist()
 
 
 @hookimpl
