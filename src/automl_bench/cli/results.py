@@ -120,7 +120,7 @@ def import_results(
             found, new = len(results), store.add_imported(results, replace=replace)
     what = "predictions" if kind == "predictions" else "results"
     if as_json:
-        print_json({"file": str(file), "kind": kind, "results": found, "new": new})
+        print_json({"file": str(file), "results": found, "new": new})
         return
     known = f" ({found - new} were there already)" if new < found else ""
     console().print(f"Imported {new} {what} from {file}{known}. `automl-bench results` shows them.", markup=False)

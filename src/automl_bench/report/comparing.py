@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from automl_bench.errors import UsageError
 from automl_bench.report.labels import ALL_DATASETS, Labelled, in_order, labelled, shots_label
 from automl_bench.report.rows import Row, result_rows
-from automl_bench.report.summary import test_sizes, wilson_of
+from automl_bench.report.score_notes import test_sizes, wilson_of
 from automl_bench.report.support import Support, chance, comparisons
 from automl_bench.report.support_tables import record, support_table
 from automl_bench.report.tables import Table, milliseconds, p_words, percent, seconds
