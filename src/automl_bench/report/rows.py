@@ -22,6 +22,7 @@ from automl_bench.store.records import (
     StageStatus,
     TrialRecord,
 )
+from automl_bench.trials.early_stop import STOPPING
 from automl_bench.trials.extent import SECONDS_PER_HOUR
 from automl_bench.trials.price_records import table_of
 from automl_bench.trials.spending import Spending, spending
@@ -113,6 +114,7 @@ def trial_row(
         "over_http": invoked.get("over_http"),
         "round_trip_ms": _round_trip(invoked.get("round_trip")),
         "interleaved_with": list(invoked.get("interleaved_with") or ()),
+        "stopping": invoked.get(STOPPING),
         "stages": {record.stage.value: _stage(record) for record in stages},
         "cost": _cost(spent, stages),
         "throughput": _throughput(load_runs),

@@ -14,6 +14,7 @@ from automl_bench.errors import AutomlBenchError, DeadlinePassed, Interrupted
 from automl_bench.measurement.accuracy_pass import PassLane, PassProgress, PassSettings, run_pass
 from automl_bench.measurement.load import LoadSettings, run_load
 from automl_bench.store.records import CallPhase, Invocation, LoadCall, LoadRun, Outcome, StageStatus
+from automl_bench.trials.early_stop import STOPPING, stopping_monitor, stopping_result
 from automl_bench.trials.machine import Use
 from automl_bench.trials.trial import Trial
 from automl_bench.trials.waiting import Until, first_sentence, interrupted
@@ -64,12 +65,19 @@ def invoke_together(
             trial, Stage.INVOKE, state.done, state.total, f"accuracy {state.accuracy:.1%}" if state.done else ""
         )
 
+    monitor = stopping_monitor(trials, settings.stop)
     use = Use.QUIET if any(trial.here for trial in trials) else Use.MEASURE
     stop = Until(around.stop, moment)
     try:
         with around.machine.use(use, stop):
             summaries = run_pass(
-                lanes, trials[0].material.test, settings=settings, record=record, on_progress=progress, stop=stop
+                lanes,
+                trials[0].material.test,
+                settings=settings,
+                record=record,
+                on_progress=progress,
+                stop=stop,
+                monitor=monitor,
             )
         _require_in_time(stop, not any(summary.stopped for summary in summaries))
     except Interrupted:
@@ -85,6 +93,8 @@ def invoke_together(
         result["interleaved_with"] = [other.record.trial_id for other in trials if other is not trial]
         result["answers_from_an_earlier_process"] = len(lane.already_done)
         result["deviations"] = _deviations(trial)
+        if monitor is not None:
+            result[STOPPING] = stopping_result(trial, summary, monitor)
         ended_by = first_sentence(summary.error) if summary.error else ""
         trial.finish_measuring(Stage.INVOKE, begun, result, error=ended_by)
     return {
@@ -126,7 +136,7 @@ def _lane(trial: Trial) -> PassLane:
         already_done=done,
         limits=trial.bound.provider.description.limits,
         attempts_stored={sample: count for sample, count in attempts.items() if sample not in done},
-        already_correct=len(correct),
+        already_right=frozenset(correct & done),
         already_failed=len(done - answered),
     )
 
