@@ -90,7 +90,9 @@ def test_a_resumed_pass_sends_only_what_is_missing_and_is_not_cold_any_more() ->
     rows: list[Invocation] = []
     samples = make_samples(10)
     done = frozenset(sample.sample_id for sample, _ in samples[:7])
-    lane = PassLane("t", ScriptedCalls(), already_done=done, already_correct=5, already_failed=1)
+    lane = PassLane(
+        "t", ScriptedCalls(), already_done=done, already_right=frozenset(sorted(done)[:5]), already_failed=1
+    )
     progress: list[PassProgress] = []
     [summary] = run_pass(
         [lane], samples, settings=PassSettings(warm_up=0), record=rows.append, on_progress=progress.append

@@ -345,3 +345,35 @@ def _assert_complete(bench: Bench) -> None:
             rows = [row for row in store.invocations(trial.trial_id) if row.phase.value == "measured"]
             assert len(rows) == len({row.sample_id for row in rows}) == TEST_SAMPLES
             assert {row.outcome for row in rows} == {Outcome.OK}
+
+
+def test_a_pass_ends_when_its_comparison_is_decided_and_says_what_that_saved(bench: Bench) -> None:
+    experiment = EXPERIMENT + '[invoke]\ninterleave = true\nstop = "separated"\n'
+    ended = bench.run("--json", experiment=experiment)
+    assert ended.returncode == ExitCode.OK, ended.stderr
+    rows = json.loads(ended.stdout)["results"]
+    for row in rows:
+        stopping = row["stopping"]
+        assert stopping["answered"] == row["test_samples"] < stopping["of"] == TEST_SAMPLES
+        assert stopping["calls_saved"] == TEST_SAMPLES - stopping["answered"]
+        assert stopping["usd_saved"] == pytest.approx(0.001 * stopping["calls_saved"])
+        assert [one["decision"] for one in stopping["comparisons"]] == ["futile"]
+    shown = bench.run(experiment=experiment).stdout
+    assert "cannot be separated by this test set" in " ".join(shown.split())
+    assert f"Saved {2 * rows[0]['stopping']['calls_saved']} calls ($0.0" in " ".join(shown.split())
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ('stop = "separated"', "needs invoke.interleave = true"),
+        ('interleave = true\nstop = "separated"\nstop_against = "toy:third"', "toy:third is not among the providers"),
+        ('interleave = true\nstop_against = "toy"', 'needs invoke.stop = "separated"'),
+        ('interleave = true\nstop = "soon"', "invoke.stop"),
+    ],
+)
+def test_an_early_end_without_anything_to_compare_is_refused(bench: Bench, settings: str, words: str) -> None:
+    ended = bench.run(experiment=EXPERIMENT + f"[invoke]\n{settings}\n")
+    assert ended.returncode == ExitCode.SETTINGS
+    assert words in " ".join(ended.stderr.split())
+    assert bench.created() == []

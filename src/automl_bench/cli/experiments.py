@@ -280,9 +280,12 @@ def _settings(experiment: Experiment, session: Session) -> dict[str, Any]:
 
 def _print_results(experiment: Experiment, rows: list[dict[str, Any]]) -> None:
     from automl_bench.report.summary import accuracy_table, times_table
+    from automl_bench.trials.early_stop import early_stop_lines
 
     for title, table in (("accuracy (%) ± SEM", accuracy_table(rows)), ("medians", times_table(rows))):
         print_table(table.columns, table.rows, title=f"{experiment.name}: {title}")
+    for line in early_stop_lines(rows):
+        console().print(line, markup=False)
 
 
 def _print_tally(experiment: Experiment, tally: Tally) -> None:

@@ -19,6 +19,7 @@ from automl_bench.measurement.clock import ClientMeter, WallAnchor
 from automl_bench.measurement.disturbance import describe_standstills
 from automl_bench.measurement.pacing import Pacer, back_off_seconds
 from automl_bench.measurement.round_trip import RoundTrips
+from automl_bench.measurement.stopping import StoppingMonitor, StopSettings
 from automl_bench.measurement.surroundings import Surroundings
 from automl_bench.store.records import CallPhase, Invocation, Outcome
 from automl_bench.transport import TransportOptions
@@ -36,7 +37,7 @@ class PassLane:
         already_done: Ids of the samples whose final attempt is stored; they are not sent again.
         limits: The provider's published limits.
         attempts_stored: Attempts of unfinished samples that an earlier, interrupted pass stored; numbering goes on.
-        already_correct: Correct ones among `already_done`, for the running accuracy.
+        already_right: Correct ones among `already_done`.
         already_failed: Ones without an answer among `already_done`.
     """
 
@@ -45,7 +46,7 @@ class PassLane:
     already_done: frozenset[str] = frozenset()
     limits: Limits = field(default_factory=Limits)
     attempts_stored: Mapping[str, int] = field(default_factory=dict)
-    already_correct: int = 0
+    already_right: frozenset[str] = frozenset()
     already_failed: int = 0
 
 
@@ -62,6 +63,7 @@ class PassSettings:
         max_failures_in_a_row: Samples without an answer, one after the other, that end a lane.
         options: How the transport connects.
         respect_limits: Whether to keep to the published request rate.
+        stop: Whether, and what for, an interleaved pass ends early; None to send every sample.
     """
 
     order_seed: int = 0
@@ -72,6 +74,7 @@ class PassSettings:
     max_failures_in_a_row: int = 20
     options: TransportOptions = field(default_factory=TransportOptions)
     respect_limits: bool = True
+    stop: StopSettings | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +147,7 @@ def run_pass(
     record: Callable[[Invocation], None],
     on_progress: Callable[[PassProgress], None] | None = None,
     stop: threading.Event | None = None,
+    monitor: StoppingMonitor | None = None,
 ) -> list[PassSummary]:
     """Classify every sample in every lane and record each request.
 
@@ -157,6 +161,7 @@ def run_pass(
         record: Takes each row as soon as its call has ended; a row is out of this function's hands when it returns.
         on_progress: Hears about each finished sample.
         stop: Ends the pass after the call that is under way.
+        monitor: Hears each sample's answers and ends the pass once its comparisons are decided.
 
     Returns:
         One summary a lane, in the order of `lanes`.
@@ -178,6 +183,8 @@ def run_pass(
             if place == len(order) // 2:
                 _turns(runs, chance, stop, lambda run: run.probe("during"))
             _turns(runs, chance, stop, lambda run, sample=sample: run.measure(sample))  # type: ignore[misc]  # bound now
+            if monitor is not None and _all_decided(monitor, runs, sample[0].sample_id):
+                break
         _turns(runs, chance, stop, lambda run: run.probe("after"))
         if settings.idle_cold_seconds is not None and order and not stop.wait(settings.idle_cold_seconds):
             _turns(runs, chance, stop, lambda run: run.cold_after_idle())
@@ -185,6 +192,11 @@ def run_pass(
     if len(summaries) == 1 and summaries[0].error is not None:
         raise summaries[0].error
     return summaries
+
+
+def _all_decided(monitor: StoppingMonitor, runs: Sequence[_LaneRun], sample_id: str) -> bool:
+    monitor.add({run.lane.trial_id: run.right[sample_id] for run in runs if sample_id in run.right})
+    return monitor.decided()
 
 
 def _turns(
@@ -226,7 +238,8 @@ class _LaneRun:
         self._before, self._meter = Surroundings.now(), ClientMeter()
         known = {sample.sample_id for sample, _ in order}
         self._done = len(known & lane.already_done)
-        self._correct = lane.already_correct
+        self.right = {sample: sample in lane.already_right for sample in known & lane.already_done}
+        self._correct = sum(self.right.values())
         self._failed = lane.already_failed
         self._failures_in_a_row = 0
         self._requests = self._throttled = self._new_connections = 0
@@ -267,7 +280,7 @@ class _LaneRun:
             ):
                 return
         if result is not None:
-            self._count(result, label)
+            self._count(result, sample.sample_id, label)
 
     def cold_after_idle(self) -> None:
         """Make the cold call after idling, with a sample that no other cold call has used."""
@@ -332,11 +345,13 @@ class _LaneRun:
         self.error = self.error or result.terminal
         return result
 
-    def _count(self, result: CallResult, label: str) -> None:
+    def _count(self, result: CallResult, sample_id: str, label: str) -> None:
         self._done += 1
+        right = result.outcome is Outcome.OK and result.prediction is not None and result.prediction.label == label
+        self.right[sample_id] = right
         if result.outcome is Outcome.OK:
             self._failures_in_a_row = 0
-            self._correct += result.prediction is not None and result.prediction.label == label
+            self._correct += right
         else:
             self._failed += 1
             self._failures_in_a_row += 1

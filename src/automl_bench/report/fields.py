@@ -52,6 +52,8 @@ RESULT_FIELDS: Mapping[str, str] = {
     "latency_verdict": "Whether the latencies of the accuracy pass may be compared, with reasons and notes; null where"
     " that was not judged. The accuracy does not depend on it.",
     "interleaved_with": "Ids of the trials that were called in turn with this one, image by image.",
+    "stopping": "Where `[invoke] stop` was set: samples answered and in all, calls and dollars saved, and each "
+    "comparison with its interval and p, which hold at every look; else null.",
     "stages": "Each stage that began: status and seconds.",
     "cost": "What the trial has cost so far, as far as that can be told, at the prices of the day it began.",
     "throughput": "Answers per second of the last complete closed-loop load run, or null.",

@@ -23,6 +23,7 @@ from automl_bench.store.records import (
     StageStatus,
     TrialRecord,
 )
+from automl_bench.trials.early_stop import STOPPING
 from automl_bench.trials.extent import SECONDS_PER_HOUR
 from automl_bench.trials.price_records import table_of
 from automl_bench.trials.spending import Spending, spending
@@ -128,6 +129,7 @@ def trial_row(
         "round_trip_ms": _round_trip(invoked.get("round_trip")),
         "latency_verdict": _verdict(invoked.get("verdict")),
         "interleaved_with": list(invoked.get("interleaved_with") or ()),
+        "stopping": invoked.get(STOPPING),
         "stages": {record.stage.value: _stage(record) for record in stages},
         "cost": _cost(spent, stages),
         "throughput": _throughput(load_runs),

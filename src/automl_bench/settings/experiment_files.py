@@ -12,6 +12,7 @@ from automl_bench.border.names import is_name
 from automl_bench.contract import Stage
 from automl_bench.measurement.accuracy_pass import PassSettings
 from automl_bench.measurement.load import LoadSettings
+from automl_bench.measurement.stopping import StopSettings
 from automl_bench.settings.toml_files import parse_model, read_toml
 from automl_bench.trials.experiment import KEEP_TRAINED_HOURS, Experiment, ParallelPlan
 
@@ -59,6 +60,9 @@ class InvokeSection(_Section):
     max_attempts: Count = 5
     interleave: bool = False
     ignore_limits: bool = False
+    stop: Literal["separated"] | None = None
+    stop_against: str | None = None
+    stop_rope_points: Annotated[float, Field(ge=0, le=100)] = 1.0
 
 
 class ParallelSection(_Section):
@@ -127,6 +131,19 @@ class ExperimentFile(_Section):
             raise ValueError(f"{repeated[0]} is listed twice")
         return values
 
+    @model_validator(mode="after")
+    def _stop_has_something_to_compare(self) -> ExperimentFile:
+        invoke = self.invoke
+        if invoke.stop is None:
+            if invoke.stop_against is not None:
+                raise ValueError('invoke.stop_against needs invoke.stop = "separated"')
+            return self
+        if not invoke.interleave or len(self.providers) < 2:
+            raise ValueError("invoke.stop needs invoke.interleave = true and at least two providers or variants")
+        if invoke.stop_against is not None and invoke.stop_against not in self.providers:
+            raise ValueError(f"invoke.stop_against: {invoke.stop_against} is not among the providers")
+        return self
+
 
 def read_experiment(path: Path) -> Experiment:
     """Read an experiment's file.
@@ -160,6 +177,9 @@ def to_experiment(file: ExperimentFile) -> Experiment:
             idle_cold_seconds=invoke.idle_cold_seconds,
             max_attempts=invoke.max_attempts,
             respect_limits=not invoke.ignore_limits,
+            stop=StopSettings(invoke.stop_against or file.baseline or None, invoke.stop_rope_points / 100)
+            if invoke.stop
+            else None,
         ),
         interleave=invoke.interleave,
         parallel=_parallel(file.parallel, file.seed),

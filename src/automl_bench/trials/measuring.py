@@ -15,7 +15,9 @@ from automl_bench.errors import AutomlBenchError, DeadlinePassed, Interrupted, O
 from automl_bench.measurement.accuracy_pass import PassLane, PassProgress, PassSettings, PassSummary, run_pass
 from automl_bench.measurement.load import LoadSettings, run_load
 from automl_bench.measurement.pass_summary import summarise_pass
+from automl_bench.measurement.stopping import StoppingMonitor
 from automl_bench.store.records import CallPhase, Invocation, LoadCall, LoadRun, Outcome, StageStatus
+from automl_bench.trials.early_stop import STOPPING, stopping_monitor, stopping_result
 from automl_bench.trials.error_meaning import Meaning, Moment, meaning_of
 from automl_bench.trials.machine import Use
 from automl_bench.trials.trial import Trial
@@ -150,12 +152,19 @@ def _sit(
             trial, Stage.INVOKE, state.done, state.total, f"accuracy {state.accuracy:.1%}" if state.done else ""
         )
 
+    monitor = stopping_monitor(trials, settings.stop)
     use = Use.QUIET if any(trial.here for trial in trials) else Use.MEASURE
     stop = Until(around.stop, moment)
     try:
         with around.machine.use(use, stop):
             summaries = run_pass(
-                lanes, trials[0].material.test, settings=settings, record=record, on_progress=progress, stop=stop
+                lanes,
+                trials[0].material.test,
+                settings=settings,
+                record=record,
+                on_progress=progress,
+                stop=stop,
+                monitor=monitor,
             )
         _require_in_time(stop, not any(summary.stopped for summary in summaries))
     except Interrupted:
@@ -168,14 +177,18 @@ def _sit(
         raise
     if around.stop.is_set():
         raise interrupted()
-    return [_sitting(trial, lane, summary) for trial, lane, summary in zip(trials, lanes, summaries, strict=True)]
+    return [
+        _sitting(trial, lane, summary, monitor) for trial, lane, summary in zip(trials, lanes, summaries, strict=True)
+    ]
 
 
-def _sitting(trial: Trial, lane: PassLane, summary: PassSummary) -> _Sitting:
+def _sitting(trial: Trial, lane: PassLane, summary: PassSummary, monitor: StoppingMonitor | None) -> _Sitting:
     result = {field.name: getattr(summary, field.name) for field in fields(summary) if field.name != "error"}
     result["answers_from_an_earlier_process"] = len(lane.already_done)
     calls = trial.around.store.invocation_columns([trial.record.trial_id])
     result |= summarise_pass(calls, summary.client, summary.began_at if lane.already_done else "")
+    if monitor is not None:
+        result[STOPPING] = stopping_result(trial, summary, monitor)
     return _Sitting(result, summary.error)
 
 
@@ -223,7 +236,7 @@ def _lane(trial: Trial, invoker: Invoker) -> PassLane:
         already_done=done,
         limits=trial.bound.provider.description.limits,
         attempts_stored={sample: count for sample, count in attempts.items() if sample not in done},
-        already_correct=len(correct),
+        already_right=frozenset(correct & done),
         already_failed=len(done - answered),
     )
 
