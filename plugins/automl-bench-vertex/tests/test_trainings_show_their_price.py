@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,14 @@ from automl_bench.errors import DeploymentFailed, ServiceUnavailable
 def training_of(trial: VertexTrial) -> Resource:
     (found,) = [each for each in trial.ledger.made if each.kind == "training"]
     return found
+
+
+def await_its_end(vertex: VertexService) -> None:
+    """Wait until the service has carried a deletion out: it has only begun when its request is answered."""
+    until = time.monotonic() + 20.0
+    while any(line.startswith("training") for line in vertex.resources()):
+        assert time.monotonic() < until, vertex.resources()
+        time.sleep(0.02)
 
 
 def run_by_hand(command: str, trial: VertexTrial, folder: Path) -> None:
@@ -45,7 +54,7 @@ def test_a_running_training_has_its_price_and_can_be_ended_by_hand(
     assert (listed.hourly_usd, listed.delete_by_hand) == (running.hourly_usd, running.delete_by_hand)
     run_by_hand(running.delete_by_hand, trial, tmp_path)
     assert begun.state is OperationState.RUNNING
-    assert not [line for line in vertex.resources() if line.startswith("training")]
+    await_its_end(vertex)
     assert vertex.fake.count("CancelTrainingPipeline", 200) == 1
 
 
@@ -58,7 +67,7 @@ def test_an_ended_training_costs_nothing_and_can_be_deleted_by_hand(
     assert ended.hourly_usd == 0.0
     assert ":cancel" not in ended.delete_by_hand
     run_by_hand(ended.delete_by_hand, trial, tmp_path)
-    assert not [line for line in vertex.resources() if line.startswith("training")]
+    await_its_end(vertex)
 
 
 def test_a_failed_training_costs_nothing_any_more(trial: VertexTrial, vertex: VertexService) -> None:
