@@ -177,7 +177,7 @@ def to_experiment(file: ExperimentFile) -> Experiment:
             idle_cold_seconds=invoke.idle_cold_seconds,
             max_attempts=invoke.max_attempts,
             respect_limits=not invoke.ignore_limits,
-            stop=StopSettings(invoke.stop_against or file.baseline or None, invoke.stop_rope_points / 100)
+            stop=_stop(file),
             if invoke.stop
             else None,
         ),
@@ -190,6 +190,14 @@ def to_experiment(file: ExperimentFile) -> Experiment:
             Stage.INVOKE: file.deadlines.measure_hours * 3600,
         },
     )
+
+
+def _stop(file: ExperimentFile) -> StopSettings | None:
+    """Return what an accuracy pass is to decide: the variants against one if there is one to compare with."""
+    if file.invoke.stop is None:
+        return None
+    baseline = None if file.baseline is None else file.baseline.variant
+    return StopSettings(file.invoke.stop_against or baseline, file.invoke.stop_rope_points / 100)
 
 
 def _parallel(section: ParallelSection, seed: int) -> ParallelPlan:
