@@ -144,14 +144,14 @@ def test_garbled_compression_is_a_failure() -> None:
         exchange = send(server.url)
     assert exchange.failure is Outcome.FAILED
     assert "compression" in exchange.error
-    assert not exchange.hopeless
+    assert not exchange.final
 
 
 def test_an_encoding_that_was_never_offered_is_not_asked_for_again() -> None:
     with answering(whole_answer(b"something", headers="Content-Encoding: x-own\r\n")) as server:
         exchange = send(server.url)
     assert exchange.failure is Outcome.FAILED
-    assert exchange.hopeless
+    assert exchange.final
     assert not read_exchange(NoAnswer(), exchange).passing
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from automl_bench.cli.output import console, print_json
+from automl_bench.cli.output import console, print_json, say_plainly
 from automl_bench.settings.workspace import Workspace
 
 
@@ -51,7 +51,7 @@ def compare(
     elif markdown:
         falls = [f"- {markdown_text(words)}\n" for words in found.support.falls]
         parts = [f"**{markdown_text(found.answer)}**\n", *falls, *(table.to_markdown() for table in tables)]
-        typer.echo("\n".join(parts), nl=False)
+        say_plainly("\n".join(parts).rstrip("\n"))
     else:
         console().print(found.answer, style="bold", markup=False)
         for words in found.support.falls:

@@ -269,7 +269,7 @@ def import_own(
         Path,
         typer.Argument(
             help="Class folders, a list (path,label[,split]), zip, tar, Parquet or IDX files; or a dataset of the hub: "
-            "hf://OWNER/DATASET[/CONFIG][@REVISION]."
+            "hf://OWNER/DATASET\\[/CONFIG]\\[@REVISION]."
         ),
     ],
     replace: Replace = False,

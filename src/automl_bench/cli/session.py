@@ -68,6 +68,7 @@ class Session:
         Raises:
             WorkspaceError: If it cannot be written to, or belongs to another workspace.
         """
+        from automl_bench.cli.output import say
         from automl_bench.cli.parting import remember
         from automl_bench.settings.workspace_identity import owner_here, settle
         from automl_bench.store import open_store
@@ -81,11 +82,10 @@ class Session:
         self._owner = owner_here(settled.workspace_id)
         if settled.copy_of:
             left = settled.left_to_original
-            print(
+            say(
                 f"this workspace is a copy of workspace {settled.copy_of} and gets an id of its own, "
                 f"{settled.workspace_id}; {left or 'no'} resource{'' if left == 1 else 's'} that existed when it was "
-                f"copied {'is' if left == 1 else 'are'} left to the original",
-                file=sys.stderr,
+                f"copied {'is' if left == 1 else 'are'} left to the original"
             )
         remember(store)
         return store

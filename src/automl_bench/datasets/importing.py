@@ -19,7 +19,7 @@ from automl_bench.datasets.groups import crossing_groups
 from automl_bench.datasets.intake import Placement, Problem, Refused, refusal, take_in
 from automl_bench.datasets.layouts import LayoutHints
 from automl_bench.datasets.listing import Incoming, Listing
-from automl_bench.datasets.manifest import Manifest, in_split, labels_of, read_manifest, write_manifest
+from automl_bench.datasets.manifest import Manifest, in_split, labels_of, read_manifest, string_array, write_manifest
 from automl_bench.datasets.pixel_identity import Copies, decode_images, is_decoded_at_import, remember
 from automl_bench.datasets.placing import building_folder, scratch_folder
 from automl_bench.datasets.planner import recognise
@@ -274,10 +274,9 @@ def _decoded(
         raise refusal(refused[0])
     for image in bad:
         (draft / image.path).unlink(missing_ok=True)
-    import pyarrow as pa
     import pyarrow.compute as pc
 
-    table = table.filter(pc.invert(pc.is_in(table["path"], pa.array([image.path for image in bad]))))
+    table = table.filter(pc.invert(pc.is_in(table["path"], string_array([image.path for image in bad]))))
     if table.num_rows == 0:
         raise DatasetError(
             f"there is no readable image: {refused[0].where} {refused[0].problem.phrase}.", remedy="Check the path."

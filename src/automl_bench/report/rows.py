@@ -64,7 +64,7 @@ def result_rows(store: Store, experiment: str | None = None) -> list[Row]:
     for trial in store.trials(experiment=experiment):
         if trial.fingerprint not in labels:
             labels[trial.fingerprint] = store.true_labels(trial.fingerprint)
-        calls = store.invocation_columns([trial.trial_id], phase=None, only=(*ANSWER_COLUMNS, "service_ns"))
+        calls = store.invocation_columns([trial.trial_id], phase=None, only=(*ANSWER_COLUMNS, "service_ns", "error"))
         stages, load_runs = store.stages(trial.trial_id), store.load_runs(trial.trial_id)
         spent = spending(store, trial, table_of(stages), stages=stages, calls=len(calls["phase"]))
         rows.append(trial_row(trial, stages, calls, load_runs, spent, labels[trial.fingerprint]))

@@ -178,8 +178,6 @@ def to_experiment(file: ExperimentFile) -> Experiment:
             max_attempts=invoke.max_attempts,
             respect_limits=not invoke.ignore_limits,
             stop=_stop(file),
-            if invoke.stop
-            else None,
         ),
         interleave=invoke.interleave,
         parallel=_parallel(file.parallel, file.seed),

@@ -8,10 +8,8 @@
         def create_project(self, request: Request) -> Json:
             return self.create("project", request.json()["name"]).shown()
 
-It is the `LoopbackService` that the conformance kit asks for: it records every request, makes every fault, loses
-answers, lets lists lag, and refuses what a real service would refuse: a path or method that no route has, a body that
-is no JSON, a request without the key. What a route raises besides `Refusal` is a fault of the stand-in, and fails the
-test at its end.
+It is the conformance kit's `LoopbackService`: it records requests, makes every fault, loses answers, lets lists lag, and
+refuses unknown paths, other bodies than JSON and requests without the key. What else a route raises fails the test.
 """
 
 from __future__ import annotations
