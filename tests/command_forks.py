@@ -112,13 +112,16 @@ class Host:
     def start(self, *words: str, environment: Mapping[str, str], cwd: Path, stdout: str = "") -> Command:
         """Start a command; its stdout goes into a file, or to the named file or pipe."""
         self._count += 1
+        out, err = self._folder / f"{self._count}.out", self._folder / f"{self._count}.err"
+        out.touch()  # a command that is killed at once has opened neither
+        err.touch()
         pid = self.ask(
             do="start",
             words=list(words),
             environment=dict(environment),
             cwd=str(cwd),
-            out=stdout or str(self._folder / f"{self._count}.out"),
-            err=str(self._folder / f"{self._count}.err"),
+            out=stdout or str(out),
+            err=str(err),
         )["pid"]
         return Command(self._count, pid, self._folder, self, words)
 
@@ -184,6 +187,10 @@ def _import_everything() -> None:
     import automl_bench.testing.simulated_service
     import automl_bench.trials.conductor
     import automl_bench.trials.single  # noqa: F401
+    from automl_bench.trials import trial, waiting
+
+    # For a minute "not there" is not believed; the simulated cloud's lists lag by less than a second here.
+    waiting.LAG_SECONDS = trial.LAG_SECONDS = 5.0
 
 
 def _be_a_command(request: dict[str, Any]) -> None:

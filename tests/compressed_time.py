@@ -18,6 +18,7 @@ for module in (waiting, trial):
     module.LAG_SECONDS = BOUND
 waiting.Insistence.patience.__defaults__ = (BOUND,)
 waiting.TELL_SECONDS = 0.2
+waiting.LONGEST_LOOK = 0.1  # plugins ask for looks that are seconds and minutes apart
 sweeping.sweep.__kwdefaults__["seconds"] = BOUND
 conductor.SWEEP_EVERY_SECONDS = 0.5
 waking.SETTLED_SECONDS = 5.0

@@ -7,9 +7,10 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from compressed_commands import run_compressed
 from small_workspace import make_workspace, write_experiment
 
-from automl_bench.testing.crash import Ended, shared_fork_server
+from automl_bench.testing.crash import Ended
 from automl_bench.testing.loopback_service import Fault, Target
 from automl_bench.testing.simulated_cloud import SimulatedCloud
 
@@ -72,12 +73,7 @@ class Lab:
         return self("run", str(self.path), *options)
 
     def __call__(self, *arguments: str) -> Ended:
-        # The server's own imports: what it preloads lies beside this module.
-        places = os.environ.get("PYTHONPATH", "").split(os.pathsep)
-        if str(HERE) not in places:
-            os.environ["PYTHONPATH"] = os.pathsep.join([str(HERE), *filter(None, places)])
-        server = shared_fork_server(("compressed_time",))
-        return server.run(*arguments, environment=self.environment, folder=self.root)
+        return run_compressed(*arguments, environment=self.environment, folder=self.root)
 
     def strike(self, fault: Fault, stage: str, times: int | None, **how: object) -> None:
         place = PLACES[stage]

@@ -186,7 +186,7 @@ def _strike_disk(struck: Struck, how: str, chance: random.Random) -> None:
         with locked(path):
             time.sleep(chance.uniform(0.5, 2.0))
             command.send(signal.SIGTERM)
-            code = command.wait(240)
+            code = command.wait(60)  # it does not wait for the lock: seconds, on a quiet machine
             struck.judge(code, command.stderr, done=True)
         struck.clear_up()
     else:

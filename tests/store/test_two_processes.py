@@ -6,14 +6,16 @@ import sqlite3
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from automl_bench.contract import Stage
 from automl_bench.errors import RecordsError, WorkspaceError
 from automl_bench.store import Store, open_store
-from automl_bench.store.records import Invocation, TrialRecord
+from automl_bench.store.records import Invocation, LedgerEntry, TrialRecord
 
 WRITER = """
 import sys
@@ -122,3 +124,44 @@ def test_a_lock_that_is_never_released_ends_in_one_sentence(
         other.execute("ROLLBACK")
         other.close()
         assert store.add_invocations([invocation("s1")]) == 1
+
+
+def test_a_command_that_is_to_end_waits_for_a_lock_once_and_not_for_each_of_its_rows(
+    store_path: Path, invocation: Callable[..., Invocation]
+) -> None:
+    """Forty rows, each given up after its own two seconds, would keep a stopped command for over a minute."""
+    with open_store(store_path) as store:
+        store.save_trial(TrialRecord("t1", "p", "v", "d", "f", 5))
+        stop = threading.Event()
+        store.hurry_with(stop)
+        other = sqlite3.connect(store_path, isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        waiting = [store.submit_invocations([invocation(f"s{number}")]) for number in range(40)]
+        stop.set()
+        begun = time.monotonic()
+        for future in waiting:
+            with pytest.raises(WorkspaceError, match="Another process keeps .* locked"):
+                future.result()
+        with pytest.raises(WorkspaceError):
+            store.add_invocations([invocation("t1")])
+        assert time.monotonic() - begun < 15
+        other.execute("ROLLBACK")
+        other.close()
+        assert store.add_invocations([invocation("s1")]) == 1
+
+
+def test_what_was_deleted_is_not_said_to_exist_because_its_row_could_not_be_written(store_path: Path) -> None:
+    with open_store(store_path, patience=0.1) as store:
+        store.save_trial(TrialRecord("t1", "p", "v", "d", "f", 5))
+        line = store.ledger_intend(LedgerEntry("t1", Stage.DEPLOY, "p", "v", "endpoint", "name"))
+        other = sqlite3.connect(store_path, isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(WorkspaceError):
+            store.ledger_deleted(line.entry_id)
+        assert store.ledger(open_only=True) == store.remembered_lines() == []
+        other.execute("ROLLBACK")
+        other.close()
+        again = store.ledger_intend(LedgerEntry("t1", Stage.DEPLOY, "p", "v", "endpoint", "name"))
+        assert store.ledger(open_only=True) == [again], "made anew, it exists again"
+    with open_store(store_path, read_only=True) as store:
+        assert [line.entry_id for line in store.ledger(open_only=True)] == [line.entry_id]

@@ -7,6 +7,7 @@ Time is compressed (`compressed_time`): half an hour of patience is a second and
 
 from __future__ import annotations
 
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -161,6 +162,21 @@ def test_a_retention_that_is_over_ends_with_the_next_command(lab: Lab) -> None:
     assert lab.kinds() == []
     lab.cloud.heal()
     assert lab.run("--retry-failed", "--keep-trained-hours", "0").returncode == ExitCode.OK
+
+
+@pytest.mark.parametrize("kinds", [("model",), ("dataset", "model")])
+def test_what_somebody_deleted_is_made_anew_by_the_same_command(lab: Lab, kinds: tuple[str, ...]) -> None:
+    lab.cloud.tell(Fault.QUOTA, Target.CONTROL, None, at="deploy")
+    assert lab.run().returncode == ExitCode.PROVIDER
+    with sqlite3.connect(lab.cloud.path) as console:
+        console.executemany("DELETE FROM things WHERE kind = ?", [(kind,) for kind in kinds])
+    console.close()
+    lab.cloud.heal()
+    again = lab.run("--retry-failed")
+    assert again.returncode == ExitCode.OK, again.stderr
+    assert "what an earlier command made is gone; making it anew" in again.stderr
+    assert lab.kinds() == []
+    assert lab.made("model") == 2
 
 
 def test_teardown_all_does_not_wait_for_a_retention(lab: Lab) -> None:

@@ -8,6 +8,7 @@ import pytest
 from automl_bench_azure import plugin
 from azure_service import AzureService
 from azure_trial import AzureTrial
+from command_troubles import COMMAND_TROUBLES, TRAINING_SECONDS, check_command
 from service_troubles import Trouble, Walk, check_cell, check_other_scopes, hook_cells
 
 from automl_bench.contract import Stage
@@ -26,3 +27,10 @@ def test_a_trouble_passes_and_nothing_is_lost(
 def test_what_lies_elsewhere_is_not_deleted(azure: AzureService, tmp_path: Path) -> None:
     trial = AzureTrial(tmp_path)
     check_other_scopes(Walk(plugin, trial.context, trial.set, azure))
+
+
+@pytest.mark.simulation
+@pytest.mark.parametrize("trouble", COMMAND_TROUBLES)
+def test_a_command_meets_a_trouble_and_pays_once(azure: AzureService, tmp_path: Path, trouble: Trouble) -> None:
+    azure.fake.workspace.pace.training = TRAINING_SECONDS
+    check_command(azure, tmp_path, "azure", trouble)

@@ -223,6 +223,7 @@ def _run(session: Session, experiment: Experiment, wishes: Wishes) -> tuple[Tall
         stopping() as stop,
         RunDisplay(len(trials)) as display,
     ):
+        store.hurry_with(stop)
         for trial in trials:
             store.save_trial(trial)
         aside = store.set_aside_experiment(experiment.name, [trial.trial_id for trial in trials])
@@ -238,7 +239,6 @@ def _run(session: Session, experiment: Experiment, wishes: Wishes) -> tuple[Tall
                 environment_id=store.record_environment({**environment(), **self_measurement(session.workspace)}),
             )
         )
-        store.hurry_with(stop)
         around = Surroundings(
             store=store,
             machine=Machine(session.machine_lock(say)),

@@ -74,7 +74,9 @@ class LedgerTable(ResultsFile):
             )
             return self._line(connection, cursor.lastrowid or 0)
 
-        return self._remember(self._write(job))
+        line = self._write(job)
+        self._gone.discard(line.entry_id)
+        return self._remember(line)
 
     def ledger_created(self, entry_id: int, resource: Resource) -> LedgerEntry:
         """Write that the resource exists, with the provider's id and what deleting it needs.
@@ -136,6 +138,7 @@ class LedgerTable(ResultsFile):
 
     def submit_deleted(self, entry_id: int) -> Future[LedgerEntry]:
         """Queue the word that the resource is gone; the future raises as that of `submit_deleting`."""
+        self._gone.add(entry_id)
         self._remembered.pop(entry_id, None)
         return self._set_state(entry_id, "state = 'deleted', deleted_at = ?, deleted_clock = ?", now(), clock_stamp())
 
@@ -195,7 +198,7 @@ class LedgerTable(ResultsFile):
         Args:
             trial_id: Only this trial's.
             provider: Only this provider's.
-            open_only: Leave out what is deleted.
+            open_only: Leave out what is deleted, also what this process has deleted and could not write so.
         """
         conditions: list[str] = []
         values: list[SqlValue] = []
@@ -211,7 +214,7 @@ class LedgerTable(ResultsFile):
         found = [_entry(row) for row in self._read(f"{_SELECT}{where} ORDER BY entry_id", values)]
         for entry in found:
             self._remember(entry)
-        return found
+        return [entry for entry in found if entry.entry_id not in self._gone] if open_only else found
 
     def remembered_lines(self, trial_id: str | None = None) -> list[LedgerEntry]:
         """Return what exists as far as this process knows from what it has read and written, without the file."""
@@ -226,7 +229,7 @@ class LedgerTable(ResultsFile):
             return self.remembered_lines(trial_id)
 
     def _remember(self, entry: LedgerEntry) -> LedgerEntry:
-        if entry.state is LedgerState.DELETED:
+        if entry.state is LedgerState.DELETED or entry.entry_id in self._gone:
             self._remembered.pop(entry.entry_id, None)
         else:
             self._remembered[entry.entry_id] = entry

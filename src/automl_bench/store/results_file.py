@@ -95,6 +95,7 @@ class ResultsFile:
         self._fences: dict[str, int] = {}
         self._worked_on: set[str] = set()
         self._remembered: dict[int, LedgerEntry] = {}
+        self._gone: set[int] = set()
         self._keys = RowKeys(path)
         self._readers: list[sqlite3.Connection] = []
         self._readers_lock = threading.Lock()

@@ -28,7 +28,9 @@ GROUP_LIMIT = 1000
 
 LOOK_SECONDS = 0.5
 HURRIED_SECONDS = 2.0
-"""How long a producer waits for its row once the command is to end: what costs money is to be deleted meanwhile."""
+"""How long a producer waits for its row once the command is to end: what costs money is to be deleted meanwhile.
+
+Nor does the thread wait longer for a lock then, and it does so once, not again for each row written on the way out."""
 
 BUSY_PATIENCE = 60.0
 """Seconds a group waits for a lock held by another process before its producers get an error."""
@@ -86,6 +88,9 @@ class GroupCommitWriter:
         self._queue: queue.SimpleQueue[_Ticket | None] = queue.SimpleQueue()
         self._gate = threading.Lock()
         self._closed = False
+        self._locked_out = False
+        # SQLite's own wait cannot be ended, so it is kept short; `_begin` repeats it for as long as patience lasts.
+        self._connection.execute(f"PRAGMA busy_timeout = {int(min(patience, LOOK_SECONDS) * 1000)}")
         self._thread = threading.Thread(target=self._work, name="automl-bench-store", daemon=True)
         self._thread.start()
 
@@ -155,6 +160,12 @@ class GroupCommitWriter:
             group = [first]
             try:
                 self._begin()
+            except BaseException as error:  # noqa: BLE001 (the thread must live on; each producer is told)
+                if self.hurry.is_set():
+                    open_ = self._collect(group)
+                self._refuse(group, error)
+                continue
+            try:
                 open_ = self._collect(group)
                 for ticket in group:
                     ticket.value = ticket.job(self._connection)
@@ -177,21 +188,32 @@ class GroupCommitWriter:
         return True
 
     def _begin(self) -> None:
-        """Take the write lock; SQLite's own busy handler waits inside, this loop only bounds the whole."""
+        """Take the write lock, waiting as long as patience lasts."""
         self._verify()
         begun = time.monotonic()
         while True:
-            if self.hurry.is_set():
-                # SQLite's own wait would add up over the rows that a command writes on its way out.
-                self._connection.execute(f"PRAGMA busy_timeout = {int(LOOK_SECONDS * 1000)}")
             try:
                 self._connection.execute("BEGIN IMMEDIATE")
             except sqlite3.OperationalError as error:
-                patience = min(self._patience, HURRIED_SECONDS) if self.hurry.is_set() else self._patience
-                if not is_busy(error) or time.monotonic() > begun + patience:
+                if not is_busy(error) or time.monotonic() > begun + self._patience_now():
+                    self._locked_out = is_busy(error)
                     raise
             else:
+                self._locked_out = False
                 return
+
+    def _patience_now(self) -> float:
+        """Return the seconds for which a group may wait for the lock."""
+        if not self.hurry.is_set():
+            return self._patience
+        return 0.0 if self._locked_out else min(self._patience, HURRIED_SECONDS)
+
+    def _refuse(self, group: list[_Ticket], error: BaseException) -> None:
+        """Tell a group that no transaction could be begun for it: no job of it is to blame, and none is tried alone."""
+        self._roll_back()
+        for ticket in group:
+            ticket.error = translate(error, self._path)
+            ticket.answer()
 
     def _recover(self, group: list[_Ticket], error: BaseException) -> None:
         self._roll_back()

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from automl_bench.contract import Capability, ProviderDescription, Stage
 from automl_bench.errors import (
@@ -21,7 +22,9 @@ from automl_bench.errors import (
     OperationUnfinished,
     OtherScope,
     PluginError,
+    ResourceMissing,
     WorkLeft,
+    WorkspaceError,
 )
 from automl_bench.store.leases import LEASE_SECONDS
 from automl_bench.store.records import TrialRecord, TrialStatus
@@ -30,7 +33,7 @@ from automl_bench.trials.claims import Claims
 from automl_bench.trials.endings import Endings, Tally
 from automl_bench.trials.error_meaning import Moment
 from automl_bench.trials.experiment import Experiment, missing_stages
-from automl_bench.trials.extent import Extent, deadline, extent_of
+from automl_bench.trials.extent import deadline, extent_of_trial
 from automl_bench.trials.material import MaterialSource
 from automl_bench.trials.measuring import invoke_together, is_done, load
 from automl_bench.trials.scopes import require_same_scope
@@ -112,6 +115,7 @@ class Conductor:
         self._access: dict[str, AutomlBenchError | None] = {}
         self._access_lock = threading.Lock()
         self._ends: dict[str, tuple[TrialStatus, str]] = {}
+        self._gone: set[str] = set()
         self._slots = {
             name: threading.BoundedSemaphore(at_once(bound.provider.description)) for name, bound in providers.items()
         }
@@ -196,6 +200,8 @@ class Conductor:
             trials = self._begin(mine, held)
             try:
                 self._measure(self._bring_up(trials))
+                for whole in (False, True):
+                    self._measure(self._bring_up(self._to_make_anew(trials, whole)))
             finally:
                 self._end(trials)
 
@@ -211,7 +217,7 @@ class Conductor:
     def _begin(self, records: Sequence[TrialRecord], held: ExitStack) -> list[Trial]:
         """Set the trials of a group up, reserve their money together, and try the credentials."""
         found = [trial for record in records if (trial := self._set_up(record)) is not None]
-        needs = {trial.record.trial_id: (trial.record, self._extent(trial)) for trial in found}
+        needs = {trial.record.trial_id: (trial.record, extent_of_trial(self._experiment, trial)) for trial in found}
         try:
             refused = held.enter_context(self._budget.reserved(needs, self._around.stop))
         except Interrupted:
@@ -269,20 +275,8 @@ class Conductor:
     def _not_begun(self, record: TrialRecord, error: Exception) -> None:
         """End a trial that could not go on; what it has at the provider from before is left as it is."""
         exists = bool(self._around.store.ledger(trial_id=record.trial_id, open_only=True))
-        status = TrialStatus.RUNNING if exists else _status_after(error)
+        status = TrialStatus.RUNNING if exists else self._status_after(error)
         self._endings.end(record, status, self._reason(record, error))
-
-    def _extent(self, trial: Trial) -> Extent:
-        """Return the most that a trial may take."""
-        drawn, description = trial.material.training_set, trial.bound.provider.description
-        return extent_of(
-            self._experiment,
-            trial.record,
-            samples=len(drawn.train) + len(drawn.validation),
-            tests=len(trial.material.test),
-            limits=description.limits,
-            deletion_seconds=description.deletion_seconds,
-        )
 
     def _check_access(self, name: str) -> None:
         """Try a provider's credentials once, before its first trial; every trial hears of a refusal."""
@@ -319,6 +313,17 @@ class Conductor:
         with ThreadPoolExecutor(max_workers=len(trials), thread_name_prefix="build") as pool:
             return [trial for trial, ready in zip(trials, pool.map(build, trials), strict=True) if ready]
 
+    def _to_make_anew(self, trials: Sequence[Trial], whole: bool) -> list[Trial]:
+        """Return the trials that begin anew: what an earlier command made for them has turned out to be gone."""
+        gone = {trial.record.trial_id: trial for trial in trials if trial.resumed}
+        gone = {trial_id: trial for trial_id, trial in gone.items() if trial_id in self._gone}
+        self._gone -= gone.keys()
+        pending = [] if self._around.stop.is_set() else gone.values()
+        anew = [trial for trial in pending if self._guarded(trial, partial(self._endings.make_anew, trial, whole))]
+        for trial in anew:
+            del self._ends[trial.record.trial_id]
+        return anew
+
     def _measure(self, trials: Sequence[Trial]) -> None:
         moment = time.monotonic() + deadline(self._experiment, Stage.INVOKE)
         to_invoke = [trial for trial in trials if not is_done(trial, Stage.INVOKE)]
@@ -328,26 +333,35 @@ class Conductor:
             if trial.record.trial_id in self._ends:
                 continue
             if self._experiment.parallel.wants(trial.record) and not is_done(trial, Stage.PARALLEL):
-                self._guarded(trial, lambda: self._load(trial, moment))  # noqa: B023  # called at once
+                self._guarded(trial, partial(load, trial, self._experiment.parallel.settings, moment=moment))
 
     def _invoke(self, trials: Sequence[Trial], moment: float) -> None:
         for trial_id, error in invoke_together(trials, self._experiment.invoke, moment=moment).items():
             record = next(trial.record for trial in trials if trial.record.trial_id == trial_id)
-            self._ends[trial_id] = (_status_after(error), self._reason(record, error))
+            self._ends[trial_id] = (self._status_after(error), self._reason(record, error))
 
-    def _load(self, trial: Trial, moment: float) -> None:
-        load(trial, self._experiment.parallel.settings, moment=moment)
-
-    def _guarded(self, trial: Trial, work: Callable[[], None], *others: Trial) -> bool:
+    def _guarded(self, trial: Trial, work: Callable[[], object], *others: Trial) -> bool:
         """Do part of a trial; an error becomes the trial's end and its reason, and never stops another trial."""
         try:
             work()
         except Exception as caught:  # noqa: BLE001  # becomes the trial's row; a bug is logged by _reason
             error = self._within_budget(caught)
             for hurt in (trial, *others):
-                self._ends[hurt.record.trial_id] = (_status_after(error), self._reason(hurt.record, error))
+                self._ends[hurt.record.trial_id] = (self._status_after(error), self._reason(hurt.record, error))
             return False
         return True
+
+    def _status_after(self, error: Exception) -> TrialStatus:
+        """Return how a trial stands after an error: an unfinished operation keeps it running, and not torn down.
+
+        Rows are hardly waited for once the user wants to end: one that was not written makes no trial a failed one.
+        """
+        unwritten = isinstance(error, WorkspaceError) or isinstance(error.__cause__, WorkspaceError)
+        if isinstance(error, Interrupted) or (unwritten and self._around.stop.is_set()):
+            return TrialStatus.INTERRUPTED
+        if isinstance(error, (LeaseLost, OperationUnfinished, OtherScope)):
+            return TrialStatus.RUNNING
+        return TrialStatus.FAILED
 
     def _within_budget(self, error: Exception) -> Exception:
         """Under a budget, an operation that outlives its deadline is not left running: no more was reserved for it."""
@@ -365,6 +379,8 @@ class Conductor:
             return f"unexpected {type(error).__name__}: {error} (see the log)"
         if isinstance(error, PluginError):
             self._endings.tally.plugin_faults.add(record.trial_id)
+        if isinstance(error, ResourceMissing):
+            self._gone.add(record.trial_id)
         log.warning("%s: %s", record.label, error)
         return first_sentence(error)
 
@@ -382,12 +398,3 @@ def at_once(description: ProviderDescription) -> int:
     """Return how many trials of a provider are under way at once at most."""
     cores = os.cpu_count() or 1
     return description.limits.concurrent_trials or (cores if description.on_this_machine else MOST_AT_ONCE)
-
-
-def _status_after(error: Exception) -> TrialStatus:
-    """Return how a trial stands after an error: an unfinished operation keeps it running, and not torn down."""
-    if isinstance(error, Interrupted):
-        return TrialStatus.INTERRUPTED
-    if isinstance(error, (LeaseLost, OperationUnfinished, OtherScope)):
-        return TrialStatus.RUNNING
-    return TrialStatus.FAILED

@@ -16,7 +16,7 @@ from automl_bench.trials.experiment import Experiment, missing_stages
 from automl_bench.trials.retention import is_retained, kept_until, let_go_of, parted
 from automl_bench.trials.sweeping import due, still_open, sweep
 from automl_bench.trials.teardown import Leftover, resource_of
-from automl_bench.trials.trial import BoundProvider, Surroundings
+from automl_bench.trials.trial import BoundProvider, Surroundings, Trial
 from automl_bench.trials.waiting import first_sentence, undisturbed
 
 log = logging.getLogger(__name__)
@@ -136,16 +136,32 @@ class Endings:
 
         What was paid for, as a training, stays; whatever of it may cost by the hour is named.
         """
-        store, trial_id = self._around.store, record.trial_id
-        entries = store.open_lines(trial_id)
-        serving = [entry for entry in entries if entry.stage is Stage.DEPLOY]
-        self.remember(let_go_of(store, self._providers, trial_id, serving, self._around.insistence))
-        self._write(record, lambda: store.mark_stages_undone(trial_id, [Stage.DEPLOY]))
-        for entry in store.open_lines(trial_id):
+        self._take_off(record, undone=[Stage.DEPLOY])
+        for entry in self._around.store.open_lines(record.trial_id):
             if entry.hourly_usd != 0.0:
                 named = Leftover(entry.provider, resource_of(entry), "unfinished: run the same command again")
                 with self._lock:
                     self._left.setdefault((entry.provider, entry.kind, entry.name), named)
+
+    def make_anew(self, trial: Trial, whole: bool) -> None:
+        """Have a trial begin anew of whose resources some turned out to be gone.
+
+        Whether what is left fits together shows only when it is used: what was paid for is given up the second time.
+
+        Args:
+            trial: The trial.
+            whole: Whether to delete all that is left of it, and not only what serves.
+        """
+        self._around.say(f"{trial.record.label}: what an earlier command made is gone; making it anew")
+        if whole:
+            self._tear_down(trial.record, self._around.store.open_lines(trial.record.trial_id))
+        self._take_off(trial.record, undone=trial.stages())
+
+    def _take_off(self, record: TrialRecord, *, undone: Sequence[Stage]) -> None:
+        store, trial_id = self._around.store, record.trial_id
+        serving = [entry for entry in store.open_lines(trial_id) if entry.stage is Stage.DEPLOY]
+        self.remember(let_go_of(store, self._providers, trial_id, serving, self._around.insistence))
+        self._write(record, lambda: store.mark_stages_undone(trial_id, undone))
 
     def _tear_down(self, record: TrialRecord, entries: list[LedgerEntry]) -> None:
         if entries:

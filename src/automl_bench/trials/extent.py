@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from automl_bench.contract import Limits, Stage
 from automl_bench.store.records import TrialRecord
 from automl_bench.trials.experiment import Experiment
+
+if TYPE_CHECKING:
+    from automl_bench.trials.trial import Trial
 
 SECONDS_PER_HOUR = 3600.0
 
@@ -96,6 +100,19 @@ def extent_of(
         training_hours=(train + deletion_seconds) / SECONDS_PER_HOUR,
         serving_hours=(deploy + waiting + measure + deletion_seconds) / SECONDS_PER_HOUR,
         total_hours=(upload + train + deploy + waiting + measure) / SECONDS_PER_HOUR,
+    )
+
+
+def extent_of_trial(experiment: Experiment, trial: Trial) -> Extent:
+    """Return the most that a trial may take whose samples are known."""
+    drawn, description = trial.material.training_set, trial.bound.provider.description
+    return extent_of(
+        experiment,
+        trial.record,
+        samples=len(drawn.train) + len(drawn.validation),
+        tests=len(trial.material.test),
+        limits=description.limits,
+        deletion_seconds=description.deletion_seconds,
     )
 
 

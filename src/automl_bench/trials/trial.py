@@ -86,6 +86,8 @@ class Trial:
         self.adopted = adopted
         self.admitted = False
         """Whether the credentials were good when the trial began: a refusal later on is a login that expired."""
+        self.resumed = False
+        """Whether an earlier command had done some of the building stages."""
 
     @property
     def here(self) -> bool:
@@ -181,6 +183,8 @@ class Trial:
     def bring_up(self) -> None:
         """Do every building stage that is not done, continuing what an ended process left running."""
         self.bound.cache_dir.mkdir(parents=True, exist_ok=True)
+        known = [self.around.store.stage(self.record.trial_id, stage) for stage in self.stages()]
+        self.resumed = self.resumed or any(record is not None and record.status is StageStatus.DONE for record in known)
         for stage in self.stages():
             self.build(stage)
 
