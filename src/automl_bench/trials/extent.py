@@ -30,8 +30,13 @@ MOST_CALLS_PER_SECOND = 1000.0
 SWEEP_STEPS = 20
 """Steps assumed of a sweep, when money is reserved for it."""
 
-PROOF_CALLS = 4
-"""Calls that prove the endpoint awake before its pass and its load run; those answered "not yet" are not billed."""
+PROOF_CALLS = 5
+"""Calls that prove the endpoint awake before its pass, what is asked once more, and its load run; those answered "not
+yet" are not billed."""
+
+MOST_IN_VAIN = 20
+"""Most samples that are asked once more after the pass, because a fault that passes kept them from being answered. With
+more of them the service itself is unreliable, and they are scored as failed."""
 
 MOST_WARM_UP_CALLS = 10
 """Calls before a load run where the experiment does not say."""
@@ -92,11 +97,12 @@ def extent_of(
     waiting = upload + train if experiment.interleave else 0.0
     planned, most = _load_calls(experiment, trial, limits)
     invoke = experiment.invoke
+    asked = tests + min(tests, MOST_IN_VAIN)
     return Extent(
         samples=samples,
         tests=tests,
         load_calls=planned,
-        most_calls=tests * invoke.max_attempts + invoke.warm_up + PROOF_CALLS + 2 + most,
+        most_calls=asked * invoke.max_attempts + 2 * invoke.warm_up + PROOF_CALLS + 2 + most,
         training_hours=(train + deletion_seconds) / SECONDS_PER_HOUR,
         serving_hours=(deploy + waiting + measure + deletion_seconds) / SECONDS_PER_HOUR,
         total_hours=(upload + train + deploy + waiting + measure) / SECONDS_PER_HOUR,

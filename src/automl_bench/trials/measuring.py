@@ -19,6 +19,7 @@ from automl_bench.measurement.stopping import StoppingMonitor
 from automl_bench.store.records import CallPhase, Invocation, LoadCall, LoadRun, Outcome, StageStatus
 from automl_bench.trials.early_stop import STOPPING, stopping_monitor, stopping_result
 from automl_bench.trials.error_meaning import Meaning, Moment, meaning_of
+from automl_bench.trials.extent import MOST_IN_VAIN
 from automl_bench.trials.machine import Use
 from automl_bench.trials.trial import Trial
 from automl_bench.trials.waiting import Until, first_sentence, interrupted
@@ -74,6 +75,8 @@ def invoke_together(
             elif error is not None:
                 ended[trial.record.trial_id] = error
                 trial.finish_measuring(Stage.INVOKE, begun, outcome.result, error=first_sentence(error))
+            elif settings.stop is None and sitting < MOST_SITTINGS and _asked_in_vain(trial, settings):
+                pending.append(trial)
             else:
                 others = [other.record.trial_id for other in trials if other is not trial]
                 result = {**outcome.result, "interleaved_with": others, "resumed": sitting - 1}
@@ -138,7 +141,7 @@ def _sit(
     around = awake[0][0].around
     trials = [trial for trial, _, _ in awake]
     by_id = {trial.record.trial_id: trial for trial in trials}
-    lanes = [_lane(trial, invoker) for trial, invoker, _ in awake]
+    lanes = [_lane(trial, invoker, settings) for trial, invoker, _ in awake]
     # The proof of an endpoint that was never called before was its cold call.
     settings = replace(settings, cold=settings.cold and not any(cold for _, _, cold in awake))
 
@@ -217,10 +220,12 @@ def _deviations(trial: Trial) -> list[str]:
     return [f"{before} answers come from a model trained before an interruption; the others from one trained again."]
 
 
-def _lane(trial: Trial, invoker: Invoker) -> PassLane:
+def _lane(trial: Trial, invoker: Invoker, settings: PassSettings) -> PassLane:
     store, trial_id = trial.around.store, trial.record.trial_id
     rows = store.invocations(trial_id, phase=CallPhase.MEASURED)
     done = store.invoked_sample_ids(trial_id) - _unanswered_at_the_end(rows)
+    if settings.stop is None:
+        done -= _asked_in_vain(trial, settings)
     attempts: dict[str, int] = {}
     correct: set[str] = set()
     answered: set[str] = set()
@@ -239,6 +244,25 @@ def _lane(trial: Trial, invoker: Invoker) -> PassLane:
         already_right=frozenset(correct & done),
         already_failed=len(done - answered),
     )
+
+
+def _asked_in_vain(trial: Trial, settings: PassSettings) -> frozenset[str]:
+    """Return the samples of a pass that are asked once more: each attempt met a fault that passes.
+
+    An endpoint that falls asleep in the middle answers so until it is awake, which says nothing of the model.
+    """
+    last: dict[str, Invocation] = {}
+    for row in trial.around.store.invocations(trial.record.trial_id, phase=CallPhase.MEASURED):
+        if row.sample_id not in last or row.attempt > last[row.sample_id].attempt:
+            last[row.sample_id] = row
+    # Only after a fault that passes are all attempts made; the numbers of what is asked once more go on beyond them.
+    vain = {sample for sample, row in last.items() if row.attempt == settings.max_attempts and _has_no_answer(row)}
+    return frozenset(vain if settings.max_attempts > 1 and len(vain) <= MOST_IN_VAIN else ())
+
+
+def _has_no_answer(row: Invocation) -> bool:
+    unreadable = row.outcome is Outcome.FAILED and row.status is not None and row.status < 500
+    return row.outcome in (Outcome.THROTTLED, Outcome.TIMEOUT, Outcome.FAILED) and not unreadable
 
 
 def _unanswered_at_the_end(rows: Sequence[Invocation]) -> frozenset[str]:
