@@ -19,6 +19,7 @@ from types import TracebackType
 from typing import Any
 
 TESTS = Path(__file__).resolve().parent
+ENDING = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
 NAMESPACES = ("unshare", "--pid", "--uts", "--fork", "--mount-proc", "--kill-child")
 
 
@@ -151,9 +152,12 @@ def _serve(name: str) -> None:
         request = json.loads(line)
         answer: dict[str, Any] = {}
         if request["do"] == "start":
+            # What is sent before the child is a command waits until it is one.
+            signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
             pid = os.fork()
             if pid == 0:
                 _be_a_command(request)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
             children[pid] = None
             answer = {"pid": pid}
         elif request["do"] == "kill":
@@ -210,6 +214,8 @@ def _be_a_command(request: dict[str, Any]) -> None:
     from automl_bench.cli.main import main
 
     code: Any = 1
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
     try:
         main(request["words"])
     except SystemExit as end:

@@ -162,7 +162,7 @@ def test_a_disk_fault_at_a_random_moment(how: str, interleave: bool, number: int
     if how == "full" and not mounted:
         how = "locked"  # only root may mount a disk to fill
     if mounted:
-        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "none", str(struck.results)], check=True)
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "none", str(struck.results)], check=True)
     try:
         _strike_disk(struck, how, chance)
     finally:

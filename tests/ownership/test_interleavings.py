@@ -114,6 +114,8 @@ class Play:
             expected = {0, ExitCode.UNFINISHED, ExitCode.RESOURCES_LEFT}
             if id(command) in self.disturbed:
                 expected |= {ExitCode.INTERRUPTED, -signal.SIGKILL}
+                if not command.stderr:  # struck before it had begun with anything
+                    expected |= {-signal.SIGINT, -signal.SIGTERM, -signal.SIGHUP}
             assert code in expected, f"{command.words} ended with {code}: {command.stderr}"
             assert "bug" not in command.stderr
             assert "Traceback" not in command.stderr
