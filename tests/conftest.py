@@ -6,7 +6,11 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
+
+hypothesis.settings.register_profile("suite", deadline=None)  # how fast an example is depends on the machine's load
+hypothesis.settings.load_profile("suite")
 
 CONFORMANCE = {"test_conformance", "test_kit_finds_every_mutant", "test_simulated_conforms"}
 

@@ -14,11 +14,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from automl_bench.datasets.checks import CheckReport, Severity, as_json, check_dataset
+from automl_bench.datasets.account import Reason
+from automl_bench.datasets.check_report import CheckReport, Severity, as_json
+from automl_bench.datasets.checks import check_dataset
 from automl_bench.datasets.decoding import DEEP, OTHER_COLOURS, TRANSPARENT, TURNED
 from automl_bench.datasets.importing import ImportOptions, import_dataset
 from automl_bench.datasets.manifest import Manifest, read_manifest
 from automl_bench.datasets.near_duplicates import MOST_PAIRS, alike_pairs, describe
+from automl_bench.datasets.numbers_in_words import counted
 from automl_bench.errors import DatasetError
 
 Tree = Callable[..., Path]
@@ -237,6 +240,29 @@ def test_every_kind_of_image_takes_part_and_what_services_may_decode_otherwise_i
     assert all(f"1 {oddity}" in differing.summary for oddity in (TURNED, DEEP, OTHER_COLOURS, TRANSPARENT))
 
 
+def test_images_of_a_size_unlike_the_others_are_named(tmp_path: Path) -> None:
+    for number in range(8):
+        save(texture(number, 64 + number), tmp_path / "t" / "a" / f"{number}.png")
+    save(texture(8).crop((0, 0, 1, 1)), tmp_path / "t" / "a" / "dot.png")
+    save(texture(9).resize((600, 20)), tmp_path / "t" / "a" / "strip.png")
+    report = check_dataset(import_dataset("ds", tmp_path / "t", tmp_path / "data").manifest)
+    odd = next(one for one in report.findings if one.check == "odd_size")
+    assert odd.severity is Severity.WARNING
+    assert sorted(item.partition("/a/")[2] for item in odd.items) == [
+        "dot.png has 1 × 1 pixels",
+        "strip.png has 600 × 20 pixels",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("number", "text"), [(1, "1 file that is"), (2, "2 files that are"), (1200, "1,200 files that are")]
+)
+def test_sentences_are_right_for_one_and_for_many(number: int, text: str) -> None:
+    assert counted("{n} [file that is|files that are]", number) == text
+    for reason in Reason:
+        assert not set("[|]") & set(reason.phrase_for(number))
+
+
 def turned_exif(orientation: int) -> Image.Exif:
     exif = Image.Exif()
     exif[0x0112] = orientation
@@ -321,4 +347,35 @@ def test_blank_images_are_not_described_and_few_images_have_no_pairs() -> None:
 def test_many_images_that_are_all_alike_give_a_bounded_number_of_pairs() -> None:
     description = describe(photo(1))
     pairs = alike_pairs([description] * 2_000)
-    assert MOST_PAIRS // 2 <= len(pairs) <= MOST_PAIRS + 50_000
+    assert len(pairs) == MOST_PAIRS
+
+
+def test_among_many_images_nearly_all_pairs_are_found_and_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    images = [photo(seed, side=48) for seed in range(400)]
+    descriptions = [describe(image) for image in images + [compressed(image) for image in images]]
+    with_all = alike_pairs(descriptions).tolist()
+    monkeypatch.setattr("automl_bench.datasets.near_duplicates._COMPARED_WITH_ALL", 100)
+    in_cells = alike_pairs(descriptions).tolist()
+    assert len(with_all) >= 400
+    assert len(in_cells) >= 0.99 * len(with_all)
+    assert all(pair in with_all for pair in in_cells)
+    assert alike_pairs(descriptions).tolist() == in_cells, "the draws are the same every time"
+
+
+def test_comparisons_of_many_images_grow_less_than_their_square(monkeypatch: pytest.MonkeyPatch) -> None:
+    compared: list[int] = []
+
+    def count(views: Any, rows: Any, columns: Any, number: int) -> list[Any]:
+        compared.append(len(rows) * len(columns))
+        return []
+
+    monkeypatch.setattr("automl_bench.datasets.near_duplicates._close_pairs", count)
+    chance = np.random.default_rng(0)
+    done = {}
+    for number in (6_000, 24_000):
+        compared.clear()
+        spectra = chance.normal(size=(number, 2, 64)).astype(np.float16) / 8
+        alike_pairs([each.tobytes() for each in spectra])
+        done[number] = sum(compared)
+    assert done[24_000] < 10 * done[6_000], "16 times as many for the square"
+    assert done[24_000] < 2 * 24_000**2 / 4, "each with all and with all centres"

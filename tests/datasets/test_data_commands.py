@@ -83,7 +83,7 @@ def test_leak_ends_with_exit_code_4_after_the_report(command: Command, make_tree
     shutil.copy(tree / "train/a/image2.png", tree / "test/a/copy.png")
     code, _, err = command("data", "import", "leaky", tree)
     assert code == 0
-    assert "1 images stand in both train and test" in " ".join(err.split())
+    assert "1 image stands in both train and test" in " ".join(err.split())
     code, out, err = command("data", "check", "leaky", "--json")
     assert code == ExitCode.DATASET
     report = json.loads(out)

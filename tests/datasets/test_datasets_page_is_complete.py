@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from automl_bench.datasets import checks
+from automl_bench.datasets import check_report, checks
 from automl_bench.datasets.catalogue import CatalogueEntry, Download, load
 from automl_bench.datasets.layouts import LAYOUTS
 
@@ -15,7 +15,8 @@ ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "datasets.md").read_text(encoding="utf-8")
 ENTRIES = load({path.stem: path for path in (ROOT / "configs" / "datasets").glob("*.toml")})
 KEYS = sorted((set(CatalogueEntry.model_fields) | set(Download.model_fields)) - {"name", "plugin"})
-CHECKS = sorted(set(re.findall(r'_?[fF]inding\(\s*f?"(\w+?)(?:\{.*?\})?"', Path(checks.__file__).read_text())))
+SOURCES = Path(checks.__file__).read_text() + Path(check_report.__file__).read_text()
+CHECKS = sorted(set(re.findall(r'(?:Finding|findings_of)\(\s*f?"(\w+?)(?:\{.*?\})?"', SOURCES)))
 
 
 @pytest.mark.parametrize("key", KEYS)
@@ -29,7 +30,7 @@ def test_every_layout_is_documented(layout: str) -> None:
 
 
 def test_the_checks_are_read_from_the_code() -> None:
-    assert {"leak", "two_labels", "imbalance", "too_few_for_", "no_"} <= set(CHECKS)
+    assert {"leak", "two_labels", "imbalance", "too_few_for_", "no_", "odd_size", "label_suspects"} <= set(CHECKS)
 
 
 @pytest.mark.parametrize("check", CHECKS)

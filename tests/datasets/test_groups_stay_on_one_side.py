@@ -12,7 +12,8 @@ from automl_bench.ablations.file_names import stem
 from automl_bench.ablations.files import write
 from automl_bench.ablations.plan import plan_subsets
 from automl_bench.ablations.verification import verify
-from automl_bench.datasets.checks import Severity, check_dataset
+from automl_bench.datasets.check_report import Severity
+from automl_bench.datasets.checks import check_dataset
 from automl_bench.datasets.importing import Imported, ImportOptions, import_dataset
 from automl_bench.datasets.layouts import LayoutHints
 from automl_bench.datasets.manifest import Manifest, read_manifest

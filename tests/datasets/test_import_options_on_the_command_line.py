@@ -48,8 +48,8 @@ def test_the_account_is_printed_kept_and_in_json(command: Command, tmp_path: Pat
     code, out, err = command("data", "import", "d", source.root)
     assert code == 0
     assert "12 seen = 10 imported + 2 left out" in out
-    assert "Warning: Left out 1 images in a format that is not understood ('cat' 1), for example cat/1.dcm." in err
-    assert "Left out 1 files that are not images, for example README.md." in err
+    assert "Warning: Left out 1 image in a format that is not understood ('cat' 1), for example cat/1.dcm." in err
+    assert "Left out 1 file that is no image, for example README.md." in err
     code, out, _ = command("data", "import", "d", source.root, "--replace", "--json")
     account = json.loads(out)["account"]
     assert account == {

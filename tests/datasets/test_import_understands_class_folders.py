@@ -108,9 +108,7 @@ def test_other_and_hidden_files_are_left_out_and_said(make_tree: Tree, tmp_path:
     (tree / "a" / ".DS_Store").write_text("x")
     manifest = imported(tree, tmp_path / "data")
     assert manifest.labels == ("a",)
-    assert any(
-        "Left out 1 files that are not images ('a' 1), for example a/notes.txt" in n for n in manifest.card.notes
-    )
+    assert any("Left out 1 file that is no image ('a' 1), for example a/notes.txt" in n for n in manifest.card.notes)
 
 
 @pytest.mark.parametrize("order", [1, 2, 3])
@@ -175,7 +173,7 @@ def test_leak_in_a_given_split_is_kept_and_said(make_tree: Tree, tmp_path: Path)
     shutil.copy(next((tree / "train/a").iterdir()), tree / "test/a/copy.png")
     result = import_dataset("leaky", tree, tmp_path / "data")
     assert result.manifest.table.num_rows == 6
-    assert any("1 images stand in both train and test" in warning for warning in result.warnings)
+    assert any("1 image stands in both train and test" in warning for warning in result.warnings)
 
 
 def test_import_copies_unless_told_to_link(make_tree: Tree, tmp_path: Path) -> None:

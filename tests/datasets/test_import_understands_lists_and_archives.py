@@ -103,7 +103,7 @@ def test_folder_with_a_list_is_read_by_its_list(listed: Callable[..., Path], tmp
         ("path,label,split\npics/0.png,a,UNASSIGNED\n", "split 'UNASSIGNED' is none of"),
         ("path,label,split\npics/0.png,a,train\npics/1.png,a,\n", "line 3: the split is empty"),
         ('path,label\npics/0.png,"a\n', "unexpected end of data"),
-        ("path,label\npics/99.png,a\n", "'pics/99.png' (list.csv, line 2) does not exist"),
+        ("path,label\npics/99.png,a\n", "list.csv, line 2) does not exist"),
         ("path,label\npics,a\n", "is a folder"),
         ("text,label\nhello,a\n", "text dataset: this version imports images only"),
         ("age,sex,label\n3,f,a\n", "table: this version imports images only"),
@@ -111,6 +111,30 @@ def test_folder_with_a_list_is_read_by_its_list(listed: Callable[..., Path], tmp
 )
 def test_bad_list_is_refused_by_line(listed: Callable[..., Path], tmp_path: Path, text: str, message: str) -> None:
     assert message in refused(listed(text), tmp_path).message
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        "pics/99.png,a,train",
+        "../../x.png,a,train",
+        "pics/1.png,,train",
+        ",a,train",
+        "pics/1.png,a",
+        "pics/1.png,a,half",
+    ],
+)
+def test_a_bad_row_of_a_list_in_an_archive_names_the_archive_and_the_line(
+    listed: Callable[..., Path], tmp_path: Path, row: str
+) -> None:
+    folder = listed(f"path,label,split\npics/0.png,a,train\n{row}\npics/2.png,b,test\n").parent
+    archive = tmp_path / "pets.zip"
+    with zipfile.ZipFile(archive, "w") as file:
+        for path in sorted(folder.rglob("*.*")):
+            file.write(path, path.relative_to(folder).as_posix())
+    error = refused(archive, tmp_path)
+    assert f"{archive}: list.csv, line 3" in error.message
+    assert ".unpacking" not in error.message + error.remedy
 
 
 def test_list_that_is_not_utf8_is_refused(tmp_path: Path) -> None:

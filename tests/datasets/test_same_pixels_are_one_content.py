@@ -75,7 +75,7 @@ def test_a_given_split_that_shares_pixels_is_told_and_its_training_files_are_lef
     write(tmp_path / "in" / "test" / "b" / "own.png", 100)
     write(tmp_path / "in" / "train" / "a" / "again.png", 2, compress_level=0)
     imported = load(tmp_path, tmp_path / "in")
-    assert any("1 images stand in both train and test" in warning for warning in imported.warnings)
+    assert any("1 image stands in both train and test" in warning for warning in imported.warnings)
     plan = plan_subsets(imported.manifest, shots=(), fold=0, seed=0)
     subset = plan.subset(None)
     learnt = {

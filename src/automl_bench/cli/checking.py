@@ -13,7 +13,7 @@ from automl_bench.errors import UsageError
 from automl_bench.settings.workspace import Workspace
 
 if TYPE_CHECKING:
-    from automl_bench.datasets.checks import CheckReport
+    from automl_bench.datasets.check_report import CheckReport
     from automl_bench.datasets.manifest import Manifest
 
 
@@ -43,7 +43,7 @@ def check(
       automl-bench data check pets --shots 5,20,80 --json
       automl-bench data check pets --label-suspects
     """
-    from automl_bench.datasets.checks import as_json as report_values
+    from automl_bench.datasets.check_report import as_json as report_values
     from automl_bench.datasets.checks import check_dataset
     from automl_bench.datasets.label_suspects import check_that_suspects_can_be_found
     from automl_bench.datasets.manifest import read_manifest
@@ -67,7 +67,7 @@ def check(
 def _examine_labels(report: CheckReport, manifest: Manifest, workspace: Workspace) -> CheckReport:
     import numpy as np
 
-    from automl_bench.datasets.checks import with_suspects
+    from automl_bench.datasets.check_report import with_suspects
     from automl_bench.datasets.label_suspects import find_suspects
     from automl_bench.providers.host import embeddings
 

@@ -9,7 +9,7 @@ from automl_bench.cli.output import console, print_json, print_table
 from automl_bench.errors import DatasetError, LeakyDataset, NotEnoughShots
 
 if TYPE_CHECKING:
-    from automl_bench.datasets.checks import CheckReport
+    from automl_bench.datasets.check_report import CheckReport
     from automl_bench.datasets.importing import Imported
 
 
@@ -72,7 +72,7 @@ def raise_for(report: CheckReport) -> None:
         NotEnoughShots: If classes are too small for the shots asked about, and nothing else is wrong.
         DatasetError: If there is any other error.
     """
-    from automl_bench.datasets.checks import Severity
+    from automl_bench.datasets.check_report import Severity
 
     leaks, errors = report.of(Severity.LEAK), report.of(Severity.ERROR)
     if leaks:

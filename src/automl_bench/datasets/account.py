@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from automl_bench.datasets.numbers_in_words import counted
+
 
 class Reason(StrEnum):
     """Why a file or row of a source is no sample; the value is the key in `--json` and in dataset.toml."""
@@ -35,7 +37,11 @@ class Reason(StrEnum):
     @property
     def phrase(self) -> str:
         """What the files are, in the plural."""
-        return _PHRASES[self]
+        return self.phrase_for(2)
+
+    def phrase_for(self, number: int) -> str:
+        """What so many files are."""
+        return counted(_PHRASES[self], number)
 
     @property
     def is_expected(self) -> bool:
@@ -44,26 +50,26 @@ class Reason(StrEnum):
 
 
 _PHRASES: Mapping[Reason, str] = {
-    Reason.HIDDEN: "hidden files",
-    Reason.SYSTEM: "thumbnails and other files of the operating system",
-    Reason.OTHER_FILE: "files that are not images",
-    Reason.UNKNOWN_ENDING: "files whose names do not end like an image's",
-    Reason.UNREADABLE_FORMAT: "images in a format that is not understood",
-    Reason.DANGLING_LINK: "links to files that do not exist",
-    Reason.LINKED_FOLDER: "linked folders that lead back into the source",
-    Reason.SPECIAL_FILE: "devices, pipes or sockets",
-    Reason.OWN_FOLDER: "folders of this workspace",
-    Reason.LOOSE: "images beside the class folders",
-    Reason.OTHER_FOLDER: "images in other folders beside the classes or splits",
-    Reason.UNLABELLED: "images of a split without labels",
-    Reason.UNLISTED: "images that the list does not name",
-    Reason.MISSING: "files that do not exist",
-    Reason.EMPTY: "empty files",
-    Reason.GIT_LFS: "Git LFS pointers instead of images",
-    Reason.WEB_PAGE: "web pages saved as images",
-    Reason.NOT_DOWNLOADED: "files that could not be downloaded",
-    Reason.NO_IMAGE: "files that are no images",
-    Reason.UNDECODABLE: "images that are damaged or too large to be decoded",
+    Reason.HIDDEN: "hidden [file|files]",
+    Reason.SYSTEM: "[thumbnail or other file|thumbnails and other files] of the operating system",
+    Reason.OTHER_FILE: "[file that is no image|files that are not images]",
+    Reason.UNKNOWN_ENDING: "[file whose name does|files whose names do] not end like an image's",
+    Reason.UNREADABLE_FORMAT: "[image|images] in a format that is not understood",
+    Reason.DANGLING_LINK: "[link to a file that does|links to files that do] not exist",
+    Reason.LINKED_FOLDER: "linked [folder that leads|folders that lead] back into the source",
+    Reason.SPECIAL_FILE: "[device, pipe or socket|devices, pipes or sockets]",
+    Reason.OWN_FOLDER: "[folder|folders] of this workspace",
+    Reason.LOOSE: "[image|images] beside the class folders",
+    Reason.OTHER_FOLDER: "[image|images] in other folders beside the classes or splits",
+    Reason.UNLABELLED: "[image|images] of a split without labels",
+    Reason.UNLISTED: "[image|images] that the list does not name",
+    Reason.MISSING: "[file that does|files that do] not exist",
+    Reason.EMPTY: "empty [file|files]",
+    Reason.GIT_LFS: "Git LFS [pointer instead of an image|pointers instead of images]",
+    Reason.WEB_PAGE: "web [page saved as an image|pages saved as images]",
+    Reason.NOT_DOWNLOADED: "[file|files] that could not be downloaded",
+    Reason.NO_IMAGE: "[file that is no image|files that are no images]",
+    Reason.UNDECODABLE: "[image that is|images that are] damaged or too large to be decoded",
 }
 
 
@@ -141,7 +147,7 @@ def _sentence(reason: Reason, entries: list[LeftOut]) -> str:
     total = sum(entry.count for entry in entries)
     classes = [f"{entry.label!r} {entry.count:,}" for entry in entries if entry.label]
     where = f" ({', '.join(classes[:5])}{', …' if len(classes) > 5 else ''})" if classes else ""
-    return f"Left out {total:,} {reason.phrase}{where}, for example {entries[0].example}."
+    return f"Left out {total:,} {reason.phrase_for(total)}{where}, for example {entries[0].example}."
 
 
 @dataclass(slots=True)

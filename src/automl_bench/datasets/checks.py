@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
-from enum import StrEnum
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from statistics import median
+from typing import TYPE_CHECKING
 
+from automl_bench.datasets.check_report import CheckReport, Finding, Severity, findings_of
 from automl_bench.datasets.decoding import ODDITIES, SEVERAL
 from automl_bench.datasets.groups import crossing_groups
 from automl_bench.datasets.image_inspection import HUGE_PIXELS, Inspected, inspect_all
@@ -20,68 +21,14 @@ from automl_bench.datasets.survey import kept_out
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from automl_bench.datasets.label_suspects import Suspect
-
 IMBALANCE_RATIO = 10.0
 """Largest class over smallest class in train, above which it is a remark."""
 
+ODD_SIDES = 10.0
+"""Longer side over shorter side, above which an image is odd: little is left of it in a square."""
 
-class Severity(StrEnum):
-    """How much a finding matters."""
-
-    LEAK = "leak"
-    """Scores would be too good: exit code 4."""
-    ERROR = "error"
-    """Samples cannot be used, or too few are there for what was asked: exit code 4."""
-    WARNING = "warning"
-    """Worth a look."""
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One kind of trouble.
-
-    Attributes:
-        check: Stable key, as in `--json`.
-        severity: How much it matters.
-        count: How many images, pairs, contents or classes.
-        summary: One sentence.
-        examples: The first few, for the table.
-        items: All of them, up to `MOST_ITEMS`.
-    """
-
-    check: str
-    severity: Severity
-    count: int
-    summary: str
-    examples: tuple[str, ...] = ()
-    items: tuple[Any, ...] = ()
-
-
-MOST_ITEMS = 10_000
-
-
-@dataclass(frozen=True, slots=True)
-class CheckReport:
-    """Everything `data check` found.
-
-    Attributes:
-        dataset: Dataset's name.
-        fingerprint: Of the manifest that was checked.
-        samples: Number of rows.
-        near_checked: Number of images that took part in the look-alike check: those that decode and are not blank.
-        findings: The troubles, worst first; empty if there are none.
-    """
-
-    dataset: str
-    fingerprint: str
-    samples: int
-    near_checked: int
-    findings: tuple[Finding, ...] = field(default=())
-
-    def of(self, severity: Severity) -> tuple[Finding, ...]:
-        """Return the findings of one severity."""
-        return tuple(finding for finding in self.findings if finding.severity is severity)
+ODD_AREA = 100.0
+"""How many times larger or smaller than the dataset's median an image's area is, above which it is odd."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +62,7 @@ def check_dataset(
     findings = [
         *_content_findings(rows),
         *_image_findings(rows, inspected),
+        *_size_findings(manifest),
         *_pixel_findings(rows, inspected),
         *_near_findings(rows, inspected, described),
         *_class_findings(manifest, shots),
@@ -131,15 +79,6 @@ def check_dataset(
     )
 
 
-def _finding(
-    check: str, severity: Severity, summary: str, items: Sequence[Any], show: Callable[[Any], str] = str
-) -> list[Finding]:
-    if not items:
-        return []
-    text = summary.format(n=f"{len(items):,}")
-    return [Finding(check, severity, len(items), text, tuple(show(i) for i in items[:3]), tuple(items[:MOST_ITEMS]))]
-
-
 def _content_findings(rows: Sequence[_Row]) -> list[Finding]:
     """Find equal contents: across the splits, under two labels, within a split."""
     by_content: dict[str, list[_Row]] = defaultdict(list)
@@ -154,12 +93,22 @@ def _content_findings(rows: Sequence[_Row]) -> list[Finding]:
         return [[row.path for row in group] for group in groups]
 
     return [
-        *_finding("leak", Severity.LEAK, "{n} images stand in both train and test", paths(leaks), " = ".join),
-        *_finding(
-            "two_labels", Severity.ERROR, "{n} images stand under more than one label", paths(two_labels), " = ".join
+        *findings_of(
+            "leak", Severity.LEAK, "{n} [image stands|images stand] in both train and test", paths(leaks), " = ".join
         ),
-        *_finding(
-            "duplicates", Severity.WARNING, "{n} images stand more than once in one split", paths(inside), " = ".join
+        *findings_of(
+            "two_labels",
+            Severity.ERROR,
+            "{n} [image stands|images stand] under more than one label",
+            paths(two_labels),
+            " = ".join,
+        ),
+        *findings_of(
+            "duplicates",
+            Severity.WARNING,
+            "{n} [image stands|images stand] more than once in one split",
+            paths(inside),
+            " = ".join,
         ),
     ]
 
@@ -180,21 +129,51 @@ def _image_findings(rows: Sequence[_Row], inspected: Sequence[Inspected]) -> lis
     ]
     huge = [f"{image.path} has {image.pixels:,} pixels" for image in inspected if image.pixels > HUGE_PIXELS]
     return [
-        *_finding("unreadable", Severity.ERROR, "{n} images are missing, truncated or damaged", broken),
-        *_finding("changed", Severity.ERROR, "{n} files have changed since the import", changed),
-        *_finding("wrong_extension", Severity.WARNING, "{n} images are of another type than their name says", wrong),
-        *_finding(
-            "animated", Severity.WARNING, "{n} images are animated; services use the first frame or refuse", animated
+        *findings_of("unreadable", Severity.ERROR, "{n} [image is|images are] missing, truncated or damaged", broken),
+        *findings_of("changed", Severity.ERROR, "{n} [file has|files have] changed since the import", changed),
+        *findings_of(
+            "wrong_extension",
+            Severity.WARNING,
+            "{n} [image is of another type than its name says|images are of another type than their names say]",
+            wrong,
         ),
-        *_finding("decoded_differently", Severity.WARNING, _unlike_text(inspected), unlike),
-        *_finding("huge", Severity.WARNING, f"{{n}} images have more than {HUGE_PIXELS // 10**6} million pixels", huge),
+        *findings_of(
+            "animated",
+            Severity.WARNING,
+            "{n} [image is|images are] animated; services use the first frame or refuse",
+            animated,
+        ),
+        *findings_of("decoded_differently", Severity.WARNING, _unlike_text(inspected), unlike),
+        *findings_of(
+            "huge",
+            Severity.WARNING,
+            f"{{n}} [image has|images have] more than {HUGE_PIXELS // 10**6} million pixels",
+            huge,
+        ),
     ]
+
+
+def _size_findings(manifest: Manifest) -> list[Finding]:
+    """Find images whose size is unlike that of the others: tracking pixels, strips, scans among thumbnails."""
+    columns = (manifest.table[name].to_pylist() for name in ("path", "width", "height"))
+    sizes = [(path, width, height) for path, width, height in zip(*columns, strict=True) if width and height]
+    if not sizes:
+        return []
+    usual = median(width * height for _, width, height in sizes)
+    odd = [
+        f"{path} has {width:,} × {height:,} pixels"
+        for path, width, height in sizes
+        if max(width, height) > ODD_SIDES * min(width, height)
+        or not usual / ODD_AREA <= width * height <= usual * ODD_AREA
+    ]
+    text = "{n} [image has a size|images have sizes] unlike the others: very long, very small or very large"
+    return findings_of("odd_size", Severity.WARNING, text, odd)
 
 
 def _unlike_text(inspected: Sequence[Inspected]) -> str:
     counts = Counter(one for image in inspected for one in image.oddities if one != SEVERAL)
     named = ", ".join(f"{counts[one]:,} {one}" for one in ODDITIES if counts[one])
-    return f"{{n}} images may look different to a service that decodes the original bytes: {named}"
+    return f"{{n}} [image|images] may look different to a service that decodes the original bytes: {named}"
 
 
 def _pixel_findings(rows: Sequence[_Row], inspected: Sequence[Inspected]) -> list[Finding]:
@@ -207,20 +186,22 @@ def _pixel_findings(rows: Sequence[_Row], inspected: Sequence[Inspected]) -> lis
     leaks = [[row.path for row in group] for group in groups if len({row.split for row in group}) > 1]
     two_labels = [[row.path for row in group] for group in groups if len({row.label for row in group}) > 1]
     inside = [[row.path for row in group] for group in groups if len({row.split for row in group}) == 1]
-    leak_text = "{n} images stand in both train and test, in files that differ but decode to the same pixels"
+    leak_text = (
+        "{n} [image stands|images stand] in both train and test, in files that differ but decode to the same pixels"
+    )
     return [
-        *_finding("pixel_leak", Severity.LEAK, leak_text, leaks, " = ".join),
-        *_finding(
+        *findings_of("pixel_leak", Severity.LEAK, leak_text, leaks, " = ".join),
+        *findings_of(
             "pixels_two_labels",
             Severity.ERROR,
-            "{n} images stand under more than one label, in different files with the same pixels",
+            "{n} [image stands|images stand] under more than one label, in different files with the same pixels",
             two_labels,
             " = ".join,
         ),
-        *_finding(
+        *findings_of(
             "pixel_duplicates",
             Severity.WARNING,
-            "{n} images stand more than once in one split, in different files with the same pixels",
+            "{n} [image stands|images stand] more than once in one split, in different files with the same pixels",
             inside,
             " = ".join,
         ),
@@ -240,30 +221,19 @@ def _near_findings(rows: Sequence[_Row], inspected: Sequence[Inspected], describ
             continue
         one, other = rows[places[first]], rows[places[second]]
         (inside if one.split == other.split else across).append([one.path, other.path])
-    across_text = "{n} pairs of images in train and test look alike; look at them before you trust the scores"
+    across_text = (
+        "{n} [pair|pairs] of images in train and test [looks|look] alike; look at [it|them] before you trust the scores"
+    )
     return [
-        *_finding("near_duplicates_across", Severity.WARNING, across_text, across, " ~ ".join),
-        *_finding(
-            "near_duplicates", Severity.WARNING, "{n} pairs of images within a split look alike", inside, " ~ ".join
+        *findings_of("near_duplicates_across", Severity.WARNING, across_text, across, " ~ ".join),
+        *findings_of(
+            "near_duplicates",
+            Severity.WARNING,
+            "{n} [pair|pairs] of images within a split [looks|look] alike",
+            inside,
+            " ~ ".join,
         ),
     ]
-
-
-def with_suspects(report: CheckReport, paths: Sequence[str], suspects: Sequence[Suspect]) -> CheckReport:
-    """Return a report with one more finding: labels that the images' looks contradict.
-
-    Args:
-        report: The report.
-        paths: What was examined.
-        suspects: Whose `index` is a position in `paths`.
-    """
-    items = [
-        f"{paths[one.index]} is labelled {one.label!r} and looks like {one.looks_like!r} ({one.probability:.0%})"
-        for one in suspects
-    ]
-    text = "{n} images look like another class than their label says; look at them, most suspicious first"
-    found = _finding("label_suspects", Severity.WARNING, text, items)
-    return replace(report, findings=(*report.findings, *found))
 
 
 def _class_findings(manifest: Manifest, shots: Sequence[int]) -> list[Finding]:
@@ -272,13 +242,15 @@ def _class_findings(manifest: Manifest, shots: Sequence[int]) -> list[Finding]:
     findings = []
     for number in sorted(set(shots)):
         small = [f"{label} has {train[label]}" for label in manifest.labels if train[label] < number]
-        text = f"{{n}} classes have fewer than the {number} training images asked for"
-        findings += _finding(f"too_few_for_{number}", Severity.ERROR, text, small)
+        text = f"{{n}} [class has|classes have] fewer than the {number} training images asked for"
+        findings += findings_of(f"too_few_for_{number}", Severity.ERROR, text, small)
     for split in SPLITS:
         empty = [label for label in manifest.labels if not counts[split][label]]
-        findings += _finding(f"no_{split}", Severity.WARNING, f"{{n}} classes have no {split} images", empty)
+        findings += findings_of(
+            f"no_{split}", Severity.WARNING, f"{{n}} [class has|classes have] no {split} images", empty
+        )
     if len(manifest.labels) == 1:
-        findings += _finding("one_class", Severity.WARNING, "there is {n} class only", list(manifest.labels))
+        findings += findings_of("one_class", Severity.WARNING, "there is {n} class only", list(manifest.labels))
     findings += _similar_labels(manifest)
     findings += _imbalance(train)
     return findings
@@ -286,15 +258,18 @@ def _class_findings(manifest: Manifest, shots: Sequence[int]) -> list[Finding]:
 
 def _group_findings(manifest: Manifest) -> list[Finding]:
     candidates = list(manifest.card.group_candidates)
-    unused = "{n} unused columns of the list look as if they said which samples belong together: import with --group"
+    unused = (
+        "{n} unused [column of the list looks as if it|columns of the list look as if they] said which samples belong "
+        "together: import with --group"
+    )
     return [
-        *_finding(
+        *findings_of(
             "group_leak",
             Severity.LEAK,
-            "{n} groups have images in both train and test",
+            "{n} [group has|groups have] images in both train and test",
             crossing_groups(manifest.table),
         ),
-        *_finding("unused_group", Severity.WARNING, unused, candidates),
+        *findings_of("unused_group", Severity.WARNING, unused, candidates),
     ]
 
 
@@ -304,8 +279,11 @@ def _similar_labels(manifest: Manifest) -> list[Finding]:
         " ~ ".join(f"{told_apart(label)} ({counts['train'][label] + counts['test'][label]:,})" for label in same)
         for same in similar_labels(manifest.labels)
     ]
-    text = "{n} sets of labels look alike and are different classes: import with --merge-labels if they are one"
-    return _finding("similar_labels", Severity.WARNING, text, alike)
+    text = (
+        "{n} [set|sets] of labels [looks|look] alike and are different classes: import with --merge-labels if they are "
+        "one"
+    )
+    return findings_of("similar_labels", Severity.WARNING, text, alike)
 
 
 def _imbalance(train: Mapping[str, int]) -> list[Finding]:
@@ -330,29 +308,9 @@ def _unlisted(manifest: Manifest, rows: Sequence[_Row]) -> list[Finding]:
             relative = path.relative_to(manifest.folder).as_posix()
             if relative not in listed and not kept_out(path.name) and path.is_file():
                 found.append(relative)
-    return _finding("unlisted", Severity.WARNING, "{n} files are not in manifest.csv and are never used", found)
-
-
-def as_json(report: CheckReport) -> dict[str, Any]:
-    """Return a report as plain values: documented in docs/datasets.md."""
-    return {
-        "dataset": report.dataset,
-        "fingerprint": report.fingerprint,
-        "samples": report.samples,
-        "near_checked": report.near_checked,
-        "ok": not report.of(Severity.LEAK) and not report.of(Severity.ERROR),
-        "leak": bool(report.of(Severity.LEAK)),
-        "findings": [
-            {
-                "check": finding.check,
-                "severity": str(finding.severity),
-                "count": finding.count,
-                "summary": finding.summary,
-                "items": list(finding.items),
-            }
-            for finding in report.findings
-        ],
-    }
+    return findings_of(
+        "unlisted", Severity.WARNING, "{n} [file is|files are] not in manifest.csv and [is|are] never used", found
+    )
 
 
 def dataset_folders(data_dir: Path) -> list[Path]:

@@ -20,6 +20,7 @@ from automl_bench.datasets.intake import Placement, Problem, Refused, refusal, t
 from automl_bench.datasets.layouts import LayoutHints
 from automl_bench.datasets.listing import Incoming, Listing
 from automl_bench.datasets.manifest import Manifest, in_split, labels_of, read_manifest, string_array, write_manifest
+from automl_bench.datasets.numbers_in_words import counted
 from automl_bench.datasets.pixel_identity import Copies, decode_images, is_decoded_at_import, remember
 from automl_bench.datasets.placing import building_folder, scratch_folder
 from automl_bench.datasets.planner import recognise
@@ -314,14 +315,14 @@ def _warnings_of(table: pa.Table, listing: Listing, copies: Copies) -> tuple[str
     leaks = leaking_ids(table, copies)
     if leaks:
         warnings.append(
-            f"{len(leaks):,} images stand in both train and test: scores would be too good; "
-            "see `automl-bench data check`."
+            counted("{n} [image stands|images stand] in both train and test", len(leaks))
+            + ": scores would be too good; see `automl-bench data check`."
         )
     crossing = crossing_groups(table)
     if crossing:
         warnings.append(
-            f"{len(crossing):,} groups have samples in both train and test (for example {crossing[0]!r}): scores would "
-            "be too good; see `automl-bench data check`."
+            counted("{n} [group has|groups have] samples in both train and test", len(crossing))
+            + f" (for example {crossing[0]!r}): scores would be too good; see `automl-bench data check`."
         )
     if listing.group_candidates and not listing.grouped:
         warnings.append(unused_group_warning(listing.group_candidates[0]))
@@ -332,12 +333,14 @@ def _warnings_of(table: pa.Table, listing: Listing, copies: Copies) -> tuple[str
     ]
     two_labels = _contents_under_two_labels(table)
     if two_labels:
-        warnings.append(f"{two_labels:,} images stand under more than one label; see `automl-bench data check`.")
+        stand = counted("{n} [image stands|images stand] under more than one label", two_labels)
+        warnings.append(f"{stand}; see `automl-bench data check`.")
     for split, samples in (("train", "training samples"), ("test", "test samples")):
         without = set(listing.labels) - set(table.filter(in_split(table, split))["label"].unique().to_pylist())
         if without:
             named = ", ".join(repr(label) for label in sorted(without)[:3])
-            warnings.append(f"{len(without):,} classes have no {samples}: {named}{'…' if len(without) > 3 else ''}.")
+            have = counted(f"{{n}} [class has|classes have] no {samples}", len(without))
+            warnings.append(f"{have}: {named}{'…' if len(without) > 3 else ''}.")
     return tuple(warnings)
 
 

@@ -6,9 +6,12 @@ without the outer 2.5 % on each side. Two images look alike if the cosine betwee
 `LEAST_COSINE` in one of the eight orientations. A mirror flips signs and a quarter turn also swaps rows and columns, so
 one description serves all eight.
 
-Candidates are the pairs that are as close in values that no orientation changes, found by multiplying all with all in
-blocks: descriptions cannot be closer than these values are, so no pair is lost. Its time grows with the square of the
-number of images: see `_MANY_IMAGES`.
+Candidates are the pairs that are as close in values that no orientation changes: descriptions cannot be closer than
+these values are, so no pair is lost. Up to `_COMPARED_WITH_ALL` images, all are compared with all. Of more, only those
+are that lie in the same cell: each of `_DRAWS` times, some images are drawn as centres, and every image belongs to the
+nearest one. The farther apart two images are, the likelier all draws part them; `benchmarks/look_alikes.py` measures
+how many pairs that costs. There are as many centres as the square root of the number of images, so the time grows with
+that number to the power of 1.5.
 
 docs/datasets.md gives recall and false alarms as `benchmarks/look_alikes.py` measures them.
 """
@@ -33,11 +36,12 @@ _SIDE = 32
 _FREQUENCIES = 8
 _LEAST_CONTRAST = 2.0
 """Root mean square of the low frequencies, in grey levels, below which an image is blank and described as nothing."""
-_ROWS_AT_ONCE = 1_024
-_COLUMNS_AT_ONCE = 8_192
+_ROWS_AT_ONCE = 512
+_COLUMNS_AT_ONCE = 4_096
 _PAIRS_AT_ONCE = 50_000
-_MANY_IMAGES = 50_000
-"""From here on the trimmed centres do not take part: they would take two thirds of the time."""
+_COMPARED_WITH_ALL = 5_000
+"""Up to so many images the search loses nothing; it takes half a second."""
+_DRAWS = 8
 
 MOST_PAIRS = 200_000
 """The search ends at so many pairs: a data set in which nearly all images look alike."""
@@ -92,55 +96,89 @@ def alike_pairs(descriptions: Sequence[bytes]) -> NDArray[np.int64]:
         return np.empty((0, 2), np.int64)
     shape = (len(descriptions), 2, _FREQUENCIES, _FREQUENCIES)
     spectra = np.frombuffer(b"".join(descriptions), np.float16).reshape(shape)
-    views = [_unchanged_by_turns(spectra[:, view]) for view in (0, 1)]
     found: list[NDArray[np.int64]] = []
     number = 0
-    for candidates in _candidates(views[:1] if len(spectra) > _MANY_IMAGES else views):
+    for candidates in _candidates(_unchanged_by_turns(spectra)):
         pairs = candidates[_look_alike(spectra, candidates)]
         found.append(pairs)
         number += len(pairs)
-        if number >= MOST_PAIRS:
-            break
+        if number >= MOST_PAIRS * 5 // 4:  # most of them may be the same ones again
+            found = [np.unique(np.concatenate(found), axis=0)]
+            number = len(found[0])
+            if number >= MOST_PAIRS:
+                break
     distinct: NDArray[np.int64] = np.unique(np.concatenate(found), axis=0) if found else np.empty((0, 2), np.int64)
-    return distinct
+    return distinct[:MOST_PAIRS]
 
 
-def _candidates(views: Sequence[NDArray[np.float32]]) -> Iterator[NDArray[np.int64]]:
-    """Yield pairs of positions (first < second) whose values are close: of the first view with all others."""
+def _candidates(values: NDArray[np.float32]) -> Iterator[NDArray[np.int64]]:
+    """Yield pairs of positions (first < second) that are close, some of them several times.
+
+    Args:
+        values: Of `_unchanged_by_turns`, (n, 2, 63): an image may be close to another one or to its trimmed centre.
+    """
+    number = len(values)
+    views = values.transpose(1, 0, 2).reshape(2 * number, -1)  # first all images, then all trimmed centres
+    for cell in _cells(views, number):
+        whole = cell[cell < number]
+        for row in range(0, len(whole), _ROWS_AT_ONCE):
+            for column in range(0, len(cell), _COLUMNS_AT_ONCE):
+                rows, columns = whole[row : row + _ROWS_AT_ONCE], cell[column : column + _COLUMNS_AT_ONCE]
+                yield from _close_pairs(views, rows, columns, number)
+
+
+def _close_pairs(
+    views: NDArray[np.float32], rows: NDArray[np.int64], columns: NDArray[np.int64], number: int
+) -> Iterator[NDArray[np.int64]]:
     import numpy as np
 
     close = float(2 - 2 * LEAST_COSINE + 0.002)  # squared distance; float16 costs a little
-    whole = views[0]
+    left, right = views[rows], views[columns]
     # |a - b|² <= c is a·b - |a|²/2 - |b|²/2 >= -c/2: one product of vectors with two more places.
-    left = np.column_stack([whole, (whole**2).sum(axis=1) / -2, np.ones(len(whole), np.float32)])
-    for view in views:
-        right = np.column_stack([view, np.ones(len(view), np.float32), (view**2).sum(axis=1) / -2])
-        for row in range(0, len(left), _ROWS_AT_ONCE):
-            # Equal views give each pair twice: what lies left of the diagonal was seen from the other side.
-            for column in range(row if view is whole else 0, len(right), _COLUMNS_AT_ONCE):
-                products = left[row : row + _ROWS_AT_ONCE] @ right[column : column + _COLUMNS_AT_ONCE].T
-                hits = np.flatnonzero(products >= -close / 2)
-                first, second = np.divmod(hits, products.shape[1])
-                pairs = np.sort(np.stack([first + row, second + column], axis=1), axis=1)
-                pairs = pairs[pairs[:, 0] != pairs[:, 1]]
-                for at in range(0, len(pairs), _PAIRS_AT_ONCE):
-                    yield pairs[at : at + _PAIRS_AT_ONCE]
+    left = np.column_stack([left, (left**2).sum(axis=1) / -2, np.ones(len(left), np.float32)])
+    right = np.column_stack([right, np.ones(len(right), np.float32), (right**2).sum(axis=1) / -2])
+    first, second = np.divmod(np.flatnonzero(left @ right.T >= -close / 2), len(right))
+    pairs = np.stack([rows[first], columns[second] % number], axis=1)
+    # Two images meet in both orders, an image and the centre of another one in this order only.
+    pairs = np.sort(pairs[(pairs[:, 0] < pairs[:, 1]) | ((columns[second] >= number) & (pairs[:, 0] > pairs[:, 1]))], 1)
+    for at in range(0, len(pairs), _PAIRS_AT_ONCE):
+        yield pairs[at : at + _PAIRS_AT_ONCE]
+
+
+def _cells(views: NDArray[np.float32], number: int) -> Iterator[NDArray[np.int64]]:
+    """Yield positions in `views` that are to be compared with each other: all, or those around one of the centres."""
+    import numpy as np
+
+    if number <= _COMPARED_WITH_ALL:
+        yield np.arange(len(views))
+        return
+    draws = np.random.default_rng(0)
+    for _ in range(_DRAWS):
+        centres = views[draws.choice(number, round(number**0.5), replace=False)]
+        half = (centres**2).sum(axis=1) / 2
+        blocks = (views[at : at + _COLUMNS_AT_ONCE] for at in range(0, len(views), _COLUMNS_AT_ONCE))
+        nearest = np.concatenate([(block @ centres.T - half).argmax(axis=1) for block in blocks])
+        ends = np.cumsum(np.bincount(nearest, minlength=len(centres)))
+        yield from np.split(np.argsort(nearest, kind="stable"), ends[:-1])
 
 
 def _unchanged_by_turns(spectra: NDArray[np.float16]) -> NDArray[np.float32]:
-    """Return values that are the same in all eight orientations, (n, 63); no two get farther apart than they were.
+    """Return values that are the same in all eight orientations, (n, 2, 63); no two get farther apart than they were.
 
     Magnitudes, and of the two that a quarter turn swaps their sum and the size of their difference.
     """
     import numpy as np
 
-    size = np.abs(spectra.astype(np.float32))
     rows, columns = np.triu_indices(_FREQUENCIES, 1)
-    upper, lower = size[:, rows, columns], size[:, columns, rows]
     half = np.float32(np.sqrt(0.5))
     straight = np.arange(1, _FREQUENCIES)
-    parts = ((upper + lower) * half, np.abs(upper - lower) * half, size[:, straight, straight])
-    return np.concatenate(parts, axis=1)
+    values = np.empty((*spectra.shape[:2], _FREQUENCIES**2 - 1), np.float32)
+    for at in range(0, len(spectra), _COLUMNS_AT_ONCE):
+        size = np.abs(spectra[at : at + _COLUMNS_AT_ONCE].astype(np.float32))
+        upper, lower = size[..., rows, columns], size[..., columns, rows]
+        parts = ((upper + lower) * half, np.abs(upper - lower) * half, size[..., straight, straight])
+        values[at : at + _COLUMNS_AT_ONCE] = np.concatenate(parts, axis=-1)
+    return values
 
 
 def _look_alike(spectra: NDArray[np.float16], pairs: NDArray[np.int64]) -> NDArray[np.bool_]:

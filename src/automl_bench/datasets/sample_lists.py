@@ -239,10 +239,9 @@ def listing_of_lists(lists: Sequence[SampleList], kind: str) -> Listing:
 
     def samples() -> Iterator[Incoming]:
         for one in lists:
-            name = one.table.path.name
             for row in one.rows:
                 split = pooled_split(meaning[row.split or one.split]) if has_split else ""
-                where = f"{row.cell!r} ({name}, line {row.line})"
+                where = f"{row.cell!r} ({one.table.path}, line {row.line})"
                 file_name = re.split(r"[/\\]", row.file)[-1]
                 yield Incoming(file_name, row.label, split, row.file, where=where, group=row.group)
 

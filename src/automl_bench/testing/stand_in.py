@@ -8,7 +8,7 @@
         def create_project(self, request: Request) -> Json:
             return self.create("project", request.json()["name"]).shown()
 
-It is the conformance kit's `LoopbackService`: it records requests, makes every fault, loses answers, lets lists lag, and
+The conformance kit's `LoopbackService`: it records requests, makes every fault, loses answers, lets lists lag, and
 refuses unknown paths, other bodies than JSON and requests without the key. What else a route raises fails the test.
 """
 

@@ -22,12 +22,14 @@ def command_line(*words: str) -> str:
 def trial_command(verb: str, trial: TrialRecord) -> str:
     """Return the command that does a verb with this very trial.
 
-    Where no options of the verbs lead to the trial (a repeat, or images prepared in more ways than by a shortest side,
-    which only experiments have), teardown becomes `teardown --all`, and any other verb the command of its experiment.
+    Where no options of the verbs lead to the trial (a repeat, or images prepared in more ways than upright and by a
+    shortest side, which only experiments have), teardown becomes `teardown --all`, and any other verb the command of
+    its experiment.
     """
     images = dict(trial.images)
     min_side = images.pop("min_side", None)
-    if trial.repeat or images:
+    upright = images.pop("upright", False)
+    if trial.repeat or images or not upright:
         return command_line("teardown", "--all") if verb == "teardown" else command_line("run", "EXPERIMENT")
     words = [verb, f"{trial.provider}:{trial.variant}", trial.dataset]
     words.append("all" if trial.shots is None else str(trial.shots))
