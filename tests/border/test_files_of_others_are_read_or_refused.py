@@ -10,7 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from automl_bench.border.cells import inert, restored
-from automl_bench.datasets.csv_lists import read_csv_list
+from automl_bench.datasets.found_lists import read_named_list
+from automl_bench.datasets.layouts import LayoutHints
 from automl_bench.datasets.manifest import read_manifest
 from automl_bench.errors import AutomlBenchError, ExitCode, InvalidSetting
 from automl_bench.report.importing import read_results
@@ -28,7 +29,7 @@ PARSERS: dict[str, tuple[str, str, Callable[[Path], object]]] = {
     "experiment": ("x.toml", EXPERIMENT, read_experiment),
     "provider file": ("x.toml", '[settings]\na = 1\n[variants.v]\nb = "c"\n[budget]\ncall = 1.0\n', read_provider_file),
     "results": ("x.csv", RESULTS, read_results),
-    "sample list": ("x.csv", LIST, read_csv_list),
+    "sample list": ("x.csv", LIST, lambda path: read_named_list(path, LayoutHints())),
     "manifest": ("manifest.csv", MANIFEST, lambda path: read_manifest(path.parent)),
 }
 PIECES = [
