@@ -71,7 +71,7 @@ MUTANTS: dict[str, tuple[str, str, str]] = {
         "                Capability.INVOKE,\n",
         "                Capability.INVOKE,\n                Capability.PARALLEL,\n",
     ),
-    "has a secret with a default": ("S11", "secret=True, required=True", 'secret=True, required=True, default="k"'),
+    "does not say what a setting is for": ("S11", '"Address of the service."', '" "'),
     "uploads a sample again under a new name": (
         "E01",
         "        key = item.sample.sample_id\n",
@@ -357,7 +357,7 @@ def test_a_plugin_that_does_everything_right_passes_every_check(pytester: pytest
     _lay_out(pytester, plugin=(HERE / "acme_plugin.py").read_text(), most_writes=None)
     failed, passed, said = _failing(pytester)
     assert not failed, said
-    assert {check for check, _, _ in MUTANTS.values()} <= passed
+    assert {check for check, _, _ in MUTANTS.values()} - {"A02"} <= passed  # A02 is for plugins with lanes of their own
     assert "C00" in passed
 
 
@@ -393,6 +393,18 @@ def test_an_override_in_silence_is_refused_and_one_with_a_reason_is_told(pyteste
     assert "S09 test_s09" in said
     assert "S11 test_s11" in said
     assert re.search(r"S08 .*expected failure: prices are negotiated", said)
+
+
+def test_a_description_that_the_host_refuses_fails_with_the_sentence_that_names_it(pytester: pytest.Pytester) -> None:
+    right = "secret=True, required=True"
+    plugin = (HERE / "acme_plugin.py").read_text().replace(right, f'{right}, default="k"')
+    _lay_out(pytester, plugin=plugin, most_writes=1)
+    failed, _, said = _failing(pytester, "-k", "test_s01 or test_s11")
+    assert failed == {"S01", "S11"}, said
+    assert (
+        "the plugin of acme: describe_provider returned a ProviderDescription whose settings is a Setting that is "
+        in said
+    )
 
 
 def test_a_confidence_in_words_fails_with_the_sentence_that_names_it(pytester: pytest.Pytester) -> None:

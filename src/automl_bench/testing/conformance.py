@@ -42,6 +42,7 @@ from automl_bench.testing.request_checks import RequestChecks
 from automl_bench.testing.static_checks import StaticChecks
 
 SEAL = "test_c00_no_check_is_overridden_in_silence"
+SHORT_WAITS = "automl_bench.testing.short_waits"
 
 
 class ProviderConformance(StaticChecks, CycleChecks, CrashChecks, MoneyChecks, RequestChecks, AnswerChecks, LiveChecks):
@@ -102,7 +103,7 @@ class ProviderConformance(StaticChecks, CycleChecks, CrashChecks, MoneyChecks, R
             variant_settings=self.variant_settings,
             python_path=tuple(str(place) for place in self.python_path),
         )
-        return Bench(tmp_path, wishes, service, shared_fork_server(tuple(self.preload)))
+        return Bench(tmp_path, wishes, service, shared_fork_server((SHORT_WAITS, *self.preload)))
 
     @check("C00", Tier.STATIC)
     def test_c00_no_check_is_overridden_in_silence(self) -> None:

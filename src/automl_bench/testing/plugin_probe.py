@@ -71,13 +71,18 @@ def _writes(opened: tuple[Any, ...]) -> bool:
 
 
 def prices(name: str) -> dict[str, Any]:
-    """Return the price table as JSON; no connection may be made for it."""
+    """Return the price table as JSON, or what the host refuses of it; no connection may be made for it."""
+    from automl_bench.errors import ContractViolation
     from automl_bench.testing.network_guard import only_loopback
 
     provider = _provider(name)
-    with only_loopback():
-        table = provider.price(_context(provider))
+    try:
+        with only_loopback():
+            table = provider.price(_context(provider))
+    except ContractViolation as error:
+        return {"refused": str(error), "prices": []}
     return {
+        "refused": "",
         "prices": [
             {
                 "item": line.item,
@@ -90,7 +95,7 @@ def prices(name: str) -> dict[str, Any]:
                 "units_each": line.units_each,
             }
             for line in table
-        ]
+        ],
     }
 
 

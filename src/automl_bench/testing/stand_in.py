@@ -8,8 +8,8 @@
         def create_project(self, request: Request) -> Json:
             return self.create("project", request.json()["name"]).shown()
 
-The conformance kit's `LoopbackService`: it records requests, makes every fault, loses answers, lets lists lag, and
-refuses unknown paths, other bodies than JSON and requests without the key. What else a route raises fails the test.
+It is the conformance kit's `LoopbackService`: it records requests, makes every fault, loses answers, lets lists lag,
+and refuses unknown paths, other bodies than JSON and requests without the key. What else a route raises fails the test.
 """
 
 from __future__ import annotations

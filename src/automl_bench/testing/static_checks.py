@@ -129,6 +129,7 @@ class StaticChecks:
         what a trial reserves is 0 or more, and said in one way.
         """
         facts = _probe("prices", self.provider_name)
+        assert not facts["refused"], facts["refused"]
         assert facts["prices"], "price is declared and gives nothing"
         faults: list[str] = []
         for price in facts["prices"]:

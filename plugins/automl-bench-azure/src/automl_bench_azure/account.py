@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ from automl_bench.contract import ProviderContext
 from automl_bench.errors import MissingSecret, RequestRefused, ServiceUnavailable
 from automl_bench_azure.addresses import checked_address
 from automl_bench_azure.arm import Arm
-from automl_bench_azure.credentials import StorageTokens, credential_for
+from automl_bench_azure.credentials import HiddenTokens, StorageTokens, credential_for
 from automl_bench_azure.storage import KeyStorage, Storage, TokenStorage, account_of_connection_string
 
 if TYPE_CHECKING:
@@ -54,12 +55,12 @@ class Reach:
 class Account:
     """Clients of one workspace, for several threads at once. Retries are the host's, so the SDKs' are off."""
 
-    def __init__(self, reach: Reach) -> None:
+    def __init__(self, reach: Reach, hide: Callable[[str], None]) -> None:
         self._reach = reach
         self._lock = threading.RLock()
-        self._credential: TokenCredential = credential_for(
-            reach.tenant_id, reach.client_id, reach.client_secret, reach.authority
-        )
+        self.hide = hide
+        found = credential_for(reach.tenant_id, reach.client_id, reach.client_secret, reach.authority)
+        self._credential: TokenCredential = HiddenTokens(found, hide)
         self.arm = Arm(reach.arm_endpoint, self._credential)
         self.workspace_path = reach.workspace_path
         self.datastore = reach.datastore
@@ -199,7 +200,7 @@ def account_of(context: ProviderContext) -> Account:
     )
     with _lock:
         if reach not in _accounts:
-            _accounts[reach] = Account(reach)
+            _accounts[reach] = Account(reach, context.hide)
         return _accounts[reach]
 
 

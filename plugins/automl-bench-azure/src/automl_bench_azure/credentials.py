@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -17,7 +18,7 @@ from automl_bench.errors import RateLimited, RequestRefused, ServiceUnavailable
 from automl_bench_azure.failures import azure_errors, seconds
 
 if TYPE_CHECKING:
-    from azure.core.credentials import TokenCredential
+    from azure.core.credentials import AccessToken, TokenCredential
 
 CONNECT_SECONDS = 10
 READ_SECONDS = 60
@@ -90,6 +91,20 @@ def _transport() -> Any:
             return response
 
     return Watched(connection_timeout=CONNECT_SECONDS, read_timeout=READ_SECONDS)
+
+
+class HiddenTokens:
+    """A credential that tells the host of each token, so that no text holds it."""
+
+    def __init__(self, credential: TokenCredential, hide: Callable[[str], None]) -> None:
+        self._credential = credential
+        self._hide = hide
+
+    def get_token(self, *scopes: str, **options: Any) -> AccessToken:
+        """Return the credential's own token."""
+        given = self._credential.get_token(*scopes, **options)
+        self._hide(given.token)
+        return given
 
 
 class StorageTokens:

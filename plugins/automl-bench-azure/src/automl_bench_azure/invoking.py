@@ -88,7 +88,9 @@ def invoker_of_endpoint(account: Account, endpoint: Endpoint) -> ScoringInvoker:
     url = endpoint.url
     if not url:
         url = str(account.arm.get(path).get("properties", {}).get("scoringUri") or "")
-    return ScoringInvoker(url, _key(account.arm.post(f"{path}/listKeys"), endpoint.endpoint_id))
+    key = _key(account.arm.post(f"{path}/listKeys"), endpoint.endpoint_id)
+    account.hide(key)
+    return ScoringInvoker(url, key)
 
 
 def _key(answer: dict[str, Any], name: str) -> str:

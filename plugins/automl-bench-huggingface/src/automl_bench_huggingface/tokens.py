@@ -27,9 +27,11 @@ class Tokens:
 
     Args:
         secrets: The host's function for secrets.
+        hide: Told of a token that the SDK keeps, so that no text holds it.
     """
 
-    def __init__(self, secrets: Callable[[str], str]) -> None:
+    def __init__(self, secrets: Callable[[str], str], hide: Callable[[str], None] = lambda secret: None) -> None:
+        self._hide = hide
         self._secrets = secrets
         self._lock = threading.Lock()
         self._last = ""
@@ -49,6 +51,8 @@ class Tokens:
         with self._lock:
             if self._last and token != self._last:
                 self._changed_at = time.monotonic()
+            if stored and token != self._last:
+                self._hide(token)
             self._last, self._stored = token, stored
         return token
 
@@ -91,4 +95,4 @@ class Tokens:
 
 def tokens_of(context: ProviderContext) -> Tokens:
     """Return the tokens of a context."""
-    return Tokens(context.secrets)
+    return Tokens(context.secrets, context.hide)

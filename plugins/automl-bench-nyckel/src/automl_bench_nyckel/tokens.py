@@ -52,6 +52,8 @@ class Tokens:
         self._renew_at = 0.0
         self._expires_at = 0.0
         self._proved = False
+        self.hide: Callable[[str], None] = lambda secret: None
+        """Told of each new token, so that no text holds it."""
 
     def __repr__(self) -> str:
         return f"<tokens of {self._url}>"
@@ -110,6 +112,7 @@ class Tokens:
         """Fetch a token. The lock is held: other threads wait for this one instead of fetching too."""
         begun = time.monotonic()
         token, lifetime = read_grant(self._ask())
+        self.hide(token)
         self._token = token
         self._expires_at = begun + lifetime
         self._renew_at = self._expires_at - min(EARLY_SHARE * lifetime, EARLY_SECONDS)
@@ -222,4 +225,5 @@ def tokens_for(context: ProviderContext) -> Tokens:
             _shared[key] = Tokens(
                 server_url, lambda: context.secrets("client_id"), lambda: context.secrets("client_secret")
             )
+            _shared[key].hide = context.hide
         return _shared[key]

@@ -223,6 +223,7 @@ def account_of(context: ProviderContext) -> Account:
     with _lock:
         if reach not in _accounts:
             _accounts[reach] = Account(reach)
+            _accounts[reach].tokens.hide = context.hide
         return _accounts[reach]
 
 

@@ -42,6 +42,8 @@ class Tokens:
         self._headers: tuple[Header, ...] = ()
         self._renew_at = self._ends_at = 0.0
         self._proved = False
+        self.hide: Callable[[str], None] = lambda secret: None
+        """Told of each new token, so that no text holds it."""
 
     def __repr__(self) -> str:
         return f"<tokens of {type(self._credentials).__name__}>"
@@ -104,6 +106,7 @@ class Tokens:
         except (TypeError, AttributeError, KeyError, ValueError):  # google-auth takes any answer for an object
             raise ServiceUnavailable("The answer of Google's token service cannot be read.") from None
         self._headers = tuple(headers.items())
+        self.hide(headers.get("authorization", "").removeprefix("Bearer "))
         self._proved = False
         if credentials.expiry is None:
             self._renew_at = self._ends_at = float("inf")
