@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from automl_bench.datasets.decoding import UndecodablePicture, damage, look_of, opened, pixels_of
 from automl_bench.datasets.image_headers import EXTENSION_TYPES
-from automl_bench.datasets.near_duplicates import describe
+from automl_bench.datasets.near_duplicates import describe_all, outline
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -91,25 +91,27 @@ def _tasks(folder: str, paths: Sequence[str]) -> Iterator[tuple[str, list[str]]]
 
 def _inspect_task(task: tuple[str, list[str]]) -> list[Inspected]:
     folder, paths = task
-    return [inspect(folder, path) for path in paths]
+    found = [_inspect(folder, path) for path in paths]
+    descriptions = iter(describe_all([drawn for _, drawn in found if drawn]))
+    return [image._replace(description=next(descriptions)) if drawn else image for image, drawn in found]
 
 
-def inspect(folder: str, path: str) -> Inspected:
-    """Read, hash and decode one file."""
+def _inspect(folder: str, path: str) -> tuple[Inspected, bytes]:
+    """Read, hash and decode one file; also return the outline of what it shows, or nothing."""
     try:
         with open(f"{folder}/{path}", "rb", buffering=0) as file:  # noqa: PTH123 - a Path a file costs a tenth of the whole
             content = file.readall()
     except FileNotFoundError:
-        return Inspected(path, "", "is missing")
+        return Inspected(path, "", "is missing"), b""
     except OSError as error:
-        return Inspected(path, "", f"cannot be read ({error.strerror})")
+        return Inspected(path, "", f"cannot be read ({error.strerror})"), b""
     digest = hashlib.sha256(content).hexdigest()
     if not content:
-        return Inspected(path, digest, "is empty (0 bytes)")
+        return Inspected(path, digest, "is empty (0 bytes)"), b""
     return _decoded(path, digest, content)
 
 
-def _decoded(path: str, digest: str, content: bytes) -> Inspected:
+def _decoded(path: str, digest: str, content: bytes) -> tuple[Inspected, bytes]:
     try:
         with opened(content) as image:
             look = look_of(image)
@@ -124,10 +126,10 @@ def _decoded(path: str, digest: str, content: bytes) -> Inspected:
             )
             picture = pixels_of(image)
     except UndecodablePicture as error:
-        return Inspected(path, digest, str(error))
+        return Inspected(path, digest, str(error)), b""
     if problem := damage(content, look.media_type):
-        return found._replace(problem=problem)
-    return found._replace(pixel_id=pixel_id(picture), description=describe(picture))
+        return found._replace(problem=problem), b""
+    return found._replace(pixel_id=pixel_id(picture)), outline(picture)
 
 
 def pixel_id(picture: Image.Image) -> str:

@@ -55,21 +55,32 @@ def describe(picture: Image.Image) -> bytes:
     Args:
         picture: Decoded and upright, mode "L" or "RGB".
     """
-    import numpy as np
+    return describe_all([outline(picture)])[0]
+
+
+def outline(picture: Image.Image) -> bytes:
+    """Return a picture and its trimmed centre as 32 × 32 grey values each: all that `describe_all` needs of it."""
     from PIL.Image import Resampling
 
     grey = picture if picture.mode == "L" else picture.convert("L")
     width, height = grey.size
     smooth = Resampling.BOX if min(grey.size) >= _SIDE else Resampling.BICUBIC
     trimmed = (width * TRIMMED, height * TRIMMED, width * (1 - TRIMMED), height * (1 - TRIMMED))
-    views = [np.asarray(grey.resize((_SIDE, _SIDE), smooth, box=box), np.float32) for box in (None, trimmed)]
+    return b"".join(grey.resize((_SIDE, _SIDE), smooth, box=box).tobytes() for box in (None, trimmed))
+
+
+def describe_all(outlines: Sequence[bytes]) -> list[bytes]:
+    """Return the description of each outline; together they take a tenth of the time."""
+    import numpy as np
+
+    views = np.frombuffer(b"".join(outlines), np.uint8).reshape(-1, 2, _SIDE, _SIDE).astype(np.float32)
     basis = _cosines()
-    spectra = basis @ np.stack(views) @ basis.T
-    spectra[:, 0, 0] = 0
-    norms = np.sqrt((spectra**2).sum(axis=(1, 2), keepdims=True))
-    if float(norms.min()) < _LEAST_CONTRAST * _SIDE:
-        return b""
-    return bytes((spectra / norms).astype(np.float16).tobytes())
+    spectra = basis @ views @ basis.T
+    spectra[:, :, 0, 0] = 0
+    norms = np.sqrt((spectra**2).sum(axis=(2, 3), keepdims=True))
+    blank = norms.min(axis=(1, 2, 3)) < _LEAST_CONTRAST * _SIDE
+    descriptions = (spectra / np.maximum(norms, 1)).astype(np.float16)
+    return [b"" if none else each.tobytes() for each, none in zip(descriptions, blank.tolist(), strict=True)]
 
 
 @cache
@@ -91,11 +102,20 @@ def alike_pairs(descriptions: Sequence[bytes]) -> NDArray[np.int64]:
         descriptions: Of each image, from `describe`; none of them empty.
     """
     import numpy as np
+    from threadpoolctl import threadpool_limits
 
     if len(descriptions) < 2:
         return np.empty((0, 2), np.int64)
     shape = (len(descriptions), 2, _FREQUENCIES, _FREQUENCIES)
     spectra = np.frombuffer(b"".join(descriptions), np.float16).reshape(shape)
+    # Of small products, threads of the BLAS library only wait for each other: for minutes if the machine is busy.
+    with threadpool_limits(limits=1, user_api="blas"):
+        return _distinct_pairs(spectra)
+
+
+def _distinct_pairs(spectra: NDArray[np.float16]) -> NDArray[np.int64]:
+    import numpy as np
+
     found: list[NDArray[np.int64]] = []
     number = 0
     for candidates in _candidates(_unchanged_by_turns(spectra)):
