@@ -122,6 +122,50 @@ def import_results(
     )
 
 
+@app.command("merge")
+def merge_results(
+    other: Annotated[Path, typer.Argument(help="automl-bench.sqlite of another machine; it stays as it is.")],
+    as_json: Annotated[bool, _AS_JSON] = False,
+) -> None:
+    """Take over the finished trials, experiments and imported results of another results file: all of them or nothing.
+
+    A trial that is here with the same rows is kept once; one that is only planned here gives way. One that was measured
+    on both machines stands beside ours, marked with the name of the file. Trials that are under way there, or still own
+    resources, are left out and named.
+
+    \b
+    Examples:
+      automl-bench results merge /mnt/lab/results/automl-bench.sqlite
+    """
+    from dataclasses import asdict
+
+    from automl_bench.report.rows import FROM
+    from automl_bench.store import open_store
+    from automl_bench.store.merging import merge
+
+    with open_store(Workspace.current().store_path) as store:
+        found = merge(store, other, mark=FROM)
+    if as_json:
+        print_json({"file": str(other), **asdict(found)})
+        return
+    say = console()
+    say.print(
+        f"Took over {len(found.added)} trials and {found.imported} imported results from {other};"
+        f" {len(found.same)} trials were here already.",
+        markup=False,
+    )
+    if found.beside:
+        say.print(
+            f"{len(found.beside)} trials were measured on both machines; theirs stand beside ours, marked with"
+            f" {other.name}: {', '.join(found.beside)}.",
+            markup=False,
+        )
+    if found.conflicts:
+        say.print(f"{found.conflicts} imported results were left out: others of the same point are here.", markup=False)
+    for trial_id, why in found.left.items():
+        say.print(f"Trial {trial_id} was left out: {why}.", markup=False)
+
+
 @app.command("remove")
 def remove_results(
     source: Annotated[str, typer.Argument(help="Name of the file they came from, as `results --json` shows it.")],
