@@ -54,7 +54,7 @@ class Given:
         """Return the same, with what a file says where the user does not."""
         fold = said.get("fold")
         if self.fold is None and fold is not None and not fold.isdecimal():
-            raise UsageError(f"fold is {fold!r}, not a whole number.", remedy="Write it as in 0.")
+            raise UsageError(f"fold is {fold!r} in the file, not a whole number.", remedy="Write it as in 0.")
         return Given(
             self.provider or said.get("provider"),
             self.variant or said.get("variant"),
@@ -104,7 +104,7 @@ def read_shots(text: str) -> int | None:
     if text == "all":
         return None
     if not text.isdecimal() or int(text) < 1:
-        raise UsageError(f"--shots is {text!r}, not a number of samples.", remedy='Give a whole number, or "all".')
+        raise UsageError(f"shots are {text!r}, not a number of samples.", remedy='Give a whole number, or "all".')
     return int(text)
 
 
