@@ -12,8 +12,8 @@ from scipy.integrate import quad
 from automl_bench.contract import Prediction
 from automl_bench.errors import RequestRefused
 from automl_bench.measurement.accuracy_pass import PassLane, PassSettings, run_pass
+from automl_bench.measurement.betting import BETS
 from automl_bench.measurement.stopping import (
-    BETS,
     Decision,
     StoppingMonitor,
     StoppingRule,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -11,6 +12,11 @@ from PIL import Image
 from automl_bench.cli.main import run
 from automl_bench.datasets.manifest import read_manifest
 from automl_bench.errors import ExitCode
+from automl_bench.store import open_store
+from automl_bench.store.records import CallTiming, LoadCall, LoadRun, Outcome
+
+PROMPTFOO = Path(__file__).parents[1] / "fixtures" / "promptfoo_results.json"
+"""What `promptfoo eval -o` wrote (version 0.121.20), with a provider written in JavaScript that needs no network."""
 
 HEAD = "provider,variant,dataset,shots,fold,accuracy\n"
 
@@ -127,21 +133,186 @@ def test_what_was_imported_can_be_removed_and_nothing_else(workspace, capsys):
     assert rows_of(capsys) == []
 
 
-def test_the_answers_that_export_writes_can_be_taken_in_and_throughputs_are_refused_by_name(workspace, capsys):
+def test_both_files_that_export_writes_for_the_published_benchmark_can_be_taken_in(workspace, capsys):
     file = write(workspace / "p.csv", answered(workspace, "path", 6))
     assert run(["results", "import", file, "--provider", "acme", "--dataset", "pets", "--shots", "20"]) == 0
-    assert run(["export", "--format", "ancestor", "--out", str(workspace / "out")]) == 0
-    (answers,) = (workspace / "out").glob("pets-*-results-20.csv")
+    with open_store(workspace / "results" / "automl-bench.sqlite") as store:
+        (trial,) = store.trials()
+        store.begin_load_run(LoadRun("a" * 16, trial.trial_id, "closed", {"concurrency": 4}))
+        calls = [
+            LoadCall(n, 0, "e" * 64, Outcome.OK if n else Outcome.FAILED, CallTiming(10**8 * n, 10**8 * (n + 1)), True)
+            for n in range(20)
+        ]
+        store.add_load_calls("a" * 16, calls)
+        store.finish_load_run(
+            LoadRun("a" * 16, trial.trial_id, "closed", {"concurrency": 4}, complete=True, valid=True)
+        )
+    out = workspace / "out"
+    assert run(["export", "--format", "ancestor", "--out", str(out)]) == 0
+    (answers,) = out.glob("pets-*-results-20.csv")
     assert run(["results", "import", str(answers)]) == ExitCode.USAGE
-    assert "--provider NAME --dataset NAME" in capsys.readouterr().err
-    assert run(["results", "import", str(answers), "--provider", "again", "--dataset", "pets", "--shots", "20"]) == 0
-    by_provider = {row["provider"]: row for row in rows_of(capsys)}
-    assert by_provider["again"]["accuracy"] == by_provider["acme"]["accuracy"] == 0.75
-    assert by_provider["again"]["test_samples"] == 24
-    assert by_provider["again"]["accuracy_low"] == pytest.approx(by_provider["acme"]["accuracy_low"])
-    throughputs = workspace / "out" / "image-classification-throughputs.csv"
-    assert run(["results", "import", str(throughputs)]) == ExitCode.USAGE
-    assert "holds throughputs" in capsys.readouterr().err
+    assert "acme:imported on pets, fold 0 is there with its answers already" in " ".join(
+        capsys.readouterr().err.split()
+    )
+    assert run(["results", "import", str(answers), "--variant", "again"]) == 0, "the name says the rest"
+    throughputs = str(out / "image-classification-throughputs.csv")
+    assert run(["results", "import", throughputs]) == 0
+    assert run(["results", "import", throughputs]) == 0
+    assert "Imported 0 throughputs" in capsys.readouterr().out.splitlines()[-1]
+    first, again, load = rows_of(capsys)
+    assert (again["provider"], again["variant"], again["shots"], again["test_samples"]) == ("acme", "again", 20, 24)
+    assert again["accuracy"] == first["accuracy"] == 0.75
+    assert again["accuracy_low"] == pytest.approx(first["accuracy_low"])
+    assert (load["dataset"], load["shots"], load["accuracy"], load["status"]) == ("pets", 20, None, "imported")
+    assert load["throughput"]["value"] == pytest.approx(19 / 2.0)
+    assert load["load_runs"][0]["summary"]["outcomes"] == {"ok": 19, "failed": 1}
+    assert run(["results"]) == 0
+    text = capsys.readouterr().out
+    assert text.count("closed loop, 4 in flight") == 2
+    assert "Trials without a score" not in text
+    assert run(["report"]) == 0
+    assert run(["results", "remove", "image-classification-throughputs.csv"]) == 0
+    assert len(rows_of(capsys)) == 2
+
+
+def test_the_throughputs_of_2023_need_their_dataset_and_are_not_judged(workspace, capsys):
+    file = workspace / "image-classification-throughputs.csv"
+    file.write_text("service,seconds\nvertex,36.1\nnyckel,12.5\n")
+    assert run(["results", "import", str(file)]) == ExitCode.USAGE
+    assert "--dataset NAME" in capsys.readouterr().err
+    assert run(["results", "import", str(file), "--dataset", "food"]) == 0
+    one, other = rows_of(capsys)
+    assert (one["provider"], one["throughput"]["valid"]) == ("vertex", None)
+    assert other["throughput"]["value"] == pytest.approx(80)
+    assert run(["results"]) == 0
+    assert "not judged" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("lines", "words"),
+    [
+        ("service,seconds\nvertex,soon\n", "line 2: seconds is 'soon', not a number."),
+        ("service,seconds\nvertex,0\n", "line 2: seconds are 0."),
+        ("service,seconds,price\nvertex,1,2\n", "line 1: is not the header of a file of throughputs."),
+        ("service,seconds\n", "has a header but no throughputs."),
+    ],
+)
+def test_a_wrong_line_of_throughputs_is_refused_and_nothing_is_imported(workspace, capsys, lines, words):
+    file = workspace / "t.csv"
+    file.write_text(lines)
+    assert run(["results", "import", str(file), "--dataset", "food"]) == ExitCode.USAGE
+    assert words in " ".join(capsys.readouterr().err.split())
+    assert not list(workspace.glob("results/*.sqlite"))
+
+
+def test_predictions_that_export_writes_say_whose_they_are_and_come_back_the_same(workspace, capsys, monkeypatch):
+    rows = answered(workspace, "path", 5)
+    rows[3] = (rows[3][0], "=cat", 0.25, "")
+    rows[4] = (rows[4][0], "", "", 0.125, "it timed out")
+    header = ("sample", "predicted", "confidence", "seconds", "error")
+    file = write(workspace / "p.csv", [(*row, "")[:5] for row in rows], header)
+    there = ["--provider", "acme", "--variant", "big", "--dataset", "pets", "--shots", "20", "--fold", "2"]
+    assert run(["results", "import", file, *there]) == 0
+    (before,) = rows_of(capsys)
+    assert (before["failed"], before["off_list"]) == (1, 1)
+    out = workspace.parent / "out"
+    assert run(["export", "--format", "predictions", "--out", str(out)]) == 0
+    (exported,) = out.iterdir()
+    assert exported.name == "pets-acme-big-predictions-20-fold2.csv"
+    monkeypatch.setenv("AUTOML_BENCH_WORKSPACE", str(workspace.parent / "v"))
+    assert run(["data", "import", "pets", str(workspace.parent / "pictures")]) == 0
+    assert run(["results", "import", str(exported)]) == 0
+    (after,) = rows_of(capsys)
+    told = {"source", "trial_id", "created_at", "variant_settings", "latency_verdict", "stages", "cost", "unanswered"}
+    assert {name: value for name, value in after.items() if name not in told} == {
+        name: value for name, value in before.items() if name not in told
+    }
+    assert run(["export", "--format", "predictions", "--out", str(out / "again")]) == 0
+    assert next((out / "again").iterdir()).read_text() == exported.read_text()
+
+
+def test_a_file_of_several_or_with_other_labels_is_refused(workspace, capsys):
+    path, label = asked_of(workspace)[0]["path"], asked_of(workspace)[0]["label"]
+    header = ("sample", "predicted", "label", "provider", "dataset")
+    for rows, words in (
+        ([(path, "cat", label, "a", "pets"), ("x", "cat", "", "b", "pets")], "line 3: provider is b, and a in a line"),
+        ([(path, "cat", "fox", "a", "pets")], f"line 2: the label is 'fox', and '{label}' in pets"),
+    ):
+        assert run(["results", "import", write(workspace / "p.csv", rows, header)]) == ExitCode.USAGE
+        assert words in " ".join(capsys.readouterr().err.split())
+
+
+def test_promptfoos_results_become_a_variant_for_each_of_its_providers(workspace, capsys):
+    there = [str(PROMPTFOO), "--dataset", "pets", "--sample-variable", "picture"]
+    assert run(["results", "import", *there]) == 0
+    careful, hasty = rows_of(capsys)
+    assert [(row["provider"], row["variant"]) for row in (careful, hasty)] == [
+        ("promptfoo", "animals-careful"),
+        ("promptfoo", "animals-hasty"),
+    ]
+    assert (careful["test_samples"], careful["correct"], careful["failed"]) == (4, 4, 0)
+    assert (hasty["test_samples"], hasty["correct"], hasty["failed"], hasty["off_list"]) == (4, 2, 1, 1)
+    assert hasty["off_list_examples"] == ["'It is a cat.' × 1"]
+    assert hasty["unanswered"] == [{"reason": "the service is asleep", "samples": 1}]
+    assert run(["compare", "promptfoo:animals-careful", "promptfoo:animals-hasty"]) == 0
+    assert "4 test images" in capsys.readouterr().out
+    assert run(["results", "import", *there]) == ExitCode.USAGE
+    assert run(["results", "import", *there, "--replace", "--shots", "all"]) == 0
+    assert len(rows_of(capsys)) == 2
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda content: content.pop("results"), "is no result file of promptfoo."),
+        (lambda content: content["results"].update(results=[]), "holds no results."),
+        (lambda content: content["results"]["results"][0]["vars"].clear(), "result 1: its test has no text in"),
+        (
+            lambda content: content["results"]["results"][0]["vars"].update(picture="fox9.png"),
+            "result 1: 'fox9.png' is no test sample of pets.",
+        ),
+        (
+            lambda content: content["results"]["results"].append(content["results"]["results"][0]),
+            "result 9: repeats the sample of result 1.",
+        ),
+    ],
+)
+def test_a_wrong_result_file_of_promptfoo_is_refused_and_nothing_is_imported(workspace, capsys, change, words):
+    content = json.loads(PROMPTFOO.read_text())
+    change(content)
+    file = workspace / "r.json"
+    file.write_text(json.dumps(content))
+    there = ["--dataset", "pets", "--sample-variable", "picture"]
+    assert run(["results", "import", str(file), *there]) == ExitCode.USAGE
+    assert words in " ".join(capsys.readouterr().err.split())
+    assert not list(workspace.glob("results/*.sqlite"))
+
+
+def test_fiftyones_dataset_has_a_classification_for_each_trial_and_files_that_are_there(workspace, capsys):
+    for name, wrong in (("good", 0), ("b-2", 3)):
+        file = write(workspace / f"{name}.csv", answered(workspace, "path", wrong)[: 24 - wrong])
+        assert run(["results", "import", file, "--provider", "acme", "--variant", name, "--dataset", "pets"]) == 0
+    out = workspace / "out"
+    assert run(["export", "--format", "fiftyone", "--out", str(out)]) == 0
+    content = json.loads((out / "pets.fiftyone.json").read_text())
+    assert set(content["sample_fields"]) == {"ground_truth", "content_id", "acme_good_all", "acme_b_2_all"}
+    assert len(content["samples"]) == 24
+    truth = {row["sample_id"]: row for row in asked_of(workspace)}
+    for sample in content["samples"]:
+        row = truth[sample["content_id"]]
+        assert Path(sample["filepath"]).read_bytes() == (workspace / "data" / "pets" / row["path"]).read_bytes()
+        assert sample["ground_truth"]["label"] == row["label"]
+        assert sample["acme_good_all"] == {
+            "_cls": "Classification",
+            "tags": [],
+            "label": row["label"],
+            "confidence": 0.9,
+        }
+    assert sum("acme_b_2_all" in sample for sample in content["samples"]) == 21
+    assert content["info"]["acme_b_2_all"] == "acme:b-2 pets all fold 0"
+    assert run(["data", "import", "pets", str(workspace.parent / "pictures" / "test"), "--replace"]) == 0
+    assert run(["export", "--format", "fiftyone", "--out", str(out)]) == ExitCode.USAGE
+    assert "another content now" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,12 @@ class Format(StrEnum):
     PARQUET = "parquet"
     MARKDOWN = "markdown"
     ANCESTOR = "ancestor"
+    PREDICTIONS = "predictions"
+    FIFTYONE = "fiftyone"
+
+
+OF_TRIALS = frozenset({Format.ANCESTOR, Format.PREDICTIONS, Format.FIFTYONE})
+"""Formats with a file for each trial or dataset; the others write whole tables."""
 
 
 def report(
@@ -79,31 +85,36 @@ def write_report(experiment: str | None = None, out: Path | None = None) -> Path
 
 
 def export(
-    experiment: Annotated[str | None, typer.Option(help="Only this experiment (ancestor format).")] = None,
+    experiment: Annotated[
+        str | None, typer.Option(help="Only this experiment (ancestor, predictions, fiftyone).")
+    ] = None,
     format_: Annotated[Format, typer.Option("--format", help="File format.")] = Format.CSV,
     out: Annotated[Path | None, typer.Option(help="Folder to write to.", show_default="results/export")] = None,
     incomplete: Annotated[bool, typer.Option("--incomplete", help="Also load runs that were cut short.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the paths as JSON.")] = False,
 ) -> None:
-    """Write the stored tables as files: csv, json, parquet, markdown, or the published benchmark's own files.
+    """Write the stored tables as files, or predictions for other tools.
 
     csv, json, parquet and markdown write one file a table, with every call. ancestor writes
     DATASET-PROVIDER-results-SHOTS.csv (actual_class, predicted_class, confidence, invoke_time) for each trial and
-    image-classification-throughputs.csv.
+    image-classification-throughputs.csv. predictions writes one CSV a trial, with the answer for each test sample,
+    which `results import` reads back in another workspace. fiftyone writes DATASET.fiftyone.json, for
+    fiftyone.Dataset.from_json, with ground_truth and the predictions of each trial.
 
     \b
     Examples:
       automl-bench export
       automl-bench export --format parquet --out ~/analysis
       automl-bench export --format ancestor --experiment demo
+      automl-bench export --format fiftyone --experiment demo
     """
     from automl_bench.store import open_store
 
     workspace = Workspace.current()
     folder = out or workspace.results / "export"
     with open_store(workspace.store_path, read_only=True) as store:
-        if format_ is Format.ANCESTOR:
-            written = _ancestor(store, folder, experiment)
+        if format_ in OF_TRIALS:
+            written = _of_trials(store, folder, experiment, format_)
         else:
             from automl_bench.errors import UsageError
             from automl_bench.store.exports import ExportFormat, export_tables
@@ -111,7 +122,7 @@ def export(
             if experiment is not None:
                 raise UsageError(
                     f"--experiment does not go with --format {format_.value}, which writes whole tables.",
-                    remedy="Leave it out, or use --format ancestor.",
+                    remedy="Leave it out, or use --format ancestor, predictions or fiftyone.",
                 )
             wanted = ExportFormat.MARKDOWN if format_ is Format.MARKDOWN else ExportFormat(format_.value)
             written = export_tables(store, folder, formats=(wanted,), incomplete_load_runs=incomplete)
@@ -122,17 +133,30 @@ def export(
             console().print(str(path), markup=False)
 
 
-def _ancestor(store: Store, folder: Path, experiment: str | None) -> list[Path]:
-    """Write the published benchmark's files; a provider's default variant is not named in them."""
+def _of_trials(store: Store, folder: Path, experiment: str | None, wanted: Format) -> list[Path]:
+    """Write the files of trials; a provider's default variant is not named in them."""
     from automl_bench.errors import UsageError
     from automl_bench.providers.discovery import PluginRegistry
-    from automl_bench.store.ancestor_files import export_results, export_throughputs
 
     if experiment is not None and store.experiment(experiment) is None:
         known = ", ".join(one.name for one in store.experiments()) or "none yet"
         raise UsageError(f"There is no experiment {experiment!r}.", remedy=f"Known experiments: {known}.")
     trials = store.trials(experiment=experiment)
     defaults = _default_variants(PluginRegistry(), {trial.provider for trial in trials})
+    if wanted is Format.PREDICTIONS:
+        from automl_bench.report.prediction_files import export_predictions
+
+        return export_predictions(store, folder, trials=trials, default_variants=defaults)
+    if wanted is Format.FIFTYONE:
+        from automl_bench.datasets.manifest import read_manifest
+        from automl_bench.report.prediction_files import export_fiftyone
+
+        data = Workspace.current().data
+        return export_fiftyone(
+            store, folder, trials=trials, default_variants=defaults, manifest_of=lambda name: read_manifest(data / name)
+        )
+    from automl_bench.store.ancestor_files import export_results, export_throughputs
+
     written = export_results(store, folder, trials=trials, default_variants=defaults)
     return [*written, export_throughputs(store, folder, trials=trials, default_variants=defaults)]
 

@@ -68,72 +68,102 @@ def results(
 
 @app.command("import")
 def import_results(
-    file: Annotated[Path, typer.Argument(help="CSV in a format of docs/results-format.md.")],
-    provider: Annotated[str | None, typer.Option(help="Who answered (predictions, files of answers).")] = None,
-    variant: Annotated[str, typer.Option(help="Its configuration (predictions, files of answers).")] = "imported",
-    dataset: Annotated[str | None, typer.Option(help="The dataset (predictions, files of answers).")] = None,
-    shots: Annotated[str, typer.Option(help='Shots it learnt from, or "all".')] = "all",
-    fold: Annotated[int, typer.Option(min=0, help="Which draw of the training subset.")] = 0,
+    file: Annotated[Path, typer.Argument(help="A file in a format of docs/results-format.md.")],
+    provider: Annotated[str | None, typer.Option(help="Who answered, if the file does not say it.")] = None,
+    variant: Annotated[
+        str | None, typer.Option(help="Its configuration.", show_default="what the file says, or imported")
+    ] = None,
+    dataset: Annotated[str | None, typer.Option(help="The dataset, if the file does not say it.")] = None,
+    shots: Annotated[
+        str | None,
+        typer.Option(help='Shots it learnt from, or "all".', show_default="what the file says, or all"),
+    ] = None,
+    fold: Annotated[
+        int | None,
+        typer.Option(min=0, help="Which draw of the training subset.", show_default="what the file says, or 0"),
+    ] = None,
+    sample_variable: Annotated[
+        str, typer.Option(help="Variable of promptfoo's tests that names the test sample.")
+    ] = "sample",
     replace: Annotated[bool, typer.Option("--replace", help="Take the place of results of the same point.")] = False,
     as_json: Annotated[bool, _AS_JSON] = False,
 ) -> None:
-    """Take in results or predictions that were made elsewhere.
+    """Take in results or predictions that were made elsewhere; the file's first line tells what it is.
 
     Results: provider, dataset, shots, accuracy (0 to 1) and further columns; the figures published in 2023 are taken as
     they are. Predictions: sample, predicted and perhaps confidence, seconds; samples are matched with the test samples
-    of --dataset by content id, path or file name, and enter paired comparisons like measured ones. The files of answers
-    that `export --format ancestor` writes are scored, but name no samples. A wrong line is refused with its number, and
-    then nothing is imported. What is there already is not doubled; a correction needs --replace.
+    of the dataset by content id, path or file name, and enter paired comparisons like measured ones. Files of `export
+    --format predictions` say themselves whose they are. A .json file is read as a result file of promptfoo. Of the
+    files that `export --format ancestor` writes, answers are scored, but name no samples; throughputs become load runs.
+    A wrong line is refused with its number, and then nothing is imported. What is there already is not doubled; a
+    correction needs --replace.
 
     \b
     Examples:
       automl-bench results import measured_elsewhere.csv
       automl-bench results import corrected.csv --replace
       automl-bench results import predictions.csv --provider acme --variant large --dataset pets --shots 20
+      automl-bench results import promptfoo.json --dataset reviews --sample-variable text_file
     """
-    from automl_bench.errors import UsageError
-    from automl_bench.report.importing import read_results
-    from automl_bench.report.predictions import Origin, kind_of, read_answers, read_predictions, store_predictions
+    from automl_bench.report.incoming import Given, take_in
     from automl_bench.store import open_store
 
-    workspace, kind = Workspace.current(), kind_of(file)
-    if kind == "results":
-        results = read_results(file)
-    elif provider is None or dataset is None:
-        raise UsageError(
-            f"{file} holds {kind}, but does not say whose and of which dataset.",
-            remedy="Add --provider NAME --dataset NAME, and --variant, --shots, --fold where they apply.",
-        )
-    else:
-        origin = Origin(provider, variant, _shots(shots), fold)
-        if kind == "answers":
-            results = [read_answers(file, dataset, origin)]
-        else:
-            from automl_bench.datasets.manifest import read_manifest
-
-            trial, calls = read_predictions(file, read_manifest(workspace.data / dataset), origin)
-    with open_store(workspace.store_path) as store:
-        if kind == "predictions":
-            store_predictions(store, trial, calls, replace_old=replace)
-            found = new = len(calls)
-        else:
-            found, new = len(results), store.add_imported(results, replace=replace)
-    what = "predictions" if kind == "predictions" else "results"
+    workspace = Workspace.current()
+    given = Given(provider, variant, dataset, shots, fold, sample_variable)
+    taken = take_in(
+        file, given, data=workspace.data, store=lambda: open_store(workspace.store_path), replace_old=replace
+    )
     if as_json:
-        print_json({"file": str(file), "results": found, "new": new})
+        print_json({"file": str(file), "results": taken.found, "new": taken.new})
         return
-    known = f" ({found - new} were there already)" if new < found else ""
-    console().print(f"Imported {new} {what} from {file}{known}. `automl-bench results` shows them.", markup=False)
+    known = f" ({taken.found - taken.new} were there already)" if taken.new < taken.found else ""
+    console().print(
+        f"Imported {taken.new} {taken.what} from {file}{known}. `automl-bench results` shows them.", markup=False
+    )
 
 
-def _shots(text: str) -> int | None:
-    from automl_bench.errors import UsageError
+@app.command("merge")
+def merge_results(
+    other: Annotated[Path, typer.Argument(help="automl-bench.sqlite of another machine; it stays as it is.")],
+    as_json: Annotated[bool, _AS_JSON] = False,
+) -> None:
+    """Take over the finished trials, experiments and imported results of another results file: all of them or nothing.
 
-    if text == "all":
-        return None
-    if not text.isdecimal() or int(text) < 1:
-        raise UsageError(f"--shots is {text!r}, not a number of samples.", remedy='Give a whole number, or "all".')
-    return int(text)
+    A trial that is here with the same rows is kept once; one that is only planned here gives way. One that was measured
+    on both machines stands beside ours, marked with the name of the file. Trials that are under way there, or still own
+    resources, are left out and named.
+
+    \b
+    Examples:
+      automl-bench results merge /mnt/lab/results/automl-bench.sqlite
+    """
+    from dataclasses import asdict
+
+    from automl_bench.report.rows import FROM
+    from automl_bench.store import open_store
+    from automl_bench.store.merging import merge
+
+    with open_store(Workspace.current().store_path) as store:
+        found = merge(store, other, mark=FROM)
+    if as_json:
+        print_json({"file": str(other), **asdict(found)})
+        return
+    say = console()
+    say.print(
+        f"Took over {len(found.added)} trials and {found.imported} imported results from {other};"
+        f" {len(found.same)} trials were here already.",
+        markup=False,
+    )
+    if found.beside:
+        say.print(
+            f"{len(found.beside)} trials were measured on both machines; theirs stand beside ours, marked with"
+            f" {other.name}: {', '.join(found.beside)}.",
+            markup=False,
+        )
+    if found.conflicts:
+        say.print(f"{found.conflicts} imported results were left out: others of the same point are here.", markup=False)
+    for trial_id, why in found.left.items():
+        say.print(f"Trial {trial_id} was left out: {why}.", markup=False)
 
 
 @app.command("remove")
@@ -152,7 +182,10 @@ def remove_results(
     from automl_bench.store import open_store
 
     with open_store(Workspace.current().store_path) as store:
-        removed = store.remove_imported(source) + store.remove_imported_trials(source)
+        removed = sum(
+            remove(source)
+            for remove in (store.remove_imported, store.remove_imported_trials, store.remove_imported_runs)
+        )
         if not removed:
             known = sorted({row["source"] for row in result_rows(store)} - {"measured"})
             raise UsageError(

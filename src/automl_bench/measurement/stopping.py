@@ -1,35 +1,20 @@
 """When an interleaved accuracy pass may end early: an anytime-valid paired test, looked at after every sample.
 
-Two trials that answer the same samples in the same random order give a difference of +1, 0 or -1 for each sample. A bet
-against "the mean difference is m" multiplies its capital by 1 + λ (d - m) for each difference d. If m is the truth the
-capital is a fair game, so with probability 1 - α it never reaches 1/α, however often one looks (Ville's inequality).
-The capital used here is the mean over a fixed set of λ, so it is fair too; the values of m that it does not refute form
-a confidence sequence. For m = 0 samples on which both agree change nothing: a sequential McNemar test.
-
-Sources: H. Robbins, Annals of Mathematical Statistics 41 (1970); I. Waudby-Smith, A. Ramdas, "Estimating means of
-bounded random variables by betting", JRSS B 86 (2024).
+Two trials that answer the same samples in the same random order give a difference of +1, 0 or -1 for each sample; the
+bets on them are those of `betting`.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+from automl_bench.measurement.betting import anytime_interval, anytime_p, log_capital
 
 LEVEL = 0.95
 """Confidence level over all comparisons of a pass and all looks together."""
-
-BETS = 50
-"""Sizes of bets on either side of 0; denser near 0, where small differences are found."""
-
-ENDS_TOLERANCE = 1e-5
-"""How exactly the ends of a confidence sequence are found."""
 
 FUTILITY_Z = 2.576
 """How far, in standard errors, the remaining samples may depart from those seen before a comparison is given up."""
@@ -123,56 +108,17 @@ def capital(only_first: int, only_second: int, same: int, mean: float) -> float:
         same: Number of differences of 0.
         mean: The mean difference bet against, -1 to 1.
     """
-    import numpy as np
-
-    if abs(mean) >= 1:
-        # Only a constant row of +1 (or -1) fits; anything else refutes it for sure.
-        return 0.0 if same + (only_second if mean > 0 else only_first) == 0 else math.inf
-    bets = _bets(mean)
-    logs = only_first * np.log1p(bets * (1 - mean)) + only_second * np.log1p(-bets * (1 + mean))
-    logs += same * np.log1p(-bets * mean)
-    top = float(logs.max())
-    return top + math.log(float(np.exp(logs - top).mean()))
-
-
-def _bets(mean: float) -> NDArray[np.float64]:
-    """Return the bets; none can lose more than all."""
-    import numpy as np
-
-    sizes = ((np.arange(BETS) + 0.5) / BETS) ** 2
-    return np.concatenate([-sizes / (1 - mean), sizes / (1 + mean)])
+    return log_capital({1.0: only_first, -1.0: only_second, 0.0: same}, mean)
 
 
 def p_value(only_first: int, only_second: int) -> float:
     """Return the p of "no difference" that holds at whatever moment one looks."""
-    return min(1.0, math.exp(-min(700.0, capital(only_first, only_second, 0, 0.0))))
+    return anytime_p({1.0: only_first, -1.0: only_second})
 
 
 def confidence_sequence(only_first: int, only_second: int, same: int, alpha: float) -> tuple[float, float]:
     """Return the interval of the mean difference that holds at all looks together, with error `alpha`."""
-    total = only_first + only_second + same
-    if not total:
-        return -1.0, 1.0
-    seen = (only_first - only_second) / total
-    limit = -math.log(alpha)
-
-    def refuted(mean: float) -> bool:
-        return capital(only_first, only_second, same, mean) >= limit
-
-    return _end(refuted, seen, -1.0), _end(refuted, seen, 1.0)
-
-
-def _end(refuted: Callable[[float], bool], inside: float, outside: float) -> float:
-    """Find, by bisection, where a mean begins to be refuted between what was seen and the end of what is possible."""
-    if not refuted(outside):
-        return outside
-    while abs(outside - inside) > ENDS_TOLERANCE:
-        middle = (inside + outside) / 2
-        if refuted(middle):
-            outside = middle
-        else:
-            inside = middle
-    return outside
+    return anytime_interval({1.0: only_first, -1.0: only_second, 0.0: same}, alpha)
 
 
 @dataclass(slots=True)

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from automl_bench.report.answers import Answers
 from automl_bench.report.labels import Labelled, observations, shots_label
 from automl_bench.report.tables import percent
+from automl_bench.report.watched import compare_points, is_watched
 from automl_bench.statistics.families import LEVEL
 from automl_bench.statistics.means import over_folds, shots_order
-from automl_bench.statistics.paired import compare_tables
 
 WORTH_A_WORD = 0.03
 """A fall by three points is named where nothing is known of its chance, as in imported results."""
@@ -72,8 +72,9 @@ def falls(answers: Answers, named: Sequence[Labelled]) -> list[Fall]:
             high, low = (folds[series, dataset, shots].mean for shots in (before, after))
             if high <= low:
                 continue
-            tables = answers.tables(by_point[series, dataset, before], by_point[series, dataset, after])
-            p = None if tables is None else compare_tables(*tables).models.p
+            both = by_point[series, dataset, before], by_point[series, dataset, after]
+            tables, watched = answers.tables(*both), any(map(is_watched, both))
+            p = None if tables is None else compare_points(*tables, watched=watched).models.p
             if (p is None and high - low >= WORTH_A_WORD) or (p is not None and p < LEVEL / (len(ordered) - 1)):
                 found.append(Fall(series, dataset, before, after, high, low, p))
     return found

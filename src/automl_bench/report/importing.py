@@ -1,4 +1,4 @@
-"""Results measured elsewhere: the two CSV formats that `results import` takes."""
+"""Results measured elsewhere: two CSV formats that `results import` takes, and how every such CSV is read."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import csv
 import math
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 from automl_bench.border.cells import restored
 from automl_bench.errors import UsageError
@@ -192,6 +192,14 @@ class Cells:
     def shots(self, column: str) -> int | None:
         """Return shots, None for "all"."""
         return None if self.text(column).lower() == "all" else self.whole(column, low=1)
+
+    def refuse(self, what: str) -> NoReturn:
+        """Refuse the line.
+
+        Raises:
+            UsageError: Always.
+        """
+        raise UsageError(f"{self._where}: {what}.", remedy="Correct the line.")
 
     def optional(self, column: str) -> str:
         """Return the text of a cell, empty if there is none."""

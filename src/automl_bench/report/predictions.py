@@ -1,10 +1,9 @@
-"""Predictions made anywhere: a CSV of answers, matched with a dataset's test samples, stored as a trial's answers."""
+"""Predictions made anywhere: answers, matched with a dataset's test samples, stored as a trial's answers."""
 
 from __future__ import annotations
 
-import csv
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +13,7 @@ from automl_bench.contract import Stage, Variant
 from automl_bench.errors import UsageError
 from automl_bench.report.importing import Cells, csv_lines
 from automl_bench.report.rows import FROM
-from automl_bench.store.ancestor_files import RESULTS_HEADER, THROUGHPUTS_HEADER
+from automl_bench.store.ancestor_files import RESULTS_HEADER
 from automl_bench.store.records import (
     CallTiming,
     ImportedResult,
@@ -36,13 +35,23 @@ PREDICTION_COLUMNS: Mapping[str, str] = {
     "predicted": "The label answered; empty for no answer. Required.",
     "confidence": "Confidence of that answer, 0 to 1; empty if unknown.",
     "seconds": "How long the answer took; empty if unknown.",
+    "label": "The true label; must be that of the dataset, and need not be there.",
+    "error": "Why there is no answer; the sample then counts as failed.",
+    "provider": "As --provider, which goes before it; one for the whole file. So are the next four.",
+    "variant": "As --variant.",
+    "dataset": "As --dataset.",
+    "shots": "As --shots.",
+    "fold": "As --fold.",
 }
-"""Columns of a file of predictions, in any order."""
+"""Columns of a file of predictions, in any order; `export --format predictions` writes all of them."""
+
+ABOUT = ("provider", "variant", "dataset", "shots", "fold")
+"""Columns that say the same in every line: who answered."""
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """What a file of predictions does not say itself.
+    """Who answered, which a file may or may not say itself.
 
     Attributes:
         provider: Who answered.
@@ -57,25 +66,27 @@ class Origin:
     fold: int = 0
 
 
-def kind_of(path: Path) -> str:
-    """Return "predictions", "answers" (the published benchmark's file of answers), or "results", by the header.
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """One answer of a file.
 
-    Raises:
-        UsageError: If it is a file that is only written, not read.
+    Attributes:
+        place: Where it stands in the file, as in "line 3".
+        sample: Its content id, its path in the dataset, or its file name.
+        predicted: The label, or None.
+        confidence: 0 to 1, or None.
+        seconds: How long it took; 0 if unknown.
+        label: The true label as the file has it, or empty.
+        error: Why there is no answer, or empty.
     """
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            header = [name.strip() for name in next(csv.reader(file), [])]
-    except (OSError, UnicodeDecodeError, csv.Error):
-        return "results"  # whose reader says what is wrong
-    if header == list(THROUGHPUTS_HEADER) or header[:2] == list(THROUGHPUTS_HEADER[:2]):
-        raise UsageError(
-            f"{path} holds throughputs, which have no place among imported results.",
-            remedy="Import the files of answers (…-results-….csv) beside it.",
-        )
-    if header == list(RESULTS_HEADER):
-        return "answers"
-    return "predictions" if "sample" in header and "predicted" in header else "results"
+
+    place: str
+    sample: str
+    predicted: str | None
+    confidence: float | None = None
+    seconds: float = 0.0
+    label: str = ""
+    error: str = ""
 
 
 def read_answers(path: Path, dataset: str, origin: Origin) -> ImportedResult:
@@ -106,11 +117,46 @@ def read_answers(path: Path, dataset: str, origin: Origin) -> ImportedResult:
     )
 
 
-def read_predictions(path: Path, manifest: Manifest, origin: Origin) -> tuple[TrialRecord, list[Invocation]]:
-    """Read predictions and match them with the dataset's test samples.
+def read_predictions(path: Path) -> tuple[list[Answered], dict[str, str]]:
+    """Read a CSV with `PREDICTION_COLUMNS`.
+
+    Returns:
+        The answers, and what the file says of `ABOUT`.
+
+    Raises:
+        UsageError: If a line is wrong, or the file holds the answers of several.
+    """
+    said: dict[str, str] = {}
+    answers = []
+    for line, cells in _lines(path, tuple(PREDICTION_COLUMNS), ("sample", "predicted")):
+        for name in ABOUT:
+            if cells.has(name) and said.setdefault(name, cells.text(name)) != cells.text(name):
+                raise UsageError(
+                    f"{path} line {line}: {name} is {cells.text(name)}, and {said[name]} in a line before.",
+                    remedy=f"Write one file for each {name}.",
+                )
+        answers.append(
+            Answered(
+                f"line {line}",
+                cells.text("sample"),
+                cells.optional("predicted") or None,
+                cells.number("confidence", high=1.0) if cells.has("confidence") else None,
+                cells.number("seconds") if cells.has("seconds") else 0.0,
+                cells.optional("label"),
+                cells.optional("error"),
+            )
+        )
+    return answers, said
+
+
+def matched(
+    path: Path, answers: Iterable[Answered], manifest: Manifest, origin: Origin
+) -> tuple[TrialRecord, list[Invocation]]:
+    """Match answers with the dataset's test samples.
 
     Args:
-        path: A CSV with `PREDICTION_COLUMNS`.
+        path: The file they come from.
+        answers: The answers.
         manifest: The dataset.
         origin: Who answered.
 
@@ -118,7 +164,7 @@ def read_predictions(path: Path, manifest: Manifest, origin: Origin) -> tuple[Tr
         The trial that the answers are stored under, and the answers.
 
     Raises:
-        UsageError: If a line is wrong, or a sample is none of the test samples, or means several, or stands twice.
+        UsageError: If a sample is none of the test samples, or means several, or stands twice, or has another label.
     """
     samples = _test_samples(manifest)
     labels = dict(zip(*(manifest.table.column(name).to_pylist() for name in ("sample_id", "label")), strict=True))
@@ -134,32 +180,37 @@ def read_predictions(path: Path, manifest: Manifest, origin: Origin) -> tuple[Tr
         test_limit=None,
     )
     trial = replace(plain, status=TrialStatus.DONE, created_at=datetime.now(UTC).isoformat(timespec="seconds"))
-    first_seen: dict[str, int] = {}
+    first_seen: dict[str, str] = {}
     calls = []
-    for line, cells in _lines(path, tuple(PREDICTION_COLUMNS), ("sample", "predicted")):
-        named = cells.text("sample")
-        found = samples.get(named, [])
+    for one in answers:
+        found = samples.get(one.sample, [])
         if len(found) != 1:
             what = "is no test sample of" if not found else f"means {len(found)} test samples of"
             raise UsageError(
-                f"{path} line {line}: {named!r} {what} {manifest.name}.",
+                f"{path} {one.place}: {one.sample!r} {what} {manifest.name}.",
                 remedy="Name samples by content id or by their path in the dataset, as `export` writes them.",
             )
-        if found[0] in first_seen:
+        (sample,) = found
+        if sample in first_seen:
             raise UsageError(
-                f"{path} line {line}: repeats the sample of line {first_seen[found[0]]}.", remedy="Delete one of them."
+                f"{path} {one.place}: repeats the sample of {first_seen[sample]}.", remedy="Delete one of them."
             )
-        first_seen[found[0]] = line
-        seconds = cells.number("seconds") if cells.has("seconds") else 0.0
+        if one.label and one.label != labels[sample]:
+            raise UsageError(
+                f"{path} {one.place}: the label is {one.label!r}, and {labels[sample]!r} in {manifest.name}.",
+                remedy="Import answers to this very dataset, or leave the column label out.",
+            )
+        first_seen[sample] = one.place
         calls.append(
             Invocation(
                 trial.trial_id,
-                found[0],
-                labels[found[0]],
-                cells.optional("predicted") or None,
-                cells.number("confidence", high=1.0) if cells.has("confidence") else None,
-                Outcome.OK,
-                CallTiming(0, round(1e9 * seconds)),
+                sample,
+                labels[sample],
+                one.predicted,
+                one.confidence,
+                Outcome.FAILED if one.error else Outcome.OK,
+                CallTiming(0, round(1e9 * one.seconds)),
+                error=one.error,
                 at=trial.created_at,
             )
         )
@@ -167,35 +218,45 @@ def read_predictions(path: Path, manifest: Manifest, origin: Origin) -> tuple[Tr
 
 
 def store_predictions(
-    store: Store, trial: TrialRecord, calls: Sequence[Invocation], *, replace_old: bool = False
+    store: Store, many: Sequence[tuple[TrialRecord, Sequence[Invocation]]], *, replace_old: bool = False
 ) -> None:
     """Store imported answers; a trial of the same point from predictions is refused, or replaced.
 
     Raises:
-        UsageError: If answers of the same provider, variant, dataset, shots and fold are there and are to stay.
+        UsageError: If answers of the same provider, variant, dataset, shots and fold are there and are to stay; then
+            nothing is stored.
     """
-    for other in store.trials():
-        same = all(
-            getattr(other, name) == getattr(trial, name)
-            for name in ("provider", "variant", "dataset", "fingerprint", "shots", "fold")
-        )
-        if not same:
-            continue
-        if FROM not in other.variant_settings:
-            raise UsageError(
-                f"{other.provider}:{other.variant} was measured here at this point.",
-                remedy="Give the imported one another name with --variant.",
-            )
-        if not replace_old:
-            raise UsageError(
-                f"{other.provider}:{other.variant} is there from {other.variant_settings[FROM]}.",
-                remedy="Import it again with --replace if it is a correction, or give another draw its own --fold.",
-            )
+    known = store.trials()
+    old = [other for trial, _ in many for other in known if _must_go(trial, other, replace_old=replace_old)]
+    for other in old:
         store.remove_imported_trials(str(other.variant_settings[FROM]), other.trial_id)
-    store.save_trial(trial)
-    store.add_invocations(calls)
-    store.finish_stage(StageRecord(trial.trial_id, Stage.INVOKE, StageStatus.DONE))
-    store.set_trial_status(trial.trial_id, TrialStatus.DONE, "")
+    for trial, calls in many:
+        store.save_trial(trial)
+        store.add_invocations(calls)
+        store.finish_stage(StageRecord(trial.trial_id, Stage.INVOKE, StageStatus.DONE))
+        store.set_trial_status(trial.trial_id, TrialStatus.DONE, "")
+
+
+def _must_go(trial: TrialRecord, other: TrialRecord, *, replace_old: bool) -> bool:
+    """Say whether another trial is of the same point and gives way.
+
+    Raises:
+        UsageError: If it is, and stays.
+    """
+    names = ("provider", "variant", "dataset", "fingerprint", "shots", "fold")
+    if any(getattr(other, name) != getattr(trial, name) for name in names):
+        return False
+    if FROM not in other.variant_settings:
+        raise UsageError(
+            f"{other.provider}:{other.variant} was measured here at this point.",
+            remedy="Give the imported one another name with --variant.",
+        )
+    if not replace_old:
+        raise UsageError(
+            f"{other.provider}:{other.variant} is there from {other.variant_settings[FROM]}.",
+            remedy="Import it again with --replace if it is a correction, or give another draw its own --fold.",
+        )
+    return True
 
 
 def _test_samples(manifest: Manifest) -> dict[str, list[str]]:

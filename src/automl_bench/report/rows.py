@@ -17,6 +17,7 @@ from automl_bench.statistics.scores import Score, score, wilson_interval
 from automl_bench.store.records import (
     CallPhase,
     ImportedResult,
+    ImportedRun,
     LoadRun,
     Outcome,
     StageRecord,
@@ -70,6 +71,7 @@ def result_rows(store: Store, experiment: str | None = None) -> list[Row]:
         rows.append(trial_row(trial, stages, calls, load_runs, spent, labels[trial.fingerprint]))
     if experiment is None:
         rows += [imported_row(one) for one in store.imported()]
+        rows += [imported_run_row(one) for one in store.imported_runs()]
     return rows
 
 
@@ -152,29 +154,51 @@ def trial_row(
 
 def imported_row(result: ImportedResult) -> Row:
     """Build the row of a result measured elsewhere; what its file did not say is None."""
-    row: Row = dict.fromkeys(RESULT_FIELDS)
     size = result.test_samples
     ends = (None, None) if size is None else wilson_interval(result.accuracy * size, size)
+    return _from_elsewhere(result) | {
+        "complete": True,
+        "classes": result.classes,
+        "test_samples": result.test_samples,
+        "accuracy": result.accuracy,
+        "accuracy_low": ends[0],
+        "accuracy_high": ends[1],
+        "chance": None if result.classes is None else 1 / result.classes,
+        "train_seconds": result.train_seconds,
+        "train_seconds_kind": None if result.train_seconds is None else "imported",
+    }
+
+
+def imported_run_row(run: ImportedRun) -> Row:
+    """Build the row of a load run made elsewhere: it has a throughput and nothing else."""
+    rate = {"value": run.ok / run.seconds, "low": None, "high": None}
+    load_run = {
+        "load_run_id": "",
+        "loop": run.loop,
+        "complete": True,
+        "valid": run.valid,
+        "reasons": [],
+        "settings": {} if run.concurrency is None else {"concurrency": run.concurrency},
+        "summary": {"n": run.calls, "throughput": rate, "outcomes": {"ok": run.ok, "failed": run.calls - run.ok}},
+        "started_at": "",
+    }
+    throughput = {**rate, "load_run_id": "", "valid": run.valid} if run.loop == "closed" else None
+    return _from_elsewhere(run) | {"complete": False, "load_runs": [load_run], "throughput": throughput}
+
+
+def _from_elsewhere(one: ImportedResult | ImportedRun) -> Row:
+    row: Row = dict.fromkeys(RESULT_FIELDS)
     row.update(
-        provider=result.provider,
-        variant=result.variant,
-        dataset=result.dataset,
-        shots=result.shots,
-        fold=result.fold,
+        provider=one.provider,
+        variant=one.variant,
+        dataset=one.dataset,
+        shots=one.shots,
+        fold=one.fold,
         repeat=0,
-        source=result.source,
+        source=one.source,
         trial_id="",
         status="imported",
         reason="",
-        complete=True,
-        classes=result.classes,
-        test_samples=result.test_samples,
-        accuracy=result.accuracy,
-        accuracy_low=ends[0],
-        accuracy_high=ends[1],
-        chance=None if result.classes is None else 1 / result.classes,
-        train_seconds=result.train_seconds,
-        train_seconds_kind=None if result.train_seconds is None else "imported",
         latency_ms=latency_summary([]),
         calls={},
         cold_ms=[],

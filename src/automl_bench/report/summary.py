@@ -237,9 +237,11 @@ def load_table(rows: Iterable[Mapping[str, Any]]) -> Table:
 
 
 def run_verdict(run: Mapping[str, Any]) -> str:
-    """Return "VALID", "INVALID: reasons" or "INCOMPLETE"."""
+    """Return "VALID", "INVALID: reasons", "INCOMPLETE", or "not judged" of a run made elsewhere."""
     if not run["complete"]:
         return "INCOMPLETE"
+    if run["valid"] is None:
+        return "not judged"
     knee = run["summary"].get("knee")
     found = f": {knee['cause']}. {knee['evidence']}" if isinstance(knee, Mapping) else ""
     return f"VALID{found}" if run["valid"] else f"INVALID: {' '.join(run['reasons'])}".rstrip(": ")
@@ -341,8 +343,8 @@ def latency_words(latency: Mapping[str, Any], name: str) -> str:
 
 
 def unscored_table(rows: Iterable[Mapping[str, Any]]) -> Table:
-    """Return the trials that have no complete score, with the reason."""
-    named = [one for one in labelled(rows) if not one.counts]
+    """Return the trials that have no complete score, with the reason; an imported load run never has one."""
+    named = [one for one in labelled(rows) if not one.counts and one.row["status"] != "imported"]
     cells = tuple(
         (
             one.series,

@@ -12,9 +12,10 @@ from automl_bench.report.answers import Answers
 from automl_bench.report.falls import falls
 from automl_bench.report.labels import ALL_DATASETS, Labelled, current, in_order, observations, shots_label
 from automl_bench.report.verdicts import Comparison, Question, verdict
+from automl_bench.report.watched import compare_points, is_watched, watched_notes
 from automl_bench.statistics.families import chained_holm, holm, pairs_among
 from automl_bench.statistics.means import Estimate, Point, over_folds, shots_order
-from automl_bench.statistics.paired import FEWEST_DRAWS, Difference, Finding, compare_tables, ordered_pairs
+from automl_bench.statistics.paired import FEWEST_DRAWS, Difference, Finding, ordered_pairs
 from automl_bench.statistics.panels import (
     Equivalence,
     PanelDifference,
@@ -66,6 +67,7 @@ class _Pair:
     found: Difference
     draw_sd: float | None
     table: NDArray[np.float64] = field(repr=False)
+    watched: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,19 +153,18 @@ def _pair(answers: Answers, here: Sequence[Labelled], a: str, b: str, shared: se
     if not shared:
         return None
     shots = max(shared, key=shots_order)
-    tables = answers.tables(
-        [one for one in here if one.series == a and one.shots == shots],
-        [one for one in here if one.series == b and one.shots == shots],
-    )
+    own = [[one for one in here if one.series == name and one.shots == shots] for name in (a, b)]
+    tables = answers.tables(*own)
     if tables is None:
         return None
     left, right = tables
+    watched = any(map(is_watched, own))
     if (left - right).mean() < 0:
         a, b, left, right = b, a, right, left
-    found = compare_tables(left, right, draws_differ=shots is not None)
+    found = compare_points(left, right, watched=watched, draws_differ=shots is not None)
     draws = (left - right).mean(axis=1)
     spread = float(draws.std(ddof=1)) if len(draws) > 1 else None
-    return _Pair(a, b, here[0].dataset, shots, found, spread, left - right)
+    return _Pair(a, b, here[0].dataset, shots, found, None if watched else spread, left - right, watched)
 
 
 def _over_datasets(answers: Answers, rows: Sequence[Labelled], baseline: str | None, rope: float | None) -> list[_Over]:
@@ -209,7 +210,7 @@ def _within(
         own = [[o for o in rows if (o.series, o.dataset, o.shots) == (name, dataset, shots)] for name in pair]
         tables = answers.tables(*own)
         if tables is not None:
-            known[dataset] = compare_tables(*tables).variance
+            known[dataset] = compare_points(*tables, watched=any(map(is_watched, own))).variance
             continue
         sizes = [min((o.row["test_samples"] or 0 for o in many), default=0) for many in own]
         if all(sizes):
@@ -249,13 +250,14 @@ def _asked(one: _Pair, question: Question, finding: Finding, corrected: float, s
         high=finding.high,
         p=finding.p,
         corrected=corrected,
-        basis=f"{found.images:,} test images × {found.draws} draw{'s' if found.draws > 1 else ''}",
+        basis=f"{found.images:,} test images × {found.draws} draw{'s' if found.draws > 1 else ''}"
+        + (", could end early" if one.watched else ""),
         method=finding.method,
         words=words,
         separated=separated,
         advice="" if separated else _advice(one, question, seen.family),
         equivalence=None
-        if seen.rope is None or question is not Question.MODELS
+        if seen.rope is None or question is not Question.MODELS or one.watched
         else equivalence_of_interval(finding.low, finding.high, rope=seen.rope),
     )
 
@@ -321,7 +323,7 @@ def _words_over_datasets(over: Sequence[_Over], family: Family) -> list[Comparis
 
 
 def _notes(seen: Gathered, answers: Answers, rows: Sequence[Labelled]) -> list[str]:
-    pairs, family, notes = seen.pairs, seen.family, []
+    pairs, family, notes = seen.pairs, seen.family, watched_notes(rows)
     for dataset in in_order(one.dataset for one in pairs):
         here = [one for one in pairs if one.dataset == dataset]
         fewest = min(one.found.draws for one in here)
@@ -330,13 +332,13 @@ def _notes(seen: Gathered, answers: Answers, rows: Sequence[Labelled]) -> list[s
                 f"{dataset}: all training samples were used, so every draw is the same and nothing is said about the"
                 " methods on another one; that needs fewer shots than all."
             )
-        elif fewest < FEWEST_DRAWS:
+        elif fewest < FEWEST_DRAWS and not here[0].watched:
             have = f"{fewest} draw{'s' if fewest > 1 else ''}"
             notes.append(
                 f"{dataset}: with {have} of the training subset nothing is said about the methods on another draw;"
                 f" that needs at least {FEWEST_DRAWS}.{_draws_words(here, family)}"
             )
-        parts = breakdown([here[0].table])
+        parts = None if here[0].watched else breakdown([here[0].table])
         if parts is not None and len(parts.shares) > 1 and parts.words:
             notes.append(f"{dataset}, {here[0].a} − {here[0].b}: {parts.words}")
     if seen.over:

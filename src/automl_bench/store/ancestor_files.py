@@ -79,7 +79,9 @@ def export_results(
     return written
 
 
-def results_names(trials: Sequence[TrialRecord], default_variants: Mapping[str, str]) -> list[str]:
+def results_names(
+    trials: Sequence[TrialRecord], default_variants: Mapping[str, str], *, kind: str = "results"
+) -> list[str]:
     """Return the file name of each trial, no two alike.
 
     `pets-local-results-5.csv`; with another variant than the default `pets-local-svc-results-5.csv`; fold and repeat
@@ -89,11 +91,12 @@ def results_names(trials: Sequence[TrialRecord], default_variants: Mapping[str, 
     Args:
         trials: The trials.
         default_variants: As in `export_results`.
+        kind: What the files hold.
     """
     names: list[str] = []
     taken: set[str] = set()
     for trial in trials:
-        stem = f"{trial.dataset}-{service_name(trial, default_variants)}-results-{_shots(trial)}"
+        stem = f"{trial.dataset}-{service_name(trial, default_variants)}-{kind}-{_shots(trial)}"
         stem += f"-fold{trial.fold}" if trial.fold else ""
         stem += f"-repeat{trial.repeat}" if trial.repeat else ""
         stem = re.sub(r"[^\w.+-]", "_", stem)

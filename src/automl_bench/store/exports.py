@@ -72,6 +72,10 @@ TABLES: Mapping[str, ExportTable] = {
         "SELECT source, provider, variant, dataset, classes, shots, fold, accuracy, test_samples, train_seconds"
         " FROM imported"
     ),
+    "imported_runs": ExportTable(
+        "SELECT source, provider, variant, dataset, shots, fold, seconds, calls, ok, concurrency, loop, valid"
+        " FROM imported_runs"
+    ),
 }
 """What can be exported, by name; times ending in _ns are nanoseconds."""
 
@@ -79,12 +83,15 @@ _INTEGERS = frozenset(
     {
         "anchor_ns",
         "attempt",
+        "calls",
         "classes",
+        "concurrency",
         "entry_id",
         "environment_id",
         "fold",
         "http_status",
         "number",
+        "ok",
         "position",
         "repeat",
         "seed",
@@ -94,7 +101,7 @@ _INTEGERS = frozenset(
         "worker",
     }
 )
-_REALS = frozenset({"accuracy", "confidence", "hourly_usd"})
+_REALS = frozenset({"accuracy", "confidence", "hourly_usd", "seconds"})
 _BOOLEANS = frozenset({"complete", "correct", "keep", "new_connection", "valid"})
 _NESTED = frozenset({"variant_settings", "images", "result", "details", "settings", "content", "reasons", "summary"})
 

@@ -338,3 +338,36 @@ class ImportedResult:
     classes: int | None = None
     test_samples: int | None = None
     train_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ImportedRun:
+    """A load run made elsewhere, brought in with `results import`.
+
+    Attributes:
+        source: File it came from.
+        provider: Service's name.
+        variant: Variant, or "imported".
+        dataset: Dataset's name.
+        shots: Samples per class, or None for all.
+        fold: Draw.
+        seconds: From the first call sent to the last one received.
+        calls: Calls made in that time.
+        ok: Those that were answered.
+        concurrency: Calls in flight, if given.
+        loop: "closed", "open" or "sweep".
+        valid: Whether it may be compared, if given.
+    """
+
+    source: str
+    provider: str
+    variant: str
+    dataset: str
+    shots: int | None
+    fold: int
+    seconds: float
+    calls: int
+    ok: int
+    concurrency: int | None = None
+    loop: str = "closed"
+    valid: bool | None = None

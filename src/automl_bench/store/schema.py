@@ -277,11 +277,31 @@ CREATE TABLE reservations (
 );
 """
 
+_IMPORTED_RUNS = """
+CREATE TABLE imported_runs (
+    run_key      INTEGER PRIMARY KEY,
+    content_hash TEXT    NOT NULL UNIQUE,
+    source       TEXT    NOT NULL,
+    provider     TEXT    NOT NULL,
+    variant      TEXT    NOT NULL,
+    dataset      TEXT    NOT NULL,
+    shots        INTEGER,
+    fold         INTEGER NOT NULL,
+    seconds      REAL    NOT NULL,
+    calls        INTEGER NOT NULL,
+    ok           INTEGER NOT NULL,
+    concurrency  INTEGER,
+    loop         TEXT    NOT NULL,
+    valid        INTEGER
+);
+"""
+
 MIGRATIONS: tuple[Migration, ...] = (
     Migration(1, _TRIALS + _WORK + _CALLS + _IMPORTED + _VIEWS),
     Migration(2, _MONEY),
     Migration(3, _OWNERSHIP),
     Migration(4, _UNSEEN),
+    Migration(5, _IMPORTED_RUNS),
 )
 """All steps, oldest first. Append; never edit one that was published."""
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from automl_bench.store.imported_runs_table import ImportedRunsTable
 from automl_bench.store.invocations_table import InvocationsTable
 from automl_bench.store.leases import OwnerAlive, owner_alive
 from automl_bench.store.leases_table import LeasesTable
@@ -26,6 +27,7 @@ class Store(
     InvocationsTable,
     LoadTable,
     ProvenanceTable,
+    ImportedRunsTable,
     ReservationsTable,
 ):
     """All that is kept of one workspace. Safe to use from any number of threads; open one in each process.
