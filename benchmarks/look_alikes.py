@@ -100,13 +100,11 @@ def digits() -> list[Image.Image]:
 
 
 def fashion() -> list[Image.Image]:
-    import zipfile
-
     from automl_bench_local.datasets import DATA
 
-    with zipfile.ZipFile(DATA / "fashion-mini.zip") as archive:
-        names = sorted(name for name in archive.namelist() if name.endswith(".png"))[::2]
-        return [Image.open(io.BytesIO(archive.read(name))).convert("L") for name in names]
+    with tarfile.open(DATA / "fashion-mini.tar.xz") as archive:
+        files = {entry.name: archive.extractfile(entry).read() for entry in archive}
+    return [Image.open(io.BytesIO(files[name])).convert("L") for name in sorted(files)[::2]]
 
 
 def cifar(package: Path) -> list[Image.Image]:

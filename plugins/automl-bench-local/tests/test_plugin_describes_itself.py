@@ -7,7 +7,7 @@ import importlib.metadata
 import io
 import subprocess
 import sys
-import zipfile
+import tarfile
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -85,10 +85,12 @@ def test_fashion_mini_has_ten_classes_of_100_and_30_different_images_in_under_a_
     assert "MIT License" in source.path.with_name("fashion-mini.LICENSE.txt").read_text(encoding="utf-8")
     counts: Counter[tuple[str, str]] = Counter()
     contents = set()
-    with zipfile.ZipFile(source.path) as archive:
-        for name in archive.namelist():
-            split, label, _ = name.split("/")
-            content = archive.read(name)
+    with tarfile.open(source.path) as archive:
+        for entry in archive:
+            split, label, _ = entry.name.split("/")
+            file = archive.extractfile(entry)
+            assert file is not None
+            content = file.read()
             counts[split, label] += 1
             contents.add(hashlib.sha256(content).hexdigest())
             with Image.open(io.BytesIO(content)) as image:

@@ -1,10 +1,10 @@
-"""Make fashion-mini.zip from the IDX files of Fashion-MNIST: the same images on every run.
+"""Make fashion-mini.tar.xz from the IDX files of Fashion-MNIST: the same images on every run.
 
     apt-get install dataset-fashion-mnist
-    python tools/make_fashion_mini.py /usr/share/datasets/fashion-mnist src/automl_bench_local/data/fashion-mini.zip
+    python tools/make_fashion_mini.py /usr/share/datasets/fashion-mnist src/automl_bench_local/data/fashion-mini.tar.xz
 
-The first 100 training and the first 30 test images of each class, each as an optimised grey PNG, stored without
-further compression, with fixed times.
+The first 100 training and the first 30 test images of each class, each as an optimised grey PNG, with fixed
+times.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 import gzip
 import io
 import sys
-import zipfile
+import tarfile
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +32,8 @@ CLASSES = (
     "Ankle boot",
 )
 SPLITS = (("train", "train", 100), ("test", "t10k", 30))
+PUBLISHED = 1503619200
+"""25 August 2017, in seconds since 1970."""
 MEAN, SPREAD = 0.2860, 0.3530
 """Of the whole training set: shows that the files are the right ones, read rightly."""
 
@@ -53,7 +55,7 @@ def png(pixels: NDArray[np.uint8]) -> bytes:
 
 def write_archive(source: Path, target: Path) -> None:
     """Write the archive: `<split>/<class>/<number in the original set>.png`."""
-    with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
+    with tarfile.open(target, "w:xz", preset=9, format=tarfile.USTAR_FORMAT) as archive:
         for split, stem, count in SPLITS:
             images = read_idx(source / f"{stem}-images-idx3-ubyte.gz")
             labels = read_idx(source / f"{stem}-labels-idx1-ubyte.gz")
@@ -63,9 +65,10 @@ def write_archive(source: Path, target: Path) -> None:
                     raise SystemExit("these are not the Fashion-MNIST images")
             for number, name in enumerate(CLASSES):
                 for position in np.flatnonzero(labels == number)[:count]:
-                    entry = zipfile.ZipInfo(f"{split}/{name}/{position:05d}.png", (2017, 8, 25, 0, 0, 0))
-                    entry.external_attr = 0o644 << 16
-                    archive.writestr(entry, png(images[position]))
+                    content = png(images[position])
+                    entry = tarfile.TarInfo(f"{split}/{name}/{position:05d}.png")
+                    entry.size, entry.mtime, entry.mode = len(content), PUBLISHED, 0o644
+                    archive.addfile(entry, io.BytesIO(content))
 
 
 if __name__ == "__main__":

@@ -47,6 +47,6 @@ SOURCES = (
         title="Fashion-MNIST, 100 train and 30 test images of each of 10 classes, 28 × 28 grey",
         licence="MIT",
         source="https://github.com/zalandoresearch/fashion-mnist, first images of each class",
-        path=DATA / "fashion-mini.zip",
+        path=DATA / "fashion-mini.tar.xz",
     ),
 )
