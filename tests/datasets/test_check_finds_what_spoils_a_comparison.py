@@ -240,6 +240,13 @@ def test_every_kind_of_image_takes_part_and_what_services_may_decode_otherwise_i
     assert all(f"1 {oddity}" in differing.summary for oddity in (TURNED, DEEP, OTHER_COLOURS, TRANSPARENT))
 
 
+def test_an_example_names_a_few_of_many_copies(dataset: Callable[..., Manifest]) -> None:
+    report = check_dataset(dataset(plain({f"train/a/copy{number}.png": 0 for number in range(6)})))
+    copies = next(one for one in report.findings if one.check == "duplicates")
+    assert copies.examples == ("train/a/0.png = train/a/copy0.png = train/a/copy1.png and 4 more",)
+    assert len(copies.items[0]) == 7
+
+
 def test_images_of_a_size_unlike_the_others_are_named(tmp_path: Path) -> None:
     for number in range(8):
         save(texture(number, 64 + number), tmp_path / "t" / "a" / f"{number}.png")

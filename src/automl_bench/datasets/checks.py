@@ -30,6 +30,9 @@ ODD_SIDES = 10.0
 ODD_AREA = 100.0
 """How many times larger or smaller than the dataset's median an image's area is, above which it is odd."""
 
+MOST_SHOWN = 3
+"""How many copies of one content an example names."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Row:
@@ -79,6 +82,11 @@ def check_dataset(
     )
 
 
+def _equal(paths: Sequence[str]) -> str:
+    more = len(paths) - MOST_SHOWN
+    return " = ".join(paths[:MOST_SHOWN]) + (f" and {more:,} more" if more > 0 else "")
+
+
 def _content_findings(rows: Sequence[_Row]) -> list[Finding]:
     """Find equal contents: across the splits, under two labels, within a split."""
     by_content: dict[str, list[_Row]] = defaultdict(list)
@@ -94,21 +102,21 @@ def _content_findings(rows: Sequence[_Row]) -> list[Finding]:
 
     return [
         *findings_of(
-            "leak", Severity.LEAK, "{n} [image stands|images stand] in both train and test", paths(leaks), " = ".join
+            "leak", Severity.LEAK, "{n} [image stands|images stand] in both train and test", paths(leaks), _equal
         ),
         *findings_of(
             "two_labels",
             Severity.ERROR,
             "{n} [image stands|images stand] under more than one label",
             paths(two_labels),
-            " = ".join,
+            _equal,
         ),
         *findings_of(
             "duplicates",
             Severity.WARNING,
             "{n} [image stands|images stand] more than once in one split",
             paths(inside),
-            " = ".join,
+            _equal,
         ),
     ]
 
@@ -190,20 +198,20 @@ def _pixel_findings(rows: Sequence[_Row], inspected: Sequence[Inspected]) -> lis
         "{n} [image stands|images stand] in both train and test, in files that differ but decode to the same pixels"
     )
     return [
-        *findings_of("pixel_leak", Severity.LEAK, leak_text, leaks, " = ".join),
+        *findings_of("pixel_leak", Severity.LEAK, leak_text, leaks, _equal),
         *findings_of(
             "pixels_two_labels",
             Severity.ERROR,
             "{n} [image stands|images stand] under more than one label, in different files with the same pixels",
             two_labels,
-            " = ".join,
+            _equal,
         ),
         *findings_of(
             "pixel_duplicates",
             Severity.WARNING,
             "{n} [image stands|images stand] more than once in one split, in different files with the same pixels",
             inside,
-            " = ".join,
+            _equal,
         ),
     ]
 
