@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from automl_bench_azure import plugin
 from automl_bench_azure.account import account_of
-from automl_bench_azure.credentials import STORAGE_SCOPE, StorageTokens, credential_for
+from automl_bench_azure.credentials import STORAGE_SCOPE, HiddenTokens, StorageTokens, credential_for
 from azure.identity import ClientSecretCredential, DefaultAzureCredential
 from azure_fake import MANAGEMENT
 from azure_http import Answer, Request
@@ -94,6 +94,13 @@ def test_threads_share_one_token(azure: AzureService) -> None:
         values = set(pool.map(lambda _: tokens.value(), range(64)))
     assert len(values) == 1
     assert azure.entra.granted == [STORAGE_SCOPE.removesuffix("/.default")]
+
+
+def test_the_host_is_told_of_each_token(azure: AzureService) -> None:
+    told: list[str] = []
+    credential = credential_for(TENANT, CLIENT, azure.entra.client_secret, azure.entra.url)
+    given = StorageTokens(HiddenTokens(credential, told.append)).value()
+    assert told == [given]
 
 
 def test_without_a_service_principal_the_default_chain_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -41,6 +41,16 @@ def test_a_token_is_fetched_once_and_shared_by_threads(fake: NyckelFake) -> None
     assert fake.count("token") == 1
 
 
+def test_the_host_is_told_of_each_new_token(fake: NyckelFake) -> None:
+    tokens, told = tokens_of(fake), list[str]()
+    tokens.hide = told.append
+    first = tokens.value()
+    tokens.drop()
+    assert told == [first]
+    second = tokens.value()
+    assert told == [first, second]
+
+
 def test_all_hooks_of_a_process_share_the_tokens_of_an_account(trial: NyckelTrial) -> None:
     plugin.check_access(trial.context)
     plugin.check_access(trial.context)

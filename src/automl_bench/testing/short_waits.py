@@ -10,5 +10,5 @@ from automl_bench.trials import teardown, waiting
 FIRST_DELAY = 0.02
 """Seconds before the first repetition or look; each later one waits half as long again, as in the product."""
 
-waiting.FIRST_DELAY = FIRST_DELAY
-teardown.FIRST_DELAY = FIRST_DELAY
+for module in (waiting, teardown):
+    vars(module)["FIRST_DELAY"] = FIRST_DELAY
