@@ -89,7 +89,7 @@ TABLE: tuple[tuple[type[Exception], tuple[Meaning, ...]], ...] = (
     (Infeasible, (_F, _F, _F, _F, _F)),
     (ProviderError, (_F, _F, _U, _F, _F)),
     # A broken answer: the plugin could not read what the service said of the work.
-    (ContractViolation, (_F, _F, _U, _F, _F)),
+    (ContractViolation, (_F, _F, _H, _F, _F)),
     (PluginError, (_F, _H, _H, _H, _F)),
     (SettingsError, (_F, _H, _H, _H, _F)),
     (WorkspaceError, (_F, _H, _H, _F, _F)),
