@@ -177,17 +177,17 @@ def test_it_asks_nobody_and_writes_nothing(desk: Desk) -> None:
 def test_dollars_are_what_max_cost_reserves(desk: Desk) -> None:
     answer = desk.plan()
     one = answer["trials"][0]["cost"]
-    # 3 s of training at $3600 an hour, 0.1 h of an endpoint at $1.50, 12 × 5 + 9 calls at $0.001.
+    # 3 s of training at $3600 an hour, 0.1 h of an endpoint at $1.50, 12 × 5 × 2 + 13 calls at $0.001.
     assert one["train"] == {"usd": pytest.approx(3.0), "unknown": []}
     assert one["serve"]["usd"] == pytest.approx(0.15)
-    assert one["calls"]["usd"] == pytest.approx(0.069)
-    assert one["usd"] == pytest.approx(3.219)
-    assert answer["total"]["cost"]["usd"] == pytest.approx(8 * 3.219)
-    assert "together at most $25.75" in desk.do("plan").stdout
+    assert one["calls"]["usd"] == pytest.approx(0.133)
+    assert one["usd"] == pytest.approx(3.283)
+    assert answer["total"]["cost"]["usd"] == pytest.approx(8 * 3.283)
+    assert "together at most $26.26" in desk.do("plan").stdout
     refused = desk.do("run", "--max-cost", "3.2")
     assert refused.returncode == ExitCode.BUDGET
     assert "may cost $3.2" in refused.stderr
-    assert desk.do("run", "--max-cost", "25.8").returncode == ExitCode.OK
+    assert desk.do("run", "--max-cost", "26.3").returncode == ExitCode.OK
 
 
 def test_an_unknown_price_is_unknown_in_the_trial_the_total_and_the_words(desk: Desk) -> None:
@@ -196,12 +196,12 @@ def test_an_unknown_price_is_unknown_in_the_trial_the_total_and_the_words(desk: 
     assert answer["trials"][0]["cost"]["train"] == {"usd": None, "unknown": ["train_hour"]}
     assert answer["total"]["cost"]["unknown"] == ["train_hour"]
     shown = desk.do("plan").stdout
-    assert "together at least $1.75 + unknown (toy: train_hour)" in shown
+    assert "together at least $2.26 + unknown (toy: train_hour)" in shown
     folder = desk.root / "configs" / "providers"
     folder.mkdir(parents=True)
     (folder / "toy.toml").write_text("[budget]\ntrain_hour = 2.0\nnonsense = 1.0\n")
     bounded = desk.plan()
-    assert bounded["trials"][0]["cost"]["usd"] == pytest.approx(3.219)
+    assert bounded["trials"][0]["cost"]["usd"] == pytest.approx(3.283)
     assert any("'nonsense', which is no item of its price table" in warning for warning in bounded["warnings"])
     assert desk.do("run", "--max-cost", "1000").returncode == ExitCode.OK, "the user's own bound makes it usable"
 

@@ -106,6 +106,10 @@ def test_a_quota_ends_the_trial_with_one_sentence(bench: Bench) -> None:
     assert "Azure answered ClusterCoreQuotaReached: 0 of 4 cores are left." in ended.stderr
     assert "Traceback" not in ended.stderr
     assert bench.azure.fake.operations().count("PUT computes") == 1, "a quota is not asked for again"
+    kept = bench.azure.resources()
+    assert kept, "what was uploaded was paid for and stays for its retention"
+    assert not any(line.startswith(("compute", "job", "endpoint")) for line in kept)
+    assert bench("teardown", "--all").returncode == ExitCode.OK
     assert bench.azure.resources() == []
 
 

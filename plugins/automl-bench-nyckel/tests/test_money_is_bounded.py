@@ -19,7 +19,7 @@ shots = [5]
 [parallel]
 enabled = false
 """
-CALLS = 12 * 5 + 3 + 2
+CALLS = 12 * 5 * 2 + 13
 SAMPLES = 3 * 5
 
 

@@ -96,9 +96,7 @@ def test_throttles_and_short_tokens_cost_no_row(bench: Bench) -> None:
     [
         ("create_function", 402, "plan"),
         ("create_sample", 402, "plan"),
-        ("metrics", 403, "another account"),
         ("invoke", 402, "plan"),
-        ("invoke", 401, "NYCKEL_CLIENT_SECRET"),
         ("token", 400, "NYCKEL_CLIENT_SECRET"),
     ],
 )
@@ -116,6 +114,25 @@ def test_a_trial_that_is_refused_ends_with_one_sentence_and_no_bill(
         bench.fake.heal()
     assert bench.fake.names() == []
     assert bench.fake.count(operation) <= 3, "what is refused is not asked again and again"
+
+
+@pytest.mark.parametrize(
+    ("operation", "what", "words"), [("metrics", 403, "another account"), ("invoke", 401, "NYCKEL_CLIENT_SECRET")]
+)
+def test_a_refusal_that_says_nothing_of_the_work_is_waited_out_and_named(
+    bench: Bench, operation: str, what: int, words: str
+) -> None:
+    bench.fake.fail(operation, what, times=10**6)
+    brief = "[deadlines]\ntrain_hours = 0.001\ndeploy_hours = 0.001\nmeasure_hours = 0.001\n"
+    experiment = EXPERIMENT.replace("[2, 5]", "[2]").replace("folds = 2", "folds = 1") + brief
+    ended = bench.run(experiment=experiment)
+    assert ended.returncode in {ExitCode.UNFINISHED, ExitCode.RESOURCES_LEFT, ExitCode.PROVIDER}, ended.stderr
+    assert words in ended.stderr
+    assert "Traceback" not in ended.stderr
+    bench.fake.heal()
+    assert bench.run("--retry-failed", experiment=experiment).returncode == ExitCode.OK
+    assert bench.fake.names() == []
+    assert len(bench.fake.created) == 1, "what was paid for is used again"
 
 
 def test_a_creation_whose_answer_is_lost_leaks_nothing(bench: Bench) -> None:

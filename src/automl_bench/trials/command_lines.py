@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import shlex
+from typing import TYPE_CHECKING
 
-from automl_bench.store.records import TrialRecord
+if TYPE_CHECKING:
+    from automl_bench.store.records import TrialRecord
 
 _program = ["automl-bench"]
 
