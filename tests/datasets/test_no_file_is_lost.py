@@ -179,7 +179,8 @@ def test_a_tree_is_imported_as_it_was_meant_or_refused_whole(plan: Plan) -> None
 
 
 @pytest.mark.simulation
-@settings(max_examples=2000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@pytest.mark.timeout(300)
+@settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(plan=PLANS)
 def test_many_trees_are_imported_as_they_were_meant(plan: Plan) -> None:
     check(plan)

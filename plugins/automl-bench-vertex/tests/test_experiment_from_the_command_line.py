@@ -176,6 +176,7 @@ def test_a_trial_that_is_refused_ends_with_one_sentence_and_no_bill(
     assert words in ended.stderr
     assert "Traceback" not in ended.stderr
     assert bench.service.fake.count(method) == 1, "what is refused is not asked again"
+    assert bench("teardown", "--all").returncode == ExitCode.OK, "what was paid for once stayed for its retention"
     assert bench.service.resources() == []
 
 
