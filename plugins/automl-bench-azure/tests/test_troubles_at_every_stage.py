@@ -19,7 +19,7 @@ def test_a_trouble_passes_and_nothing_is_lost(
     azure: AzureService, tmp_path: Path, trouble: Trouble, stage: Stage
 ) -> None:
     if not azure.can(trouble, stage):
-        pytest.skip("the service has no such trouble at this stage")
+        pytest.xfail("the service has no such trouble at this stage")
     trial = AzureTrial(tmp_path)
     check_cell(Walk(plugin, trial.context, trial.set, azure), trouble, stage)
 

@@ -19,7 +19,7 @@ from automl_bench.contract import Stage
 def test_a_trouble_passes_and_nothing_is_lost(tmp_path: Path, trouble: Trouble, stage: Stage) -> None:
     with HuggingfaceService() as service:
         if not service.can(trouble, stage):
-            pytest.skip("the service has no such trouble at this stage")
+            pytest.xfail("the service has no such trouble at this stage")
         trial = HuggingfaceTrial(service.fake, tmp_path, squares(tmp_path / "images"))
         check_cell(Walk(plugin, trial.context, trial.set, service), trouble, stage)
 

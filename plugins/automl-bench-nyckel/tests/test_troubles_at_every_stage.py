@@ -21,7 +21,7 @@ def test_a_trouble_passes_and_nothing_is_lost(
 ) -> None:
     service = NyckelService(fake)
     if not service.can(trouble, stage):
-        pytest.skip("the service has no such trouble at this stage")
+        pytest.xfail("the service has no such trouble at this stage")
     trial = NyckelTrial(fake, tmp_path)
     check_cell(Walk(plugin, trial.context, training_set, service), trouble, stage)
 

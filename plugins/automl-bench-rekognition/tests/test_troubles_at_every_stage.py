@@ -17,7 +17,7 @@ from automl_bench.contract import Stage
 @pytest.mark.parametrize(("trouble", "stage"), hook_cells())
 def test_a_trouble_passes_and_nothing_is_lost(aws: AwsService, tmp_path: Path, trouble: Trouble, stage: Stage) -> None:
     if not aws.can(trouble, stage):
-        pytest.skip("the service has no such trouble at this stage")
+        pytest.xfail("the service has no such trouble at this stage")
     trial = Trial(tmp_path)
     check_cell(Walk(plugin, trial.context, trial.set, aws), trouble, stage)
 

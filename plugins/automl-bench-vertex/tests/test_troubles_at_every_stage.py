@@ -19,7 +19,7 @@ def test_a_trouble_passes_and_nothing_is_lost(
     vertex: VertexService, tmp_path: Path, trouble: Trouble, stage: Stage
 ) -> None:
     if not vertex.can(trouble, stage):
-        pytest.skip("the service has no such trouble at this stage")
+        pytest.xfail("the service has no such trouble at this stage")
     trial = VertexTrial(tmp_path)
     check_cell(Walk(plugin, trial.context, trial.set, vertex), trouble, stage)
 
