@@ -187,7 +187,8 @@ class ProviderDescription:
             them run while something is being measured.
         requires: The pip requirement that the plugin's SDK needs, for the message when it is absent.
         settle_seconds: How long after a create the provider's own lists may not show the new resource yet. After a
-            lost answer the host looks that long before it creates again.
+            lost answer the host looks that long before it creates again, and it does not believe "already gone" of
+            what is younger.
         deletion_seconds: Longest time that deleting one resource may take, the service's own delays included (an
             endpoint whose container is started again and again ends only after its probes' delays).
         split_policy: How the service uses our validation half, one sentence for the report.

@@ -5,17 +5,19 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from automl_bench.cli.session import Session
-from automl_bench.contract import Resource, Stage
+from automl_bench.contract import Deletion, Resource, Stage
 from automl_bench.errors import ConnectionLost
 from automl_bench.settings.workspace import Workspace
 from automl_bench.store import Store, open_store
 from automl_bench.store.leases import current_owner
 from automl_bench.store.records import TrialRecord
+from automl_bench.trials import teardown
 from automl_bench.trials.ledger import TrialLedger
 
 TRIAL = TrialRecord("0123456789ab", "toy", "default", "tiny", "f" * 64, shots=2, fold=0, repeat=0, seed=0)
@@ -80,3 +82,23 @@ def test_the_first_creation_waits_for_nothing(store: Store) -> None:
     begun = time.monotonic()
     ledger(store, settle_seconds=60).ensure("thing", find=service.find, create=service.create)
     assert time.monotonic() - begun < 5
+
+
+@pytest.mark.parametrize(("age", "asked"), [(0.0, 3), (3600.0, 1), (None, 1)], ids=["young", "old", "unknown"])
+def test_already_gone_is_not_believed_of_what_was_made_a_moment_ago(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, age: float | None, asked: int
+) -> None:
+    bound = Session(Workspace(tmp_path)).bind("simulated")
+    lag = bound.provider.description.settle_seconds
+    answers: list[Deletion] = []
+
+    def delete_resource(context: object, resource: Resource) -> Deletion:
+        answers.append(Deletion.DELETED if len(answers) == 2 else Deletion.ALREADY_GONE)
+        return answers[-1]
+
+    monkeypatch.setattr(bound.provider, "delete_resource", delete_resource)
+    monkeypatch.setattr(teardown, "FIRST_DELAY", lag / 10)
+    since = "" if age is None else (datetime.now(UTC) - timedelta(seconds=age)).isoformat()
+    teardown.delete(bound, bound.context(), Resource("endpoint", "e", "1", since=since))
+    assert len(answers) == asked
+    assert answers[-1] is (Deletion.DELETED if asked > 1 else Deletion.ALREADY_GONE)

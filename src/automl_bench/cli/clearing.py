@@ -170,13 +170,21 @@ def _clear_orphans(session: Session, only: str | None, whose: Whose, cleared: Cl
         owner = session.owner()
         reach = Reach("" if owner is None else owner.workspace, whose.workspace, whose.everyone)
         found = Found(store, reach, Insistence(stop, say))
-        looked_at = _look_and_delete(_listing_providers(session, only), found, cleared, only=only, yes=whose.yes)
-        lag = max((bound.provider.description.settle_seconds for bound in looked_at), default=0.0)
-        if lag > 0 and not stop.is_set():
-            say(f"looking again in {lag:.0f} s, as what was made a moment ago may not show yet")
-            stop.wait(lag)
-            if not stop.is_set():
-                _look_and_delete(looked_at, found, cleared, only=only, yes=whose.yes)
+        providers = _listing_providers(session, only)
+        if not whose.yes:  # the question names everything: what was made a moment ago shows by then
+            _wait_for_lists(providers, "looking", stop)
+        looked_at = _look_and_delete(providers, found, cleared, only=only, yes=whose.yes)
+        if _wait_for_lists(looked_at, "looking again", stop):
+            _look_and_delete(looked_at, found, cleared, only=only, yes=whose.yes)
+
+
+def _wait_for_lists(providers: Sequence[BoundProvider], what: str, stop: threading.Event) -> bool:
+    """Wait for as long as the providers' lists may lag behind; return whether they do and the user goes on."""
+    lag = max((bound.provider.description.settle_seconds for bound in providers), default=0.0)
+    if lag <= 0 or stop.is_set():
+        return False
+    say(f"{what} in {lag:.1f} s, as what was made a moment ago may not show yet")
+    return not stop.wait(lag)
 
 
 def _look_and_delete(

@@ -32,7 +32,7 @@ class Instant(NamedTuple):
 def clock_stamp() -> str:
     """Return the present moment as `<id of the machine's start>:<seconds since then>`; "" where there is no such id."""
     boot = _boot_id()
-    return f"{boot}:{_since_boot():.3f}" if boot else ""
+    return f"{boot}:{_since_boot():.6f}" if boot else ""
 
 
 def seconds_between(begin: Instant, end: Instant) -> float | None:

@@ -20,6 +20,7 @@ from automl_bench.errors import AutomlBenchError, LeaseLost, ProviderError, Reso
 from automl_bench.providers.discovery import requirement_of
 from automl_bench.store import Store
 from automl_bench.store.records import LedgerEntry, LedgerState
+from automl_bench.toolkit.certainty import is_young
 from automl_bench.trials.claims import require_lease
 from automl_bench.trials.scopes import require_same_scope
 from automl_bench.trials.trial import BUILDING_STAGES, BoundProvider
@@ -160,17 +161,21 @@ def delete(
 ) -> None:
     """Delete one resource and wait until the provider says that it is gone.
 
+    "Already gone" is not believed of what was made so recently that the provider's answers may not show it yet.
+
     Raises:
         ProviderError: If the provider refuses.
         ResourcesLeft: If it is still there when the provider's bound, or the insistence, has ended.
     """
     what = f"deleting {resource.kind} {resource.name}"
-    seconds = bound.provider.description.deletion_seconds
+    description = bound.provider.description
+    seconds = description.deletion_seconds
     patience = insistence.patience(what, seconds)
     delay = FIRST_DELAY
     while True:
         state = patience.call(lambda: bound.provider.delete_resource(context, resource))
-        if state is not Deletion.PENDING:
+        may_show_later = state is Deletion.ALREADY_GONE and is_young(resource, description.settle_seconds)
+        if state is not Deletion.PENDING and not may_show_later:
             return
         if time.monotonic() >= patience.until:
             raise ResourcesLeft(f"{what} has not ended yet; the provider may take {duration(seconds)} for it.")
