@@ -116,17 +116,41 @@ class TrainingSet:
 # --- what a provider says of itself ----------------------------------------------------------------------
 
 
+class SettingKind(StrEnum):
+    """What a setting's value is."""
+
+    TEXT = "text"
+    FLAG = "flag"
+    """True or false; in an environment variable also 1, 0, yes, no."""
+    INTEGER = "integer"
+    NUMBER = "number"
+    CHOICE = "choice"
+    """One of `Setting.choices`."""
+    ADDRESS = "address"
+    """Address that credentials are sent to: https, or plain http to a server on this machine."""
+    PATH = "path"
+    """File or folder on this machine; `~` is the user's home."""
+    STRUCTURE = "structure"
+    """A list or a table, which the plugin checks itself."""
+
+
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """A setting or secret that the plugin reads.
+    """A setting or secret that a plugin reads, or a key of its variants; the host checks it before any request.
 
     Attributes:
-        name: Key in `configs/providers/<provider>.toml` and in `context.settings`.
+        name: Key in `configs/providers/<provider>.toml` and in `context.settings`, or in a variant's table.
         description: One sentence.
         env: Environment variable that overrides the file, or empty.
-        default: Value where neither is set; None means "must be set".
+        default: Value where neither is set, as text; None means that the setting is left out.
         secret: Whether it is a secret: then it may only come from its environment variable.
         required: Whether the provider cannot be used without it.
+        kind: What its value is.
+        minimum: Smallest number.
+        maximum: Largest number.
+        choices: Allowed values of a choice.
+        pattern: Regular expression that the whole text must match, or empty.
+        example: Value that an error message shows, or empty.
     """
 
     name: str
@@ -135,6 +159,12 @@ class Setting:
     default: str | None = None
     secret: bool = False
     required: bool = False
+    kind: SettingKind = SettingKind.TEXT
+    minimum: float | None = None
+    maximum: float | None = None
+    choices: tuple[str, ...] = ()
+    pattern: str = ""
+    example: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +211,7 @@ class ProviderDescription:
         modalities: What it learns from.
         limits: What the service accepts.
         settings: Every setting and secret the plugin reads.
+        variant_settings: Every key that a variant may have; None leaves it to the plugin to check its variants.
         variants: Named configurations that come with the plugin; a providers file may add or override.
         default_variant: The variant used when none is named.
         on_this_machine: Whether training and serving use this machine's processors. The host then never lets
@@ -208,6 +239,7 @@ class ProviderDescription:
     modalities: frozenset[Modality] = frozenset({Modality.IMAGE})
     limits: Limits = Limits()
     settings: tuple[Setting, ...] = ()
+    variant_settings: tuple[Setting, ...] | None = None
     variants: Mapping[str, Mapping[str, Json]] = field(default_factory=lambda: {"default": {}})
     default_variant: str = "default"
     on_this_machine: bool = False

@@ -72,6 +72,11 @@ MUTANTS: dict[str, tuple[str, str, str]] = {
         "                Capability.INVOKE,\n                Capability.PARALLEL,\n",
     ),
     "does not say what a setting is for": ("S11", '"Address of the service."', '" "'),
+    "brings a variant with a key that it does not declare": (
+        "S11",
+        "        settings=(\n",
+        '        variant_settings=(),\n        variants={"default": {}, "odd": {"colour": 1}},\n        settings=(\n',
+    ),
     "uploads a sample again under a new name": (
         "E01",
         "        key = item.sample.sample_id\n",

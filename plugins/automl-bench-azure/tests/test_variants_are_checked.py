@@ -10,7 +10,7 @@ from automl_bench_azure.options import Options
 from automl_bench_azure.prices import prices, serving_usd, vm_hour_usd
 
 from automl_bench.contract import Variant
-from automl_bench.errors import RequestRefused
+from automl_bench.errors import SettingsError
 
 
 @pytest.mark.parametrize(
@@ -32,7 +32,7 @@ from automl_bench.errors import RequestRefused
     ],
 )
 def test_what_cannot_be_is_named(settings: dict[str, Any], words: str) -> None:
-    with pytest.raises(RequestRefused, match=words) as caught:
+    with pytest.raises(SettingsError, match=words) as caught:
         Options.of(Variant("azure", "mine", settings))
     assert "azure:mine" in caught.value.message
     assert caught.value.remedy
@@ -43,12 +43,12 @@ def test_the_variants_that_come_along_are_good() -> None:
         assert Options.of(Variant("azure", name, settings))
 
 
-def test_without_settings_the_defaults_hold() -> None:
-    assert Options.of(Variant("azure", "default", {})) == Options()
+def options(**settings: Any) -> Options:
+    return Options.of(Variant("azure", "mine", settings))
 
 
 def test_the_prices_are_those_of_the_variant_s_machines() -> None:
-    table = {price.item: price for price in prices(Options(instances=3, timeout_minutes=60))}
+    table = {price.item: price for price in prices(options(instances=3, timeout_minutes=60))}
     assert (table["train_hour"].usd, table["train_hour"].per_trial) == (0.526, 1.25)
     assert table["endpoint_hour"].usd == pytest.approx(0.879)
     assert table["call"].usd == 0.0
@@ -56,11 +56,11 @@ def test_the_prices_are_those_of_the_variant_s_machines() -> None:
 
 
 @pytest.mark.parametrize(
-    "options",
-    [Options(low_priority=True), Options(compute_size="Standard_ND96asr_v4", instance_type="Standard_E4s_v3")],
+    "asked",
+    [options(low_priority=True), options(compute_size="Standard_ND96asr_v4", instance_type="Standard_E4s_v3")],
 )
-def test_what_is_not_in_the_table_is_unknown_and_never_free(options: Options) -> None:
-    table = {price.item: price for price in prices(options)}
+def test_what_is_not_in_the_table_is_unknown_and_never_free(asked: Options) -> None:
+    table = {price.item: price for price in prices(asked)}
     assert table["train_hour"].usd is None
     assert table["train_hour"].source == "not in the table"
 

@@ -13,6 +13,7 @@ from typing import Any
 from automl_bench_huggingface import plugin
 from automl_bench_huggingface.account import Account, account_of
 from automl_bench_huggingface.description import DESCRIPTION
+from automl_bench_huggingface.recipes import Recipe
 from hub_fake import USER, HubFake
 from PIL import Image
 
@@ -38,6 +39,11 @@ TRIAL_ID = "0123456789ab"
 QUICK_PAUSES = {"first_wait_seconds": 0.05, "longest_wait_seconds": 0.2}
 COLOURS = {"ash grey": (90, 90, 90), 'brick, "red"': (160, 40, 30), "océan/2": (20, 60, 180)}
 """Labels with what a CSV, a path or an old header could not hold."""
+
+
+def recipe(**settings: Json) -> Recipe:
+    """Return the recipe of a variant with these settings."""
+    return Recipe.of(Variant("huggingface", "mine", settings))
 
 
 @dataclass

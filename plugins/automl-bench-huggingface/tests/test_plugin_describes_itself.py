@@ -20,10 +20,10 @@ from automl_bench_huggingface.training_jobs import Assignment
 from hub_container import HEADER, loaded
 from hub_fake import ORGANIZATION, USER, HubFake
 from huggingface_hub._jobs_api import JobHardware
-from huggingface_trial import HuggingfaceTrial
+from huggingface_trial import HuggingfaceTrial, recipe
 
 from automl_bench.contract import Counted, Variant
-from automl_bench.errors import PermissionDenied, RequestRefused
+from automl_bench.errors import PermissionDenied, RequestRefused, SettingsError
 
 PACKAGE = Path(__file__).resolve().parents[1]
 
@@ -98,7 +98,7 @@ def test_autotrain_has_its_published_defaults() -> None:
         ({"learning_rate": 2}, "learning_rate is 2"),
         ({"warmup_ratio": 1.5}, "warmup_ratio"),
         ({"select_by": "f1"}, "select_by is 'f1'"),
-        ({"flavor": ""}, "flavor is empty"),
+        ({"flavor": ""}, "flavor is ''"),
         ({"timeout_minutes": -1}, "timeout_minutes is -1"),
         ({"scale_to_zero_minutes": -5}, "scale_to_zero_minutes is -5"),
     ],
@@ -108,9 +108,9 @@ def test_a_variant_that_cannot_be_is_refused_before_any_request(
 ) -> None:
     trial.variant = Variant("huggingface", "odd", settings)
     for hook in (plugin.check_access, plugin.price, plugin.train, plugin.deploy):
-        with pytest.raises(RequestRefused, match=re.escape(words)):
+        with pytest.raises(SettingsError, match=re.escape(words)):
             hook(trial.context)
-    with pytest.raises(RequestRefused, match=re.escape(words)):
+    with pytest.raises(SettingsError, match=re.escape(words)):
         trial.upload()
     assert trial.fake.wire.operations() == []
 
@@ -213,10 +213,10 @@ def test_the_script_imports_nothing_but_what_its_header_names() -> None:
 
 
 def test_the_script_knows_every_key_that_the_job_is_told() -> None:
-    assignment = Assignment("u/d", "c" * 40, "u/m", 3, Recipe())
+    assignment = Assignment("u/d", "c" * 40, "u/m", 3, recipe())
     told = assignment.environment("https://huggingface.co")[train_image_classifier.RECIPE]
-    recipe = train_image_classifier.Recipe.from_json(told)
-    assert (recipe.dataset, recipe.seed, recipe.patience) == ("u/d", 3, None)
+    understood = train_image_classifier.Recipe.from_json(told)
+    assert (understood.dataset, understood.seed, understood.patience) == ("u/d", 3, None)
     assert set(json.loads(told)) == {each.name for each in fields(train_image_classifier.Recipe)}
     for odd in ({**json.loads(told), "extra": 1}, {"dataset": "u/d"}):
         with pytest.raises(ValueError, match="keys differ"):

@@ -10,13 +10,14 @@ from typing import Any
 import huggingface_hub.constants
 import pytest
 from automl_bench_huggingface.packing import SCRIPT, training_script
-from automl_bench_huggingface.recipes import UV_IMAGE, Recipe
+from automl_bench_huggingface.recipes import UV_IMAGE
 from automl_bench_huggingface.training_jobs import Assignment
 from hub_fake import USER, HubFake
 from hub_jobs import DEFAULT_SECONDS, TRAINING_SECONDS
 from huggingface_hub import HfApi, JobInfo
 from huggingface_hub.errors import HfHubHTTPError
 from huggingface_hub.utils import get_session
+from huggingface_trial import recipe
 from PIL import Image
 
 # The SDK's own upload uses what its HTTP client is about to give up.
@@ -79,7 +80,7 @@ def trained(api: HfApi, folder: Path, hub: HubFake, **changes: Any) -> JobInfo:
         api.create_repo(MODEL, private=True)
     revision = api.repo_info(DATA, repo_type="dataset").sha
     assert revision
-    assignment = Assignment(DATA, revision, MODEL, 0, Recipe())
+    assignment = Assignment(DATA, revision, MODEL, 0, recipe())
     wishes: dict[str, Any] = {
         "image": UV_IMAGE,
         "command": assignment.command(),
@@ -136,10 +137,10 @@ def test_a_job_whose_files_are_not_there_fails(api: HfApi, folder: Path, hub: Hu
     trained(api, folder, hub)
     revision = str(api.repo_info(DATA, repo_type="dataset").sha)
     for assignment, words in (
-        (Assignment(f"{USER}/gone", revision, MODEL, 0, Recipe()), "404"),
-        (Assignment(DATA, "c" * 40, MODEL, 0, Recipe()), "404"),
-        (Assignment(DATA, revision, f"{USER}/gone", 0, Recipe()), "404"),
-        (Assignment(DATA, revision, MODEL, 0, Recipe(base_model="nobody/nothing")), "not a model identifier"),
+        (Assignment(f"{USER}/gone", revision, MODEL, 0, recipe()), "404"),
+        (Assignment(DATA, "c" * 40, MODEL, 0, recipe()), "404"),
+        (Assignment(DATA, revision, f"{USER}/gone", 0, recipe()), "404"),
+        (Assignment(DATA, revision, MODEL, 0, recipe(base_model="nobody/nothing")), "not a model identifier"),
     ):
         command, environment = assignment.command(), assignment.environment(hub.url)
         job = trained(api, folder, hub, command=command, env=environment)

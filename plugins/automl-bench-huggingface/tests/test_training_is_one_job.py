@@ -11,7 +11,7 @@ from automl_bench_huggingface.naming import JOB
 from hub_fake import USER, HubFake
 from hub_jobs import TRAINING_SECONDS
 from hub_wire import ApiError
-from huggingface_trial import HuggingfaceTrial, squares
+from huggingface_trial import HuggingfaceTrial, recipe, squares
 
 from automl_bench.contract import OperationState, Stage
 from automl_bench.errors import ProviderError
@@ -38,9 +38,8 @@ def test_the_job_says_what_to_train_and_hides_the_token(trial: HuggingfaceTrial)
 
 def test_on_the_service_itself_the_job_needs_no_address() -> None:
     from automl_bench_huggingface.options import HUB_URL
-    from automl_bench_huggingface.recipes import Recipe
 
-    assignment = training_jobs.Assignment("u/d", "c" * 40, "u/m", 0, Recipe())
+    assignment = training_jobs.Assignment("u/d", "c" * 40, "u/m", 0, recipe())
     assert "HF_ENDPOINT" not in assignment.environment(HUB_URL)
 
 

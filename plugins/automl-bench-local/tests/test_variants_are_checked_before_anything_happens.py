@@ -11,14 +11,14 @@ from automl_bench_local.estimators import build_estimator
 from automl_bench_local.recipes import BUILT_IN, FEATURE_KINDS, read_recipe
 
 from automl_bench.contract import Variant
-from automl_bench.errors import RequestRefused
+from automl_bench.errors import InvalidSetting, RequestRefused, SettingsError
 
 SVC = "sklearn.svm.SVC"
 WRONG: list[tuple[dict[str, Any], str, str]] = [
     ({"estimater": SVC}, "estimater", "Did you mean 'estimator'?"),
-    ({"colour": 1}, "colour", "Known keys"),
+    ({"colour": 1}, "colour", "Known: features"),
     ({"features": "sift"}, "features", "auto, pixels, hog, embedding"),
-    ({"features": 3}, "features", "not 3"),
+    ({"features": 3}, "features", "one of auto, pixels"),
     ({"features": "auto", "estimator": SVC}, "features", "pixels, hog, embedding"),
     ({"side": "32", "features": "pixels"}, "side", "whole number"),
     ({"side": True, "features": "pixels"}, "side", "whole number"),
@@ -33,7 +33,7 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
     ({"params": {"C": 1}}, "params", "no 'estimator'"),
     ({"estimator": SVC, "params": [1]}, "params", "table"),
     ({"estimator": "SVC"}, "estimator", "import path"),
-    ({"estimator": 5}, "estimator", "import path"),
+    ({"estimator": 5}, "estimator", "such as sklearn.svm.SVC"),
     ({"estimator": "sklearn.svm.SVCC"}, "estimator", "cannot be imported"),
     ({"estimator": "no_such_library.Classifier"}, "estimator", "cannot be imported"),
     ({"estimator": "sklearn.svm.LinearSVR"}, "estimator", "not a classifier"),
@@ -63,9 +63,9 @@ def test_a_wrong_variant_is_refused_before_anything_is_created(
     settings: dict[str, Any], key: str, words: str, trial: Callable[..., Any], squares: Callable[[int], Any]
 ) -> None:
     asked = trial("mine", settings)
-    with pytest.raises(RequestRefused) as refused:
+    with pytest.raises((RequestRefused, SettingsError)) as refused:
         plugin.upload(asked.context, squares(5))
-    assert f"local:mine: '{key}' " in refused.value.message
+    assert refused.value.message.replace("'", "").startswith(f"local:mine: {key} ")
     assert words in str(refused.value)
     assert "\n" not in str(refused.value)
     assert asked.ledger.lines == []
@@ -115,5 +115,5 @@ def test_an_open_random_state_gets_the_seed_and_a_set_one_is_kept() -> None:
 def test_a_wrong_setting_is_refused_by_name(
     name: str, value: str, trial: Callable[..., Any], squares: Callable[[int], Any]
 ) -> None:
-    with pytest.raises(RequestRefused, match=f"setting {name} .* is '{value}'"):
+    with pytest.raises(InvalidSetting, match=f"setting {name} .* is '{value}'"):
         plugin.upload(trial(options={name: value}).context, squares(5))

@@ -15,9 +15,9 @@ from nyckel_trial import NyckelTrial
 from automl_bench.contract import Deletion, LabelledSample, ManifestEntry, Resource, TrainingSet
 from automl_bench.errors import (
     ConnectionLost,
+    InvalidSetting,
     PermissionDenied,
     ProviderError,
-    RequestRefused,
     RequestTimedOut,
     ServiceUnavailable,
 )
@@ -96,18 +96,11 @@ def test_access_is_checked_without_creating_anything(trial: NyckelTrial) -> None
 
 
 @pytest.mark.parametrize(
-    ("url", "words"),
-    [
-        ("http://www.nyckel.com", "clear text"),
-        ("www.nyckel.com", "not an address"),
-        ("ftp://www.nyckel.com", "not an address"),
-        ("https://user:word@www.nyckel.com", "not an address"),
-        ("", "not an address"),
-    ],
+    "url", ["http://www.nyckel.com", "ftp://www.nyckel.com", "https://user:word@www.nyckel.com", ""]
 )
-def test_an_address_that_would_betray_the_secret_is_refused(trial: NyckelTrial, url: str, words: str) -> None:
+def test_an_address_that_would_betray_the_secret_is_refused(trial: NyckelTrial, url: str) -> None:
     trial.settings["server_url"] = url
-    with pytest.raises(RequestRefused, match=words):
+    with pytest.raises(InvalidSetting, match="not an https address"):
         plugin.check_access(trial.context)
     assert trial.fake.recorded == []
 
@@ -115,7 +108,7 @@ def test_an_address_that_would_betray_the_secret_is_refused(trial: NyckelTrial, 
 @pytest.mark.parametrize("seconds", ["0", "-1", "often", "nan", "601"])
 def test_a_poll_interval_out_of_range_is_refused(trial: NyckelTrial, seconds: str) -> None:
     trial.settings["poll_seconds"] = seconds
-    with pytest.raises(RequestRefused, match="poll_seconds"):
+    with pytest.raises(InvalidSetting, match="poll_seconds"):
         plugin.check_access(trial.context)
 
 

@@ -12,7 +12,7 @@ from automl_bench_rekognition.account import account_of
 from aws_service import AwsService
 from trial_of_squares import Trial
 
-from automl_bench.errors import PermissionDenied, RequestRefused
+from automl_bench.errors import InvalidSetting, PermissionDenied
 
 FOREIGN: dict[str, Any] = {
     "Sid": "SomebodyElses",
@@ -111,5 +111,5 @@ def test_without_permission_the_remedy_is_the_policy_command(aws: AwsService, tm
 
 
 def test_a_setting_that_is_neither_true_nor_false_is_refused(aws: AwsService, tmp_path: Path) -> None:
-    with pytest.raises(RequestRefused, match="'manage_bucket_policy' is 'perhaps'"):
+    with pytest.raises(InvalidSetting, match="manage_bucket_policy of .* is 'perhaps', not true or false"):
         Trial(tmp_path, manage_bucket_policy="perhaps").upload()

@@ -39,6 +39,7 @@ from automl_bench.errors import (
     ResourceConflict,
     ResourceMissing,
     ServiceUnavailable,
+    SettingsError,
     Unauthenticated,
 )
 
@@ -328,7 +329,7 @@ def test_a_variant_is_checked_before_any_request(
     aws: AwsService, tmp_path: Path, settings: dict[str, int], words: str
 ) -> None:
     context = replace(Trial(tmp_path).context, variant=Variant("rekognition", "mine", settings))
-    with pytest.raises(RequestRefused, match=words):
+    with pytest.raises(SettingsError, match=words):
         plugin.check_access(context)
     assert aws.requests() == []
 

@@ -15,7 +15,7 @@ from vertex_service import VertexService
 from vertex_trial import TRIAL_ID, VertexTrial, delete, labelled
 
 from automl_bench.contract import NAME_PREFIX, Deletion, Operation, OperationState, Stage, Variant
-from automl_bench.errors import Infeasible, RequestRefused
+from automl_bench.errors import Infeasible, SettingsError
 
 STEM = f"{NAME_PREFIX}-{TRIAL_ID}"
 KINDS = ["samples", "dataset", "model", "training", "endpoint", "deployed-model"]
@@ -118,7 +118,7 @@ def test_a_variant_chooses_model_and_budget(
     ],
 )
 def test_a_variant_that_the_service_would_refuse_is_refused_here(settings: dict[str, Any], words: str) -> None:
-    with pytest.raises(RequestRefused, match=words) as caught:
+    with pytest.raises(SettingsError, match=words) as caught:
         TrainingOptions.of(Variant("vertex", "odd", settings))
     assert caught.value.remedy
 

@@ -9,6 +9,8 @@ from automl_bench_vertex import labels, naming
 from automl_bench_vertex.description import DESCRIPTION, LEAST_PER_LABEL, prices
 from automl_bench_vertex.options import BUDGETS, VARIANTS, TrainingOptions
 
+from automl_bench.contract import Variant
+
 PLUGIN = Path(__file__).resolve().parents[1]
 README = (PLUGIN / "README.md").read_text(encoding="utf-8")
 PAGE = (PLUGIN.parents[1] / "docs" / "providers" / "vertex.md").read_text(encoding="utf-8")
@@ -31,13 +33,15 @@ def test_every_kind_of_resource_has_its_line_with_its_price() -> None:
     kinds = (naming.SAMPLES, naming.DATASET, naming.MODEL, naming.TRAINING, naming.ENDPOINT, naming.DEPLOYED_MODEL)
     lines = [line for line in PAGE.splitlines() if line.startswith("| `automl-bench-<trial>-")]
     assert [line.split("`")[1].removeprefix("automl-bench-<trial>-") for line in lines] == list(kinds)
-    usd = {price.item: price.usd for price in prices(TrainingOptions())}
+    usd = {price.item: price.usd for price in prices(TrainingOptions.of(Variant("vertex", "default")))}
     assert f"${usd['train_hour']} a node hour" in lines[kinds.index(naming.TRAINING)]
     assert f"**${usd['endpoint_hour']} an hour**" in lines[kinds.index(naming.DEPLOYED_MODEL)]
 
 
 def test_the_least_bill_of_a_training_is_right() -> None:
-    price = next(price for price in prices(TrainingOptions()) if price.item == "train_hour")
+    price = next(
+        price for price in prices(TrainingOptions.of(Variant("vertex", "default"))) if price.item == "train_hour"
+    )
     assert price.usd is not None
     assert price.per_trial is not None
     for text in (README, PAGE):

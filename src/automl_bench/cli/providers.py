@@ -89,8 +89,14 @@ def show(
     if shown["limits"]:
         print_table(["limit", "value"], [[key, str(value)] for key, value in shown["limits"].items()])
     if shown["settings"]:
-        columns = ["setting", "environment", "default", "secret", "meaning"]
+        columns = ["setting", "environment", "takes", "default", "secret", "meaning"]
         print_table(columns, [[item[column] for column in columns] for item in shown["settings"]])
+    if shown["variant_settings"]:
+        columns = ["variant setting", "takes", "default", "meaning"]
+        rows = [
+            [item["setting"], item["takes"], item["default"], item["meaning"]] for item in shown["variant_settings"]
+        ]
+        print_table(columns, rows)
     print_table(["variant", "settings"], [[f"{name}:{key}", str(value)] for key, value in shown["variants"].items()])
     if shown["prices"]:
         columns = ["item", "usd", "unit", "as_of", "source"]
@@ -109,6 +115,8 @@ def print_policy(description: ProviderDescription) -> None:
 
 
 def _description(session: Session, description: ProviderDescription) -> dict[str, Any]:
+    from automl_bench.toolkit.setting_values import wanted
+
     file = session.provider_file(description.name)
     variants = {**description.variants, **file.variants}
     return {
@@ -124,12 +132,22 @@ def _description(session: Session, description: ProviderDescription) -> dict[str
             {
                 "setting": setting.name,
                 "environment": setting.env,
+                "takes": "a secret" if setting.secret else wanted(setting),
                 "default": "" if setting.default is None else setting.default,
                 "secret": "yes" if setting.secret else "",
                 "required": setting.required,
                 "meaning": setting.description,
             }
             for setting in description.settings
+        ],
+        "variant_settings": [
+            {
+                "setting": setting.name,
+                "takes": wanted(setting),
+                "default": "" if setting.default is None else setting.default,
+                "meaning": setting.description,
+            }
+            for setting in description.variant_settings or ()
         ],
         "variants": {key: dict(value) for key, value in variants.items()},
         "prices": _prices(session, description),

@@ -14,6 +14,7 @@ from automl_bench.border.texts import remember
 from automl_bench.contract import Json, ProviderDescription, Variant
 from automl_bench.errors import InvalidSetting, SettingsError, UnknownSetting, UsageError
 from automl_bench.settings.toml_files import read_toml
+from automl_bench.toolkit.setting_values import value_of, variant_settings_of, wrong_setting
 
 SECTIONS = ("settings", "variants", "budget")
 
@@ -95,6 +96,7 @@ def resolve_settings(
 
     Raises:
         UnknownSetting: If the file sets something the provider does not declare.
+        InvalidSetting: If a value is not of its declared kind.
         SettingsError: If the file holds a secret, or a required setting has no value.
     """
     environment = os.environ if environment is None else environment
@@ -119,13 +121,15 @@ def resolve_settings(
     for setting in description.settings:
         if setting.secret:
             continue
-        value = environment.get(setting.env) if setting.env else None
-        if value is None and setting.name in file.settings:
-            value = str(file.settings[setting.name])
-        if value is None:
-            value = setting.default
-        if value is not None:
-            resolved[setting.name] = value
+        # An empty variable is one that is not set.
+        given: Json = (environment.get(setting.env) or None) if setting.env else None
+        if given is None:
+            given = file.settings.get(setting.name, setting.default)
+        if given is not None:
+            try:
+                resolved[setting.name] = _as_text(value_of(setting, given))
+            except ValueError as error:
+                report(wrong_setting(description.name, setting, given, str(error)))
         elif setting.required:
             where = f"export {setting.env}=… or set {setting.name}" if setting.env else f"Set {setting.name}"
             report(
@@ -137,15 +141,20 @@ def resolve_settings(
     return resolved
 
 
+def _as_text(value: Json) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
 def _raise(error: SettingsError) -> None:
     raise error
 
 
 def resolve_variant(description: ProviderDescription, file: ProviderFile, name: str | None) -> Variant:
-    """Return a variant by name; None means the provider's default.
+    """Return a variant by name, with its keys checked as its provider declares them; None means the default.
 
     Raises:
         UsageError: If there is no such variant.
+        SettingsError: If it has a key that its provider does not know, or a value that cannot be used.
     """
     variants = {**description.variants, **file.variants}
     wanted = name or description.default_variant
@@ -153,4 +162,7 @@ def resolve_variant(description: ProviderDescription, file: ProviderFile, name: 
         close = difflib.get_close_matches(wanted, variants, n=1)
         remedy = f"Did you mean {description.name}:{close[0]}?" if close else f"Known: {', '.join(sorted(variants))}."
         raise UsageError(f"{description.name} has no variant {wanted!r}.", remedy=remedy)
-    return Variant(description.name, wanted, dict(variants[wanted]))
+    variant = Variant(description.name, wanted, dict(variants[wanted]))
+    if description.variant_settings is not None:
+        variant_settings_of(description.variant_settings, variant)
+    return variant

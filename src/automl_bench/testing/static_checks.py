@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from automl_bench import hookspecs
-from automl_bench.contract import Capability, Counted, Limits, ProviderDescription
+from automl_bench.contract import Capability, Counted, Limits, ProviderDescription, Variant
 from automl_bench.hookspecs import PROJECT_NAME
 from automl_bench.testing.checks import Tier, check
 
@@ -195,9 +195,26 @@ class StaticChecks:
 
     @check("S11", Tier.STATIC)
     def test_s11_settings_are_well_formed(self) -> None:
-        """Names and variables are unique; a secret has an environment variable and no default; each has a sentence."""
-        settings = _description(self.provider_name).settings
-        faults = [f"{setting.name} has no description" for setting in settings if not setting.description.strip()]
+        """Names are unique, a secret has a variable and no default, each has a sentence, defaults are of their kind."""
+        from automl_bench.errors import SettingsError
+        from automl_bench.toolkit.setting_values import value_of, variant_settings_of
+
+        description = _description(self.provider_name)
+        settings = description.settings
+        declared = (*settings, *(description.variant_settings or ()))
+        faults = [f"{setting.name} has no description" for setting in declared if not setting.description.strip()]
+        for setting in declared:
+            if setting.default is not None and not setting.secret:
+                try:
+                    value_of(setting, setting.default)
+                except ValueError as error:
+                    faults.append(f"the default of {setting.name} is not {error}")
+        if description.variant_settings is not None:
+            for name, values in description.variants.items():
+                try:
+                    variant_settings_of(description.variant_settings, Variant(description.name, name, values))
+                except SettingsError as error:
+                    faults.append(str(error))
         for setting in settings:
             if setting.secret and not setting.env:
                 faults.append(f"the secret {setting.name} has no environment variable to come from")

@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from automl_bench.contract import ProviderContext
 from automl_bench.errors import MissingSecret, RequestRefused, ServiceUnavailable
+from automl_bench.toolkit.setting_values import settings_of
 from automl_bench_azure.addresses import checked_address
 from automl_bench_azure.arm import Arm
 from automl_bench_azure.credentials import HiddenTokens, StorageTokens, credential_for
+from automl_bench_azure.description import NAME, SETTINGS
 from automl_bench_azure.storage import KeyStorage, Storage, TokenStorage, account_of_connection_string
 
 if TYPE_CHECKING:
@@ -178,9 +180,9 @@ def account_of(context: ProviderContext) -> Account:
     """Return the account that the settings name, made once per process.
 
     Raises:
-        RequestRefused: If a setting is malformed.
+        InvalidSetting: If a setting is malformed.
     """
-    settings = context.settings
+    settings = settings_of(SETTINGS, context.settings, NAME)
     client_secret = secret_or_nothing(context, "client_secret")
     connection_string = secret_or_nothing(context, "storage_connection_string")
     # What azure-identity's own chain reads besides: another identity in the environment gets other clients.

@@ -2,21 +2,10 @@
 
 from __future__ import annotations
 
-import ipaddress
 import json
-from urllib.parse import urlsplit
 
 from automl_bench.errors import RequestRefused
-
-
-def is_this_machine(host: str) -> bool:
-    """Whether a host name or address is the loopback interface's."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+from automl_bench.toolkit.setting_values import may_take_credentials
 
 
 def checked_address(what: str, address: str) -> str:
@@ -29,8 +18,7 @@ def checked_address(what: str, address: str) -> str:
     Raises:
         RequestRefused: If it is none, or plain http to another machine: what goes there holds a token or a key.
     """
-    parts = urlsplit(address)
-    if parts.hostname and (parts.scheme == "https" or (parts.scheme == "http" and is_this_machine(parts.hostname))):
+    if may_take_credentials(address):
         return address.rstrip("/")
     raise RequestRefused(
         f"{what} is {json.dumps(address.partition('?')[0])}, to which no credentials may be sent.",

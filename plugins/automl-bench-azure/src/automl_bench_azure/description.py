@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from automl_bench.contract import Capability, Limits, Modality, ProviderDescription, Setting
+from automl_bench.contract import Capability, Limits, Modality, ProviderDescription, Setting, SettingKind, Variant
 from automl_bench_azure.naming import ENDINGS
-from automl_bench_azure.options import Options
+from automl_bench_azure.options import VARIANT_SETTINGS, Options
 from automl_bench_azure.policy import POLICY
 
 NAME = "azure"
@@ -21,6 +21,7 @@ SETTINGS = (
         "storage_url",
         "Address of the datastore's storage account, if it is not the one that the workspace names.",
         env="AUTOML_BENCH_AZURE_STORAGE_URL",
+        kind=SettingKind.ADDRESS,
     ),
     Setting("tenant_id", "Tenant of the service principal.", env="AZURE_TENANT_ID"),
     Setting("client_id", "Client id of the service principal.", env="AZURE_CLIENT_ID"),
@@ -38,15 +39,21 @@ SETTINGS = (
         secret=True,
     ),
     Setting(
-        "authority", "Address that gives tokens, if it is not login.microsoftonline.com.", env="AZURE_AUTHORITY_HOST"
+        "authority",
+        "Address that gives tokens, if it is not login.microsoftonline.com.",
+        env="AZURE_AUTHORITY_HOST",
+        kind=SettingKind.ADDRESS,
     ),
     Setting(
         "arm_endpoint",
         "Address of Azure Resource Manager.",
         env="AUTOML_BENCH_AZURE_ARM_ENDPOINT",
         default="https://management.azure.com",
+        kind=SettingKind.ADDRESS,
     ),
 )
+
+DEFAULTS = asdict(Options.of(Variant(NAME, "default")))
 
 DESCRIPTION = ProviderDescription(
     name=NAME,
@@ -72,9 +79,10 @@ DESCRIPTION = ProviderDescription(
         requests_per_second=500.0,
     ),
     settings=SETTINGS,
+    variant_settings=VARIANT_SETTINGS,
     variants={
-        "default": asdict(Options()),
-        "automode": asdict(Options(model_name="", max_trials=10, timeout_minutes=480)),
+        "default": DEFAULTS,
+        "automode": {**DEFAULTS, "model_name": "", "max_trials": 10, "timeout_minutes": 480},
     },
     requires="automl-bench[azure]",
     settle_seconds=3.0,

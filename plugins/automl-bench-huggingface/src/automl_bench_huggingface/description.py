@@ -6,7 +6,7 @@ from automl_bench.contract import Capability, Limits, Modality, ProviderDescript
 from automl_bench_huggingface.options import DECLARED
 from automl_bench_huggingface.packing import ENDINGS
 from automl_bench_huggingface.policy import POLICY
-from automl_bench_huggingface.recipes import VARIANTS
+from automl_bench_huggingface.recipes import VARIANT_SETTINGS, VARIANTS
 
 DESCRIPTION = ProviderDescription(
     name="huggingface",
@@ -33,6 +33,7 @@ DESCRIPTION = ProviderDescription(
         media_types=tuple(sorted(ENDINGS)),
     ),
     settings=DECLARED,
+    variant_settings=VARIANT_SETTINGS,
     variants=VARIANTS,
     requires="automl-bench[huggingface]",
     settle_seconds=3.0,

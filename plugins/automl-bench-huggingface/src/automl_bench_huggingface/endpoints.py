@@ -22,9 +22,9 @@ from automl_bench.errors import (
     TransientProviderError,
     Unauthenticated,
 )
+from automl_bench.toolkit.setting_values import is_this_machine, may_take_credentials
 from automl_bench_huggingface.failures import NotItsOwn, one_line, unreadable
 from automl_bench_huggingface.naming import ENDPOINT, is_ours, owner_in, tags_of
-from automl_bench_huggingface.options import is_this_machine
 from automl_bench_huggingface.prices import endpoint_hour_usd
 from automl_bench_huggingface.recipes import Recipe
 from automl_bench_huggingface.repositories import gone
@@ -216,7 +216,7 @@ def adopted_url(account: Account, endpoint_id: str) -> str:
     """
     if "://" in endpoint_id:
         parts = urlsplit(endpoint_id)
-        usable = parts.scheme == "https" or (parts.scheme == "http" and is_this_machine(parts.hostname or ""))
+        usable = may_take_credentials(endpoint_id)
         if not usable or not parts.hostname or parts.username:
             raise RequestRefused(
                 f"{parts.scheme}://{parts.hostname or ''} is no address of an endpoint.",

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import ipaddress
-from dataclasses import dataclass
-from urllib.parse import urlsplit
+from dataclasses import dataclass, replace
 
-from automl_bench.contract import ProviderContext, Setting
-from automl_bench.errors import RequestRefused
+from automl_bench.contract import ProviderContext, Setting, SettingKind
+from automl_bench.toolkit.setting_values import settings_of
 
 HUB_URL = "https://huggingface.co"
 ENDPOINTS_API = "https://api.endpoints.huggingface.cloud"
@@ -27,12 +25,19 @@ DECLARED = (
         env="AUTOML_BENCH_HUGGINGFACE_NAMESPACE",
         default="",
     ),
-    Setting("hub_url", "Address of the Hub, for this machine and for the job.", env="HF_ENDPOINT", default=HUB_URL),
+    Setting(
+        "hub_url",
+        "Address of the Hub, for this machine and for the job.",
+        env="HF_ENDPOINT",
+        default=HUB_URL,
+        kind=SettingKind.ADDRESS,
+    ),
     Setting(
         "endpoints_api",
         "Address of the Inference Endpoints API, without its version.",
         env="AUTOML_BENCH_HUGGINGFACE_ENDPOINTS_API",
         default=ENDPOINTS_API,
+        kind=SettingKind.ADDRESS,
     ),
 )
 
@@ -56,41 +61,7 @@ class Options:
         """Read the settings of a context.
 
         Raises:
-            RequestRefused: If one cannot be used.
+            InvalidSetting: If one cannot be used.
         """
-        settings = context.settings
-        return cls(
-            _address("hub_url", "HF_ENDPOINT", settings.get("hub_url") or HUB_URL),
-            _address(
-                "endpoints_api",
-                "AUTOML_BENCH_HUGGINGFACE_ENDPOINTS_API",
-                settings.get("endpoints_api") or ENDPOINTS_API,
-            ).removesuffix("/v2"),
-            settings.get("namespace", "").strip(),
-        )
-
-
-def _address(name: str, variable: str, text: str) -> str:
-    url = text.strip().rstrip("/")
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query or parts.fragment:
-        raise RequestRefused(
-            f"The setting {name} of the provider huggingface is {text!r}, not an address such as {HUB_URL}.",
-            remedy=f"Change {variable} or {name} in configs/providers/huggingface.toml.",
-        )
-    if parts.scheme == "http" and not is_this_machine(parts.hostname):
-        raise RequestRefused(
-            f"The setting {name} of the provider huggingface is {text!r}: the token would travel in clear text.",
-            remedy="Use https; plain http is for servers on this machine only.",
-        )
-    return url
-
-
-def is_this_machine(host: str) -> bool:
-    """Whether a host name or address is the loopback interface's."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+        found = cls(**settings_of(DECLARED, context.settings, "huggingface"))
+        return replace(found, endpoints_api=found.endpoints_api.removesuffix("/v2"))

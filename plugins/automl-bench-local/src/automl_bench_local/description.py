@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from automl_bench.contract import Capability, Limits, Modality, Price, ProviderDescription
 from automl_bench_local.options import DECLARED
-from automl_bench_local.recipes import BUILT_IN
+from automl_bench_local.recipes import BUILT_IN, VARIANT_SETTINGS
 
 NAME = "local"
 
@@ -27,6 +27,7 @@ DESCRIPTION = ProviderDescription(
     modalities=frozenset({Modality.IMAGE}),
     limits=Limits(min_classes=2, max_request_bytes=64 * 1024 * 1024),
     settings=DECLARED,
+    variant_settings=VARIANT_SETTINGS,
     variants=BUILT_IN,
     default_variant="auto",
     on_this_machine=True,

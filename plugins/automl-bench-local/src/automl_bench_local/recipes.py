@@ -7,16 +7,40 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from automl_bench.contract import Json, Variant
+from automl_bench.contract import Json, Setting, SettingKind, Variant
 from automl_bench.errors import RequestRefused
+from automl_bench.toolkit.setting_values import variant_settings_of
 
 FEATURE_KINDS = ("pixels", "hog", "embedding")
 """From the cheapest at prediction time to the dearest; a tie in selection goes to the first."""
 
-KEYS = ("features", "side", "pixel_scale", "estimator", "params", "pipeline", "grid", "cv_folds")
-STEP_KEYS = ("step", "params")
 SMALLEST_SIDE = 4
 LARGEST_SIDE = 1024
+
+VARIANT_SETTINGS = (
+    Setting("features", "What images become.", kind=SettingKind.CHOICE, choices=("auto", *FEATURE_KINDS)),
+    Setting(
+        "side",
+        "Side in pixels that images are scaled to; without it the features' own.",
+        kind=SettingKind.INTEGER,
+        minimum=SMALLEST_SIDE,
+        maximum=LARGEST_SIDE,
+    ),
+    Setting("pixel_scale", "Number by which pixel values are divided.", kind=SettingKind.NUMBER, default="255"),
+    Setting("estimator", "Import path of a scikit-learn classifier.", example="sklearn.svm.SVC"),
+    Setting("params", "Its parameters.", kind=SettingKind.STRUCTURE),
+    Setting("pipeline", "List of steps, each with its import path and parameters.", kind=SettingKind.STRUCTURE),
+    Setting("grid", "Values of parameters to choose from by cross-validation.", kind=SettingKind.STRUCTURE),
+    Setting(
+        "cv_folds",
+        "Folds of that cross-validation.",
+        kind=SettingKind.INTEGER,
+        default="5",
+        minimum=2,
+        maximum=50,
+    ),
+)
+STEP_KEYS = ("step", "params")
 HOG_CELL = 8
 
 BUILT_IN: Mapping[str, Mapping[str, Json]] = {
@@ -71,31 +95,26 @@ def read_recipe(variant: Variant) -> Recipe:
     """Understand a variant's settings.
 
     Raises:
-        RequestRefused: If a key is unknown or a value of the wrong type; the message names variant and key.
+        SettingsError: If a key is unknown or a value of the wrong type; the message names variant and key.
     """
+    values = variant_settings_of(VARIANT_SETTINGS, variant)
     settings = variant.settings
-    _known(variant, settings, KEYS, "")
     steps = _steps(variant, settings)
     grid = _grid(variant, settings, steps)
     features = _features(variant, settings, steps)
-    side = settings.get("side")
-    if side is not None and (not _is_whole(side) or not SMALLEST_SIDE <= side <= LARGEST_SIDE):
-        raise _wrong(variant, "side", f"a whole number of pixels from {SMALLEST_SIDE} to {LARGEST_SIDE}", side)
+    side = values.get("side")
     if side is not None and len(features) > 1:
         raise refusal(
             variant, "side", "needs one kind of features, for each kind has its own size", "Set features too."
         )
     if side is not None and features == ("hog",) and (side % HOG_CELL or side < 2 * HOG_CELL):
         raise _wrong(variant, "side", f"a multiple of {HOG_CELL} from {2 * HOG_CELL} for hog features", side)
-    scale = settings.get("pixel_scale", 255.0)
-    if isinstance(scale, bool) or not isinstance(scale, int | float) or not 0 < scale < float("inf"):
+    scale = values["pixel_scale"]
+    if scale <= 0:
         raise _wrong(variant, "pixel_scale", "a number above 0, by which pixel values are divided", scale)
     if "pixel_scale" in settings and features != ("pixels",):
         raise refusal(variant, "pixel_scale", 'needs features = "pixels"', "Remove it or set features.")
-    folds = settings.get("cv_folds", 5)
-    if not _is_whole(folds) or not 2 <= folds <= 50:
-        raise _wrong(variant, "cv_folds", "a whole number from 2 to 50", folds)
-    return Recipe(variant.name, features, side, float(scale), steps, grid, folds)
+    return Recipe(variant.name, features, side, scale, steps, grid, values["cv_folds"])
 
 
 def refusal(variant: Variant | str, key: str, fact: str, remedy: str = "") -> RequestRefused:
@@ -167,10 +186,6 @@ def _known(variant: Variant, table: Mapping[str, Json], keys: Sequence[str], pre
             close = difflib.get_close_matches(str(key), keys, n=1)
             remedy = f"Did you mean {close[0]!r}?" if close else f"Known keys: {', '.join(keys)}."
             raise refusal(variant, f"{prefix}{key}", "is not a key of a variant", remedy)
-
-
-def _is_whole(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _wrong(variant: Variant, key: str, wanted: str, got: Any) -> RequestRefused:

@@ -60,6 +60,7 @@ DESCRIPTION = ProviderDescription(
         concurrent_trials=1,
     ),
     settings=DECLARED,
+    variant_settings=(),
     requires="automl-bench[nyckel]",
     settle_seconds=3.0,
     split_policy=(

@@ -143,7 +143,7 @@ def new_session(url: str) -> requests.Session:
 
     import requests
 
-    from automl_bench_nyckel.options import is_this_machine
+    from automl_bench.toolkit.setting_values import is_this_machine
 
     session = requests.Session()
     session.trust_env = not is_this_machine(urlsplit(url).hostname or "")

@@ -15,6 +15,8 @@ from urllib.parse import urlsplit
 
 from automl_bench.contract import ProviderContext
 from automl_bench.errors import RequestRefused, ServiceUnavailable, Unauthenticated
+from automl_bench.toolkit.setting_values import settings_of
+from automl_bench_rekognition.description import NAME, SETTINGS
 from automl_bench_rekognition.failures import aws_errors, json_object
 
 if TYPE_CHECKING:
@@ -157,13 +159,13 @@ def account_of(context: ProviderContext) -> Account:
         Unauthenticated: If there are no credentials.
         RequestRefused: If no region is set.
     """
-    settings = context.settings
+    settings = settings_of(SETTINGS, context.settings, NAME)
     reach = Reach(
         bucket=settings["bucket"],
         region=settings.get("region", ""),
         s3_url=settings.get("s3_url", ""),
         rekognition_url=settings.get("rekognition_url", ""),
-        manages_policy=_yes_or_no("manage_bucket_policy", settings.get("manage_bucket_policy", "true")),
+        manages_policy=settings["manage_bucket_policy"],
         identity=(os.environ.get("AWS_PROFILE", ""), os.environ.get("AWS_ACCESS_KEY_ID", "")),
     )
     with _lock:
@@ -196,12 +198,3 @@ def _moment(value: Any) -> datetime:
             if moment.tzinfo is not None:
                 return moment
     return parse_timestamp(value)
-
-
-def _yes_or_no(name: str, value: str) -> bool:
-    if value.lower() not in ("true", "false"):
-        raise RequestRefused(
-            f"The setting {name!r} is {value!r}.",
-            remedy="Set it to true or false in configs/providers/rekognition.toml.",
-        )
-    return value.lower() == "true"

@@ -6,7 +6,16 @@ import tomllib
 from functools import cache
 from importlib.resources import files
 
-from automl_bench.contract import Capability, Counted, Limits, Modality, Price, ProviderDescription, Setting
+from automl_bench.contract import (
+    Capability,
+    Counted,
+    Limits,
+    Modality,
+    Price,
+    ProviderDescription,
+    Setting,
+    SettingKind,
+)
 from automl_bench_rekognition.policy import POLICY
 
 NAME = "rekognition"
@@ -14,8 +23,16 @@ NAME = "rekognition"
 INFERENCE_UNITS = "inference_units"
 """Key of a variant: inference units that the deployed model gets; each is billed by the hour."""
 
-MOST_INFERENCE_UNITS = 5
-"""The service's default quota for one model."""
+VARIANT_SETTINGS = (
+    Setting(
+        INFERENCE_UNITS,
+        "Inference units of the deployed model, up to the service's default quota; each is billed by the hour.",
+        default="1",
+        kind=SettingKind.INTEGER,
+        minimum=1,
+        maximum=5,
+    ),
+)
 
 SMALLEST_SIDE_PX = 64
 LARGEST_SIDE_PX = 4096
@@ -41,12 +58,18 @@ SETTINGS = (
         required=True,
     ),
     Setting("region", "AWS region; without it the AWS profile's region.", env="AWS_DEFAULT_REGION"),
-    Setting("s3_url", "Address of S3, if it is not AWS's own.", env="AWS_ENDPOINT_URL_S3"),
-    Setting("rekognition_url", "Address of Rekognition, if it is not AWS's own.", env="AWS_ENDPOINT_URL_REKOGNITION"),
+    Setting("s3_url", "Address of S3, if it is not AWS's own.", env="AWS_ENDPOINT_URL_S3", kind=SettingKind.ADDRESS),
+    Setting(
+        "rekognition_url",
+        "Address of Rekognition, if it is not AWS's own.",
+        env="AWS_ENDPOINT_URL_REKOGNITION",
+        kind=SettingKind.ADDRESS,
+    ),
     Setting(
         "manage_bucket_policy",
         "Whether to let Rekognition into the bucket while it is needed (true), or leave the bucket's policy to you.",
         default="true",
+        kind=SettingKind.FLAG,
     ),
     # boto3 reads these itself, or a profile or role instead. They are declared so that the host scrubs their values.
     Setting(
@@ -86,6 +109,7 @@ DESCRIPTION = ProviderDescription(
         concurrent_trials=2,
     ),
     settings=SETTINGS,
+    variant_settings=VARIANT_SETTINGS,
     variants={"default": {INFERENCE_UNITS: 1}},
     requires="automl-bench[rekognition]",
     settle_seconds=3.0,

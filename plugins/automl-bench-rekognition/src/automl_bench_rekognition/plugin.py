@@ -22,12 +22,13 @@ from automl_bench.contract import (
     TrainingSet,
     TrialContext,
 )
-from automl_bench.errors import Infeasible, RequestRefused, ServiceUnavailable
+from automl_bench.errors import Infeasible, ServiceUnavailable
 from automl_bench.hookspecs import hookimpl
+from automl_bench.toolkit.setting_values import variant_settings_of
 from automl_bench_rekognition.description import (
     DESCRIPTION,
     INFERENCE_UNITS,
-    MOST_INFERENCE_UNITS,
+    VARIANT_SETTINGS,
     most_images,
     prices,
     training_hour_usd,
@@ -247,16 +248,4 @@ def _require_few_enough(region: str, *halves: int) -> None:
 
 def _inference_units(context: ProviderContext) -> int:
     """Return the variant's inference units, after checking all of its keys."""
-    settings = context.variant.settings
-    unknown = sorted(set(settings) - {INFERENCE_UNITS})
-    if unknown:
-        raise RequestRefused(
-            f"{context.variant}: {unknown[0]!r} is not a setting of a variant.", remedy=f"Known: {INFERENCE_UNITS}."
-        )
-    units = settings.get(INFERENCE_UNITS, 1)
-    if isinstance(units, bool) or not isinstance(units, int) or not 1 <= units <= MOST_INFERENCE_UNITS:
-        raise RequestRefused(
-            f"{context.variant}: {INFERENCE_UNITS} is {units!r}.",
-            remedy=f"Use a whole number from 1 to {MOST_INFERENCE_UNITS}.",
-        )
-    return units
+    return int(variant_settings_of(VARIANT_SETTINGS, context.variant)[INFERENCE_UNITS])

@@ -12,6 +12,8 @@ from urllib.parse import urlsplit
 
 from automl_bench.contract import ProviderContext
 from automl_bench.errors import RequestRefused, ServiceUnavailable
+from automl_bench.toolkit.setting_values import settings_of
+from automl_bench_vertex.description import NAME, SETTINGS
 from automl_bench_vertex.failures import UNREADABLE, google_errors
 from automl_bench_vertex.tokens import Tokens
 
@@ -204,18 +206,17 @@ def account_of(context: ProviderContext) -> Account:
 
     Raises:
         Unauthenticated: If there are no credentials.
-        RequestRefused: If a setting cannot be used.
+        InvalidSetting: If a setting cannot be used.
     """
-    settings = context.settings
-    region = settings.get("region") or "us-central1"
+    settings = settings_of(SETTINGS, context.settings, NAME)
+    region = settings["region"]
     reach = Reach(
         bucket=settings["bucket"],
         project=settings.get("project", ""),
         region=region,
-        api_url=_address("api_endpoint", settings.get("api_endpoint", ""))
-        or f"https://{region}-aiplatform.googleapis.com",
-        storage_url=_address("storage_url", settings.get("storage_url", "")) or STORAGE_URL,
-        anonymous=_yes_or_no("anonymous", settings.get("anonymous", "0")),
+        api_url=settings.get("api_endpoint") or f"https://{region}-aiplatform.googleapis.com",
+        storage_url=settings.get("storage_url") or STORAGE_URL,
+        anonymous=settings["anonymous"],
         identity=tuple(
             os.environ.get(name, "") for name in ("GOOGLE_APPLICATION_CREDENTIALS", "GOOGLE_CLOUD_QUOTA_PROJECT")
         ),
@@ -225,23 +226,3 @@ def account_of(context: ProviderContext) -> Account:
             _accounts[reach] = Account(reach)
             _accounts[reach].tokens.hide = context.hide
         return _accounts[reach]
-
-
-def _address(name: str, value: str) -> str:
-    """Return an address without a trailing slash; a bare host gets https."""
-    if not value:
-        return ""
-    address = (value if "://" in value else f"https://{value}").rstrip("/")
-    parts = urlsplit(address)
-    if parts.scheme not in ("http", "https") or not parts.netloc or parts.query:
-        raise RequestRefused(
-            f"The setting {name!r} is {value!r}, which is no address.", remedy="Give one such as http://127.0.0.1:8080."
-        )
-    return address
-
-
-def _yes_or_no(name: str, value: str) -> bool:
-    known = {"1": True, "true": True, "0": False, "false": False, "": False}
-    if value.lower() not in known:
-        raise RequestRefused(f"The setting {name!r} is {value!r}.", remedy="Set it to 1 or 0.")
-    return known[value.lower()]

@@ -8,9 +8,18 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from automl_bench.contract import Capability, Counted, Limits, Modality, Price, ProviderDescription, Setting
+from automl_bench.contract import (
+    Capability,
+    Counted,
+    Limits,
+    Modality,
+    Price,
+    ProviderDescription,
+    Setting,
+    SettingKind,
+)
 from automl_bench_vertex.naming import ENDINGS
-from automl_bench_vertex.options import VARIANTS, TrainingOptions
+from automl_bench_vertex.options import VARIANT_SETTINGS, VARIANTS, TrainingOptions
 from automl_bench_vertex.policy import POLICY
 
 NAME = "vertex"
@@ -44,13 +53,24 @@ SETTINGS = (
         env="GOOGLE_CLOUD_PROJECT",
     ),
     Setting("region", "Region of everything that is made.", env="GOOGLE_CLOUD_REGION", default="us-central1"),
-    Setting("api_endpoint", "Address of Vertex AI, if it is not Google's own.", env="AUTOML_BENCH_VERTEX_API_ENDPOINT"),
-    Setting("storage_url", "Address of Cloud Storage, if it is not Google's own.", env="STORAGE_EMULATOR_HOST"),
+    Setting(
+        "api_endpoint",
+        "Address of Vertex AI, if it is not Google's own.",
+        env="AUTOML_BENCH_VERTEX_API_ENDPOINT",
+        kind=SettingKind.ADDRESS,
+    ),
+    Setting(
+        "storage_url",
+        "Address of Cloud Storage, if it is not Google's own.",
+        env="STORAGE_EMULATOR_HOST",
+        kind=SettingKind.ADDRESS,
+    ),
     Setting(
         "anonymous",
-        "1 to ask without credentials, which only a server of your own answers.",
+        "Whether to ask without credentials, which only a server of your own answers.",
         env="AUTOML_BENCH_VERTEX_ANONYMOUS",
-        default="0",
+        default="false",
+        kind=SettingKind.FLAG,
     ),
 )
 
@@ -79,6 +99,7 @@ DESCRIPTION = ProviderDescription(
         media_types=tuple(ENDINGS),
     ),
     settings=SETTINGS,
+    variant_settings=VARIANT_SETTINGS,
     variants=VARIANTS,
     requires="automl-bench[vertex]",
     settle_seconds=3.0,

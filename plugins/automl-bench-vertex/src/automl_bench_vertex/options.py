@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from automl_bench.contract import Json, Variant
-from automl_bench.errors import Infeasible, RequestRefused
+from automl_bench.contract import Json, Setting, SettingKind, Variant
+from automl_bench.errors import Infeasible, InvalidSetting
+from automl_bench.toolkit.setting_values import variant_settings_of
 
 MODEL_TYPE = "model_type"
 BUDGET = "budget_milli_node_hours"
@@ -25,6 +26,24 @@ VARIANTS: Mapping[str, Mapping[str, Json]] = {
     "default": {MODEL_TYPE: "CLOUD", BUDGET: 8_000},
     "high-accuracy": {MODEL_TYPE: "CLOUD_1", BUDGET: 8_000},
 }
+
+VARIANT_SETTINGS = (
+    Setting(MODEL_TYPE, "The service's word for the kind of model.", default="CLOUD"),
+    Setting(
+        BUDGET,
+        "Maximum duration of the training, in thousandths of a node hour.",
+        default=str(CLOUD_BUDGET[0]),
+        kind=SettingKind.INTEGER,
+        minimum=CLOUD_BUDGET[0],
+        maximum=CLOUD_BUDGET[1],
+    ),
+    Setting(
+        EARLY_STOPPING,
+        "Whether the service may stop earlier, when the model no longer gets better.",
+        default="true",
+        kind=SettingKind.FLAG,
+    ),
+)
 
 EDGE = "MOBILE_"
 """How the model types begin that are trained for export to devices. Google's page on Edge models says that they cannot
@@ -56,34 +75,18 @@ class TrainingOptions:
 
         Raises:
             Infeasible: If it is a model for phones, which Vertex AI trains and cannot serve.
-            RequestRefused: If a key or value is not one that the service takes.
+            SettingsError: If a key or value is not one that the service takes.
         """
-        settings = variant.settings
-        unknown = sorted(set(settings) - {MODEL_TYPE, BUDGET, EARLY_STOPPING})
-        if unknown:
-            raise RequestRefused(
-                f"{variant}: {unknown[0]!r} is not a setting of a variant.",
-                remedy=f"Known: {MODEL_TYPE}, {BUDGET}, {EARLY_STOPPING}.",
-            )
-        model_type = settings.get(MODEL_TYPE, "CLOUD")
-        if str(model_type).startswith(EDGE):
+        found = cls(**variant_settings_of(VARIANT_SETTINGS, variant))
+        model_type = found.model_type
+        if model_type.startswith(EDGE):
             raise Infeasible(
                 f"{variant}: {MODEL_TYPE} {model_type!r} is an Edge model, which Vertex AI trains for export only "
                 "and cannot serve.",
                 remedy=f"Use one of {', '.join(sorted(BUDGETS))}.",
             )
         if model_type not in BUDGETS:
-            raise RequestRefused(
+            raise InvalidSetting(
                 f"{variant}: {MODEL_TYPE} is {model_type!r}.", remedy=f"Known: {', '.join(sorted(BUDGETS))}."
             )
-        least, most = BUDGETS[model_type]
-        budget = settings.get(BUDGET, least)
-        if isinstance(budget, bool) or not isinstance(budget, int) or not least <= budget <= most:
-            raise RequestRefused(
-                f"{variant}: {BUDGET} is {budget!r}.",
-                remedy=f"Use a whole number from {least} to {most} for {model_type}.",
-            )
-        early = settings.get(EARLY_STOPPING, True)
-        if not isinstance(early, bool):
-            raise RequestRefused(f"{variant}: {EARLY_STOPPING} is {early!r}.", remedy="Use true or false.")
-        return cls(model_type, budget, early)
+        return found
