@@ -655,7 +655,12 @@ class HttpInvoker(Protocol):
     """How to call an endpoint with one HTTP request. The host sends and times it."""
 
     def prepare(self, sample: Sample) -> HttpRequest:
-        """Encode and sign; runs before the clock starts."""
+        """Encode and sign; runs before the clock starts.
+
+        Raises:
+            OSError: If the sample's file cannot be read: the host's own fault, no answer of the provider.
+            ProviderError: If the sample cannot be sent.
+        """
         ...
 
     def parse(self, response: HttpResponse) -> Prediction:

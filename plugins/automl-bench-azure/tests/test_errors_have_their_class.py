@@ -231,7 +231,7 @@ def test_long_words_are_cut_and_stand_in_one_line() -> None:
         (error(503, "ServiceUnavailable"), ServiceUnavailable),
         (Answer(200, b"<html>", {"Content-Type": "text/html"}), ServiceUnavailable),
         (Answer(200, b"[]", {"Content-Type": "application/json"}), ServiceUnavailable),
-        (Answer(302, b"", {"Location": "https://elsewhere.example.com"}), RequestRefused),
+        (Answer(302, b"", {"Location": "https://elsewhere.example.com"}), ServiceUnavailable),
         (Hangup, ConnectionLost),
     ],
 )

@@ -18,6 +18,7 @@ from automl_bench.errors import (
     InvalidSetting,
     PermissionDenied,
     ProviderError,
+    RequestRefused,
     RequestTimedOut,
     ServiceUnavailable,
 )
@@ -126,8 +127,8 @@ def test_a_service_that_is_not_there_is_a_lost_connection(trial: NyckelTrial) ->
         (requests.ConnectionError(), ConnectionLost),
         (requests.exceptions.ChunkedEncodingError(), ConnectionLost),
         (requests.exceptions.ContentDecodingError(), ConnectionLost),
-        (requests.exceptions.SSLError(), ProviderError),
-        (requests.exceptions.InvalidURL(), ProviderError),
+        (requests.exceptions.SSLError(), ConnectionLost),
+        (requests.exceptions.InvalidURL(), RequestRefused),
     ],
 )
 def test_a_request_without_answer_has_its_class(

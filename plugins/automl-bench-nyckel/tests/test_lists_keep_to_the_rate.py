@@ -83,4 +83,4 @@ def test_a_404_that_is_not_the_service_s_own_deletes_nothing(trial: NyckelTrial,
     resource = Resource("function", "automl-bench-0123456789ab-function", resource_id="function_abc")
     with pytest.raises(ServiceUnavailable) as caught:
         plugin.delete_resource(trial.context, resource)
-    assert "NYCKEL_SERVER_URL" in caught.value.remedy
+    assert "check the addresses" in caught.value.remedy

@@ -115,7 +115,7 @@ def test_an_answer_without_prediction_is_a_failure_that_is_not_repeated(
     with pytest.raises(ProviderError) as caught:
         invoker.parse(answer(content))
     assert outcome_of(caught.value) is Outcome.FAILED
-    assert type(caught.value) is ProviderError
+    assert type(caught.value) is ServiceUnavailable
 
 
 @pytest.mark.parametrize(
@@ -134,7 +134,7 @@ def test_an_answer_without_prediction_is_a_failure_that_is_not_repeated(
         (500, ServiceUnavailable),
         (503, ServiceUnavailable),
         (504, RequestTimedOut),
-        (302, ProviderError),
+        (302, ServiceUnavailable),
     ],
 )
 def test_every_status_has_its_class_and_keeps_the_services_words(

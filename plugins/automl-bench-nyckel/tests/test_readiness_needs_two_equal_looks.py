@@ -137,7 +137,7 @@ def test_a_token_of_something_else_is_missing(trial: NyckelTrial, token: str) ->
 
 @pytest.mark.parametrize(
     ("what", "expected"),
-    [(403, PermissionDenied), (429, RateLimited), (503, ServiceUnavailable), (nyckel_fake.GARBAGE, ProviderError)],
+    [(403, PermissionDenied), (429, RateLimited), (503, ServiceUnavailable), (nyckel_fake.GARBAGE, ServiceUnavailable)],
 )
 def test_a_look_that_fails_has_its_class_and_is_one_request(
     trial: NyckelTrial, what: int | str, expected: type[ProviderError]

@@ -180,15 +180,15 @@ def test_a_throttle_is_obeyed_once_per_request(trial: NyckelTrial, training_set:
         ("create_function", 403, PermissionDenied),
         ("create_function", 429, RateLimited),
         ("create_function", 500, ServiceUnavailable),
-        ("create_function", nyckel_fake.GARBAGE, ProviderError),
+        ("create_function", nyckel_fake.GARBAGE, ServiceUnavailable),
         ("list_functions", 403, PermissionDenied),
         ("create_label", 402, BillingRequired),
         ("create_label", 400, RequestRefused),
         ("create_sample", 400, RequestRefused),
         ("create_sample", 402, BillingRequired),
         ("create_sample", 403, PermissionDenied),
-        ("create_sample", nyckel_fake.GARBAGE, ProviderError),
-        ("list_samples", nyckel_fake.GARBAGE, ProviderError),
+        ("create_sample", nyckel_fake.GARBAGE, ServiceUnavailable),
+        ("list_samples", nyckel_fake.GARBAGE, ServiceUnavailable),
     ],
 )
 def test_a_failure_has_its_class_and_is_not_repeated(

@@ -119,7 +119,7 @@ def test_other_formats_go_out_as_they_are(
 
 
 def test_a_file_that_is_gone_is_named() -> None:
-    with pytest.raises(RequestRefused, match="gone.png"):
+    with pytest.raises(FileNotFoundError, match=r"gone\.png"):
         alone("a").prepare(Sample("0" * 64, Path("/nowhere/gone.png"), 1, "image/png"))
 
 

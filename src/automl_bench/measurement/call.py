@@ -27,8 +27,8 @@ from automl_bench.errors import (
     UnsupportedCapability,
     WorkspaceError,
 )
-from automl_bench.retry_after import bounded_wait, retry_after
 from automl_bench.store.records import CallTiming, Outcome
+from automl_bench.toolkit.retry_after import bounded_wait, retry_after
 from automl_bench.transport import (
     SEEN,
     Exchange,

@@ -26,7 +26,7 @@ from automl_bench.errors import (
     TransientProviderError,
     WorkspaceError,
 )
-from automl_bench.retry_after import bounded_wait, retry_after
+from automl_bench.toolkit.retry_after import bounded_wait, retry_after
 from automl_bench.transport.exchange import Exchange
 from automl_bench.transport.multi import MultiTransport
 from automl_bench.transport.options import TransportOptions

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from automl_bench.errors import ResourceMissing, ServiceUnavailable
+from automl_bench.toolkit.answers import json_object
 from automl_bench.toolkit.setting_values import is_this_machine
 from automl_bench_azure.addresses import checked_address
 from automl_bench_azure.credentials import CONNECT_SECONDS, READ_SECONDS
-from automl_bench_azure.failures import azure_errors, from_arm_answer, json_object
+from automl_bench_azure.failures import azure_errors, from_arm_answer
 
 if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from automl_bench.errors import RateLimited, RequestRefused, ServiceUnavailable
-from automl_bench_azure.failures import azure_errors, seconds
+from automl_bench.toolkit.retry_after import retry_after as retry_after_of
+from automl_bench_azure.failures import azure_errors
 
 if TYPE_CHECKING:
     from azure.core.credentials import AccessToken, TokenCredential
@@ -84,7 +85,7 @@ def _transport() -> Any:
         def send(self, request: Any, **options: Any) -> Any:
             response: Any = super().send(request, **options)
             if response.status_code == 429:
-                retry_after = seconds(response.headers.get("retry-after", ""))
+                retry_after = retry_after_of(response.headers)
                 raise RateLimited("Entra ID asks to wait before the next token.", retry_after=retry_after)
             if response.status_code >= 500:
                 raise ServiceUnavailable(f"Entra ID answered {response.status_code} to the request for a token.")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from automl_bench.contract import Deletion, Owner, Resource
 from automl_bench.errors import ProviderError, ResourceConflict, ResourceMissing, ServiceUnavailable
 from automl_bench_azure.assets import FAILED, created_at, gone
-from automl_bench_azure.failures import one_line
+from automl_bench_azure.failures import log_end
 from automl_bench_azure.naming import DEPLOYMENT, DEPLOYMENT_ID, ENDPOINT, long_name, owner_in, short_id, tags_of
 from automl_bench_azure.options import Options
 from automl_bench_azure.prices import serving_usd
@@ -230,4 +230,4 @@ def why(account: Account, name: str) -> str:
         )
     except ProviderError:
         return ""
-    return one_line(str(answer.get("content") or ""))
+    return log_end(str(answer.get("content") or ""))

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from automl_bench import answers
 from automl_bench.contract import HttpResponse
 from automl_bench.errors import (
     BillingRequired,
@@ -23,14 +22,22 @@ from automl_bench.errors import (
     ServiceUnavailable,
     Unauthenticated,
 )
-from automl_bench.retry_after import read_retry_after
+from automl_bench.toolkit.answers import (
+    LONGEST_WORDS,
+    NO_REASON,
+    error_of,
+    json_object,
+    kind_of,
+    one_line,
+    something_else_answers,
+    unreadable,
+)
+from automl_bench.toolkit.retry_after import retry_after as retry_after_of
 
 _CREDENTIALS = "Check AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET, or sign in with `az login`."
 _PERMISSIONS = "Grant what `automl-bench providers show azure --policy` prints."
 _QUOTA = "Ask for more quota of this VM size in the Azure portal (Azure ML, Quotas), or set a smaller size."
 _BILLING = "Look at the subscription's state and payment method in the Azure portal."
-_PROXY = "Something else than Azure answers there: check the addresses and the proxy."
-LONGEST_WORDS = 300
 _WORKSPACE = "Check AZURE_SUBSCRIPTION_ID, AZURE_RESOURCE_GROUP and AZUREML_WORKSPACE_NAME."
 
 _KINDS: Mapping[type[ProviderError], tuple[str, tuple[str, ...]]] = {
@@ -161,29 +168,20 @@ def failure_for(
         resource: What the request was about.
         retry_after: Seconds the service asked to wait, or None.
     """
-    kind, remedy = _BY_CODE.get(code) or _by_status(status)
-    words = " ".join(message.split()).rstrip(".")[:500] or "no reason given"
-    sentence = f"Azure answered {code or status}: {words}."
-    if issubclass(kind, RateLimited):
-        return kind(sentence, retry_after=retry_after, remedy=remedy, resource=resource, request_id=request_id)
-    return kind(sentence, remedy=remedy, resource=resource, request_id=request_id)
+    kind, remedy = _BY_CODE.get(code) or _by_status(status, is_its_own=bool(code or message))
+    return error_of(
+        kind,
+        f"Azure answered {code or status}: {one_line(message, longest=500) or NO_REASON}.",
+        retry_after=retry_after,
+        remedy=remedy,
+        resource=resource,
+        request_id=request_id,
+    )
 
 
-def _by_status(status: int | None) -> tuple[type[ProviderError], str]:
-    if status is None:
-        return ServiceUnavailable, ""
-    known: dict[int, tuple[type[ProviderError], str]] = {
-        401: (Unauthenticated, _CREDENTIALS),
-        402: (BillingRequired, _BILLING),
-        403: (PermissionDenied, _PERMISSIONS),
-        404: (ResourceMissing, ""),
-        408: (RequestTimedOut, ""),
-        409: (ResourceConflict, ""),
-        412: (ResourceConflict, ""),
-        429: (RateLimited, ""),
-        504: (RequestTimedOut, ""),
-    }
-    return known.get(status, (ServiceUnavailable if status >= 500 else RequestRefused, ""))
+def _by_status(status: int | None, *, is_its_own: bool = True) -> tuple[type[ProviderError], str]:
+    kind = kind_of(status, is_its_own=is_its_own)
+    return kind, _KINDS[kind][0] if kind in _KINDS else ""
 
 
 def from_arm_answer(status: int, headers: Mapping[str, str], body: bytes, resource: str = "") -> ProviderError:
@@ -202,7 +200,9 @@ def from_arm_answer(status: int, headers: Mapping[str, str], body: bytes, resour
     if code not in _BY_CODE and 400 <= status < 500 and _QUOTA_WORDS.search(words):
         code = "QuotaExceeded"
     if status == 404 and not about:
-        return ServiceUnavailable("A 404 came that is not Azure's own.", remedy=_PROXY, resource=resource)
+        return ServiceUnavailable(
+            "A 404 came that is not Azure's own.", remedy=something_else_answers("Azure"), resource=resource
+        )
     parent = _PARENT.search(words)
     if status == 404 and parent is not None and not resource.lower().endswith(parent["what"].lower()):
         code = "ParentResourceNotFound"
@@ -212,7 +212,7 @@ def from_arm_answer(status: int, headers: Mapping[str, str], body: bytes, resour
         status=status,
         request_id=headers.get("x-ms-request-id", ""),
         resource=resource,
-        retry_after=seconds(headers.get("retry-after", "")),
+        retry_after=retry_after_of(headers),
     )
 
 
@@ -242,7 +242,7 @@ def from_blob_answer(status: int | None, headers: Mapping[str, str], body: bytes
         status=status,
         request_id=headers.get("x-ms-request-id", ""),
         resource=resource,
-        retry_after=seconds(headers.get("retry-after", "")),
+        retry_after=retry_after_of(headers),
     )
 
 
@@ -253,8 +253,7 @@ def from_scoring_answer(response: HttpResponse, resource: str = "") -> ProviderE
     says which status it gave.
     """
     status = response.status
-    words = " ".join(response.body.decode("utf-8", "replace").split())[:200].rstrip(".") or "no reason given"
-    retry_after = seconds(response.headers.get("retry-after", ""))
+    words = one_line(response.body.decode("utf-8", "replace"), longest=200) or NO_REASON
     more: dict[str, Any] = {"resource": resource, "request_id": response.headers.get("x-request-id", "")}
     if status == 424:
         inner = response.headers.get("ms-azureml-model-error-statuscode", "")
@@ -264,9 +263,7 @@ def from_scoring_answer(response: HttpResponse, resource: str = "") -> ProviderE
     if kind is Unauthenticated:
         remedy = "The key is that of another endpoint, or was regenerated; for an adopted address check its key."
     sentence = f"The endpoint answered {status}: {words}."
-    if issubclass(kind, RateLimited):
-        return kind(sentence, retry_after=retry_after, remedy=remedy, **more)
-    return kind(sentence, remedy=remedy, **more)
+    return error_of(kind, sentence, retry_after=retry_after_of(response.headers), remedy=remedy, **more)
 
 
 @contextmanager
@@ -301,7 +298,7 @@ def _translated(error: Exception, resource: str) -> ProviderError | None:
         case azure.ServiceRequestTimeoutError() | azure.ServiceResponseTimeoutError():
             return RequestTimedOut("Azure did not answer in time.", resource=resource)
         case azure.DecodeError() | azure.DeserializationError():
-            return ServiceUnavailable("Azure's answer cannot be read.", resource=resource)
+            return unreadable("Azure", resource=resource)
         case azure.ServiceRequestError() | azure.ServiceResponseError():
             return ConnectionLost(f"The connection to Azure failed: {_kind_of(error)}.", resource=resource)
         case azure.HttpResponseError():
@@ -326,7 +323,7 @@ def _from_storage_error(error: Any, resource: str) -> ProviderError:
         status=error.status_code,
         request_id=headers.get("x-ms-request-id", ""),
         resource=resource,
-        retry_after=seconds(headers.get("retry-after", "")),
+        retry_after=retry_after_of(headers),
     )
 
 
@@ -343,20 +340,6 @@ def _kind_of(error: Any) -> str:
     return type(inner).__name__
 
 
-def one_line(text: str) -> str:
-    """Return the service's words on one line, without the last full stop, and not too long; a log's end counts more."""
+def log_end(text: str) -> str:
+    """Return the end of a log on one line: there stands what went wrong."""
     return " ".join(text.split())[-LONGEST_WORDS:].rstrip(".")
-
-
-def json_object(body: bytes) -> dict[str, Any] | None:
-    """Return a JSON object, or None if the bytes are none."""
-    try:
-        content = answers.read_json(body)
-    except ValueError:
-        return None
-    return content if isinstance(content, dict) else None
-
-
-def seconds(text: str) -> float | None:
-    """Return the seconds of a Retry-After header, or None."""
-    return read_retry_after(text)

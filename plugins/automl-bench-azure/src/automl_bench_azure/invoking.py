@@ -5,9 +5,9 @@ from __future__ import annotations
 import base64
 from typing import TYPE_CHECKING, Any
 
-from automl_bench import answers
 from automl_bench.contract import Endpoint, HttpRequest, HttpResponse, Prediction, Sample
-from automl_bench.errors import RequestRefused, ServiceUnavailable, Unauthenticated
+from automl_bench.errors import ServiceUnavailable, Unauthenticated
+from automl_bench.toolkit import answers
 from automl_bench_azure.addresses import checked_address
 from automl_bench_azure.failures import from_scoring_answer
 
@@ -37,10 +37,7 @@ class ScoringInvoker:
 
     def prepare(self, sample: Sample) -> HttpRequest:
         """Encode."""
-        try:
-            content = sample.path.read_bytes()
-        except OSError as error:
-            raise RequestRefused(f"{sample.path}: {error.strerror or error}.") from error
+        content = sample.path.read_bytes()
         body = _HEAD + base64.b64encode(content) + _TAIL
         return HttpRequest(self._url, headers=self._headers, body=body, timeout_seconds=TIMEOUT_SECONDS)
 

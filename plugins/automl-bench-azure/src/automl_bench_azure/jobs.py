@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from automl_bench.contract import Deletion, Owner, Resource
 from automl_bench.errors import ProviderError, ResourceConflict, ResourceMissing, ServiceUnavailable
 from automl_bench_azure.assets import created_at, gone
-from automl_bench_azure.failures import one_line
+from automl_bench_azure.failures import log_end
 from automl_bench_azure.naming import JOB, TAG, is_of_kind, owner_in, tags_of
 from automl_bench_azure.options import Options
 from automl_bench_azure.prices import vm_hour_usd
@@ -170,6 +170,6 @@ def why(account: Account, name: str) -> str:
         said = str(error.get("message") or "")
         logs = details.get("logFiles") or {}
         own = next((each for each in sorted(logs) if each.endswith("std_log.txt")), next(iter(sorted(logs)), ""))
-        return one_line(said or (account.arm.last_lines(str(logs[own])) if own else ""))
+        return log_end(said or (account.arm.last_lines(str(logs[own])) if own else ""))
     except ProviderError:
         return ""

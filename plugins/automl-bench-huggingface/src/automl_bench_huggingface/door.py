@@ -152,7 +152,7 @@ def _client(like: Any) -> Any:
             except httpx2.TransportError:
                 raise ConnectionLost(f"The connection to Hugging Face broke when asking to {call.what}.") from None
             except httpx2.RequestError as error:
-                raise ProviderError(
+                raise RequestRefused(
                     f"The request to {call.what} could not be made ({type(error).__name__}).", remedy=CHECK_ADDRESS
                 ) from None
             headers = {name.lower(): value for name, value in answer.headers.items()}

@@ -22,8 +22,9 @@ from automl_bench.errors import (
     TransientProviderError,
     Unauthenticated,
 )
+from automl_bench.toolkit.answers import one_line
 from automl_bench.toolkit.setting_values import is_this_machine, may_take_credentials
-from automl_bench_huggingface.failures import NotItsOwn, one_line, unreadable
+from automl_bench_huggingface.failures import NotItsOwn, unreadable
 from automl_bench_huggingface.naming import ENDPOINT, is_ours, owner_in, tags_of
 from automl_bench_huggingface.prices import endpoint_hour_usd
 from automl_bench_huggingface.recipes import Recipe

@@ -8,50 +8,24 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
-from automl_bench import answers
-from automl_bench.errors import (
-    BillingRequired,
-    PermissionDenied,
-    ProviderError,
-    QuotaExceeded,
-    RateLimited,
-    RequestRefused,
-    RequestTimedOut,
-    ResourceConflict,
-    ResourceMissing,
-    ServiceUnavailable,
-    Unauthenticated,
-)
-from automl_bench.retry_after import read_retry_after
+from automl_bench.errors import ProviderError, ServiceUnavailable
+from automl_bench.toolkit import answers
+from automl_bench.toolkit.answers import NO_REASON, error_of, json_object, kind_of, one_line, something_else_answers
+from automl_bench.toolkit.retry_after import read_retry_after
 
-LONGEST_WORDS = 200
-HIDDEN = "•••"
-
-CHECK_TOKEN = "Set HF_TOKEN to a valid access token, or log in with `hf auth login`."
-NO_REASON = "no reason given"
-NOT_ITS_OWN = "Something else than Hugging Face answers there: check the addresses and the proxy."
+SERVICE = "Hugging Face"
 CHECK_ADDRESS = "Check HF_ENDPOINT and AUTOML_BENCH_HUGGINGFACE_ENDPOINTS_API."
+CHECK_TOKEN = "Set HF_TOKEN to a valid access token, or log in with `hf auth login`."
 
-MEANINGS: Mapping[int, tuple[type[ProviderError], str]] = {
-    400: (RequestRefused, ""),
-    401: (Unauthenticated, CHECK_TOKEN),
-    402: (
-        BillingRequired,
-        "Add a payment method or credit to the account that owns the namespace, or upgrade its plan.",
-    ),
+REMEDIES: Mapping[int, str] = {
+    401: CHECK_TOKEN,
+    402: "Add a payment method or credit to the account that owns the namespace, or upgrade its plan.",
     403: (
-        PermissionDenied,
         "Give the token the permissions of `automl-bench providers show huggingface --policy`; if it has them, the "
-        "plan or a quota of the namespace does not allow this.",
+        "plan or a quota of the namespace does not allow this."
     ),
-    404: (ResourceMissing, ""),
-    408: (RequestTimedOut, ""),
-    409: (ResourceConflict, ""),
-    410: (ResourceMissing, ""),
-    413: (RequestRefused, "Set images.max_side in the experiment, for all providers alike."),
-    422: (RequestRefused, ""),
-    504: (RequestTimedOut, ""),
-    507: (QuotaExceeded, "Delete private repositories or upgrade the plan: its storage is full."),
+    413: "Set images.max_side in the experiment, for all providers alike.",
+    507: "Delete private repositories or upgrade the plan: its storage is full.",
 }
 
 _RATE_LIMIT = re.compile(r";\s*r\s*=\s*(?P<remaining>\d+)\s*;\s*t\s*=\s*(?P<reset>\d+)")
@@ -73,20 +47,17 @@ def error_for(
         what: What was asked for, as in "create the endpoint".
         hidden: Values that may not stand in the message.
     """
-    message = f"Hugging Face answered {status} to {what}: {words(body, headers, hidden)}."
-    request_id = headers.get("x-request-id", "")
-    if status == 429:
-        return RateLimited(message, retry_after=retry_after(headers), request_id=request_id)
-    if status in (404, 410) and not _is_its_own(body, headers):
-        return NotItsOwn(message, remedy=NOT_ITS_OWN, request_id=request_id)
-    if status in MEANINGS:
-        kind, remedy = MEANINGS[status]
-        return kind(message, remedy=remedy, request_id=request_id)
-    if status >= 500:
-        return ServiceUnavailable(message, request_id=request_id)
-    if 200 <= status < 400:
-        return ProviderError(message, remedy=CHECK_ADDRESS, request_id=request_id)
-    return RequestRefused(message, request_id=request_id)
+    kind = kind_of(status, is_its_own=_is_its_own(body, headers))
+    remedy = REMEDIES.get(status, "")
+    if kind is ServiceUnavailable and status < 500:
+        kind, remedy = NotItsOwn, something_else_answers(SERVICE)
+    return error_of(
+        kind,
+        f"Hugging Face answered {status} to {what}: {words(body, headers, hidden)}.",
+        retry_after=retry_after(headers),
+        remedy=remedy,
+        request_id=headers.get("x-request-id", ""),
+    )
 
 
 def _is_its_own(body: bytes, headers: Mapping[str, str]) -> bool:
@@ -96,25 +67,12 @@ def _is_its_own(body: bytes, headers: Mapping[str, str]) -> bool:
 
 def words(body: bytes, headers: Mapping[str, str], hidden: Iterable[str] = ()) -> str:
     """Return the service's own words in one line, or "no reason given"."""
-    try:
-        content = answers.read_json(body)
-    except ValueError:
-        content = None
-    text = ""
-    if isinstance(content, dict):
-        # The Hub says {"error": "…"}, the endpoints API {"message": "…"}, some answers both.
-        found = [content.get(key) for key in ("error", "message")]
-        text = next((each for each in found if isinstance(each, str) and each), "")
+    content = json_object(body) or {}
+    # The Hub says {"error": "…"}, the endpoints API {"message": "…"}, some answers both.
+    found = [content.get(key) for key in ("error", "message")]
+    text = next((each for each in found if isinstance(each, str) and each), "")
     text = text or headers.get("x-error-message", "")
     return one_line(text, hidden) or NO_REASON
-
-
-def one_line(text: str, hidden: Iterable[str] = ()) -> str:
-    """Return text of the service fit for a message: without secrets, on one line, not too long."""
-    for value in hidden:
-        if value:
-            text = text.replace(value, HIDDEN)
-    return " ".join(text.split())[:LONGEST_WORDS].rstrip(".")
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
@@ -131,6 +89,6 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     return None
 
 
-def unreadable(what: str) -> ProviderError:
+def unreadable(what: str) -> ServiceUnavailable:
     """Return the error for an accepted answer that is not what the service answers."""
-    return ProviderError(f"Hugging Face's answer to {what} cannot be read.", remedy=CHECK_ADDRESS)
+    return answers.unreadable(SERVICE, what)

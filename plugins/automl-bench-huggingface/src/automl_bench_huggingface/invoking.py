@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from automl_bench import answers
 from automl_bench.contract import HttpRequest, HttpResponse, Prediction, Sample
 from automl_bench.errors import ProviderError
+from automl_bench.toolkit import answers
 from automl_bench_huggingface.account import Account
 from automl_bench_huggingface.endpoints import bearer
 from automl_bench_huggingface.failures import error_for, unreadable

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 from automl_bench.contract import Deletion, Owner, Resource, owner_from_tags, owner_tags
 from automl_bench.errors import ProviderError, ResourceMissing
+from automl_bench.toolkit.answers import one_line
 from automl_bench_huggingface import repositories
-from automl_bench_huggingface.failures import one_line, unreadable
+from automl_bench_huggingface.failures import unreadable
 from automl_bench_huggingface.naming import JOB, MODEL, is_ours
 from automl_bench_huggingface.options import HUB_URL
 from automl_bench_huggingface.packing import DECODER, SCRIPT

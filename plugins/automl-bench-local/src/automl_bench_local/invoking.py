@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from automl_bench import answers
 from automl_bench.contract import HttpRequest, HttpResponse, Prediction, Sample
-from automl_bench.errors import (
-    ProviderError,
-    RateLimited,
-    RequestRefused,
-    ResourceMissing,
-    ServiceUnavailable,
-)
-from automl_bench.retry_after import retry_after
+from automl_bench.errors import ProviderError
+from automl_bench.toolkit import answers
+from automl_bench.toolkit.answers import NO_REASON, error_of, json_object, kind_of, one_line, unreadable
+from automl_bench.toolkit.retry_after import retry_after
 
+SERVICE = "The provider local"
 TIMEOUT_SECONDS = 60.0
 
 
@@ -32,12 +28,9 @@ class LocalInvoker:
         """Read the image.
 
         Raises:
-            RequestRefused: If the file cannot be read.
+            OSError: If the file cannot be read.
         """
-        try:
-            body = sample.path.read_bytes()
-        except OSError as error:
-            raise RequestRefused(f"{sample.path}: {error.strerror or error}.") from error
+        body = sample.path.read_bytes()
         return HttpRequest(
             f"{self.url}/predict",
             headers=(("Content-Type", sample.media_type or "application/octet-stream"),),
@@ -49,7 +42,7 @@ class LocalInvoker:
         """Read the answer.
 
         Raises:
-            ProviderError: The class that fits the status, or RequestRefused for an answer that is none of ours.
+            ProviderError: The class that fits the status, or ServiceUnavailable for an answer that is none of ours.
         """
         if response.status != 200:
             raise _refused(response)
@@ -58,26 +51,18 @@ class LocalInvoker:
             scores = {str(label): float(score) for label, score in answer["scores"].items()}
             return Prediction(str(answer["label"]), float(answer["confidence"]), scores)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise RequestRefused(
-                f"{self.url} gave an answer without label, confidence and scores.",
-                remedy="Check that a server of the provider local is behind this address.",
-            ) from error
+            raise unreadable(SERVICE) from error
 
 
 def _refused(response: HttpResponse) -> ProviderError:
-    message = f"The server answered {response.status}: {_detail(response)}."
-    if response.status == 404:
-        return ResourceMissing(message, remedy="Check the endpoint, or deploy again.")
-    if response.status == 429:
-        return RateLimited(message, retry_after=retry_after(response.headers))
-    if response.status >= 500:
-        return ServiceUnavailable(message)
-    return RequestRefused(message)
+    detail = _detail(response)
+    kind = kind_of(response.status, is_its_own=detail != NO_REASON)
+    remedy = "Check the endpoint, or deploy again." if response.status == 404 else ""
+    sentence = f"The server answered {response.status}: {detail}."
+    return error_of(kind, sentence, retry_after=retry_after(response.headers), remedy=remedy)
 
 
 def _detail(response: HttpResponse) -> str:
-    try:
-        detail = answers.read_json(response.body)["detail"]
-    except (ValueError, KeyError, TypeError):
-        detail = response.body[:200].decode("utf-8", "replace")
-    return " ".join(str(detail).split()).rstrip(".") or "no reason given"
+    """Return the server's words; a page of something else has none."""
+    detail = (json_object(response.body) or {}).get("detail")
+    return one_line(str(detail or "")) or NO_REASON

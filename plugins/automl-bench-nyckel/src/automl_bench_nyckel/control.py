@@ -14,7 +14,8 @@ from urllib.parse import urljoin, urlsplit
 
 from automl_bench.contract import HttpResponse
 from automl_bench.errors import ProviderError, RateLimited, TransientProviderError, Unauthenticated
-from automl_bench_nyckel.failures import CHECK_ADDRESS, error_for, no_answer, read_json
+from automl_bench.toolkit.answers import unreadable
+from automl_bench_nyckel.failures import CHECK_ADDRESS, SERVICE, error_for, no_answer, read_json
 from automl_bench_nyckel.options import Options
 from automl_bench_nyckel.tokens import Tokens, new_session, tokens_for
 
@@ -234,8 +235,8 @@ def objects(page: Any, *, what: str) -> list[dict[str, Any]]:
     """Return the objects of a list.
 
     Raises:
-        ProviderError: If it is not a list of objects.
+        ServiceUnavailable: If it is not a list of objects.
     """
     if not isinstance(page, list) or not all(isinstance(item, dict) for item in page):
-        raise ProviderError(f"Nyckel's answer to {what} is not a list of objects.", remedy=CHECK_ADDRESS)
+        raise unreadable(SERVICE, f"{what} (no list of objects)")
     return page

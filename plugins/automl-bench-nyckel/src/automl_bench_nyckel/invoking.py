@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from automl_bench.contract import HttpRequest, HttpResponse, Prediction, Sample
-from automl_bench.errors import ProviderError
+from automl_bench.toolkit.answers import unreadable
 from automl_bench_nyckel.control import judge
-from automl_bench_nyckel.failures import CHECK_ADDRESS, read_json
+from automl_bench_nyckel.failures import SERVICE, read_json
 from automl_bench_nyckel.functions import path_of
 from automl_bench_nyckel.samples import data_uri
 from automl_bench_nyckel.tokens import Tokens
@@ -59,7 +59,7 @@ class NyckelInvoker:
         """Read the answer.
 
         Raises:
-            ProviderError: The class that fits the status, or ProviderError itself for an answer that cannot be read.
+            ProviderError: The class that fits the status; ServiceUnavailable for an answer that cannot be read.
         """
         judge(self.tokens, response, what=WHAT)
         content = read_json(response.body, what=WHAT)
@@ -68,9 +68,7 @@ class NyckelInvoker:
             confidence = float(content["confidence"]) if label else 0.0
             scores = _scores(content.get("labelConfidences") or ())
         except (KeyError, TypeError, ValueError, AttributeError):
-            raise ProviderError(
-                "Nyckel's answer to classify the image has no label with a confidence.", remedy=CHECK_ADDRESS
-            ) from None
+            raise unreadable(SERVICE, f"{WHAT} (no label with a confidence)") from None
         if label:
             scores.setdefault(str(label), confidence)
         return Prediction(str(label) if label else None, confidence, scores)

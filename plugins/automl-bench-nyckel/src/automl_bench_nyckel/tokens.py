@@ -14,8 +14,10 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from automl_bench.errors import ProviderError, RateLimited, ServiceUnavailable, Unauthenticated
-from automl_bench_nyckel.failures import CHECK_ADDRESS, CHECK_CREDENTIALS, MEANINGS, no_answer, retry_after
+from automl_bench.errors import Unauthenticated
+from automl_bench.toolkit.answers import NO_REASON, error_of, kind_of, unreadable
+from automl_bench.toolkit.retry_after import retry_after
+from automl_bench_nyckel.failures import CHECK_ADDRESS, CHECK_CREDENTIALS, REMEDIES, SERVICE, no_answer, words
 from automl_bench_nyckel.options import Options
 
 if TYPE_CHECKING:
@@ -164,14 +166,10 @@ def read_grant(response: requests.Response) -> tuple[str, float]:
         return _read_token(response)
     headers = {name.lower(): value for name, value in response.headers.items()}
     message = f"Nyckel answered {status} to the request for a token{_oauth_code(response)}."
-    if status == 429:
-        raise RateLimited(message, retry_after=retry_after(headers))
     if status in (400, 401):
         raise Unauthenticated(message, remedy=CHECK_CREDENTIALS)
-    if status >= 500 and status not in MEANINGS:
-        raise ServiceUnavailable(message)
-    kind, remedy = MEANINGS.get(status, (ProviderError, CHECK_ADDRESS))
-    raise kind(message, remedy=remedy)
+    kind = kind_of(status, is_its_own=words(response.content) != NO_REASON)
+    raise error_of(kind, message, retry_after=retry_after(headers), remedy=REMEDIES.get(status, CHECK_ADDRESS))
 
 
 def _read_token(response: requests.Response) -> tuple[str, float]:
@@ -181,10 +179,7 @@ def _read_token(response: requests.Response) -> tuple[str, float]:
     except (ValueError, KeyError, TypeError):
         token, lifetime = "", 0.0
     if not isinstance(token, str) or not re.fullmatch(r"[\x21-\x7e]+", token) or not 0 < lifetime < 1e9:
-        raise ProviderError(
-            "Nyckel's answer to the request for a token has no usable access_token and expires_in.",
-            remedy=CHECK_ADDRESS,
-        )
+        raise unreadable(SERVICE, "the request for a token (no usable access_token and expires_in)")
     return token, lifetime
 
 

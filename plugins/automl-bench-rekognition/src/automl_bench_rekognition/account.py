@@ -15,9 +15,10 @@ from urllib.parse import urlsplit
 
 from automl_bench.contract import ProviderContext
 from automl_bench.errors import RequestRefused, ServiceUnavailable, Unauthenticated
+from automl_bench.toolkit.answers import json_object
 from automl_bench.toolkit.setting_values import settings_of
 from automl_bench_rekognition.description import NAME, SETTINGS
-from automl_bench_rekognition.failures import aws_errors, json_object
+from automl_bench_rekognition.failures import aws_errors
 
 if TYPE_CHECKING:
     from botocore.credentials import Credentials, ReadOnlyCredentials

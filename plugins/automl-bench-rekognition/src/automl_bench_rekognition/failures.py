@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from automl_bench import answers
 from automl_bench.contract import HttpResponse
 from automl_bench.errors import (
     BillingRequired,
@@ -23,7 +22,16 @@ from automl_bench.errors import (
     ServiceUnavailable,
     Unauthenticated,
 )
-from automl_bench.retry_after import retry_after as retry_after_of
+from automl_bench.toolkit.answers import (
+    CHECK_CONNECTION,
+    NO_REASON,
+    error_of,
+    json_object,
+    kind_of,
+    something_else_answers,
+    unreadable,
+)
+from automl_bench.toolkit.retry_after import retry_after as retry_after_of
 
 T = TypeVar("T")
 
@@ -31,7 +39,6 @@ _CREDENTIALS = "Check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_T
 _PERMISSIONS = "Grant what `automl-bench providers show rekognition --policy` prints."
 _QUOTA = "Stop models or delete projects that you no longer need, or ask AWS for a higher quota."
 _CLOCK = "This machine's clock is wrong: set it, for example with `sudo timedatectl set-ntp true`."
-_PROXY = "Something else than AWS answers there: check the addresses and the proxy."
 _REGION = "The bucket must be in the region that is set (AWS_DEFAULT_REGION)."
 _BUCKET = "Check AWS_STORAGE_BUCKET_NAME; the bucket must exist."
 
@@ -165,26 +172,16 @@ def failure_for(
         resource: What the request was about.
         retry_after: Seconds the service asked to wait, or None.
     """
-    kind, remedy = _BY_CODE.get(code) or (_by_status(status), "")
+    kind, remedy = _BY_CODE.get(code) or _by_status(status, is_its_own=bool(code))
     # A signature that does not match is answered with what was signed, and that holds the session's token.
-    words = message.strip().split("\n", 1)[0].rstrip(".") or "no reason given"
+    words = message.strip().split("\n", 1)[0].rstrip(".") or NO_REASON
     sentence = f"AWS answered {code or status}: {words}."
-    if issubclass(kind, RateLimited):
-        return kind(sentence, retry_after=retry_after, remedy=remedy, resource=resource, request_id=request_id)
-    return kind(sentence, remedy=remedy, resource=resource, request_id=request_id)
+    return error_of(kind, sentence, retry_after=retry_after, remedy=remedy, resource=resource, request_id=request_id)
 
 
-def _by_status(status: int | None) -> type[ProviderError]:
-    if status is None or status >= 500:
-        return ServiceUnavailable
-    return {
-        401: Unauthenticated,
-        402: BillingRequired,
-        403: PermissionDenied,
-        404: ResourceMissing,
-        408: RequestTimedOut,
-        429: RateLimited,
-    }.get(status, RequestRefused)
+def _by_status(status: int | None, *, is_its_own: bool) -> tuple[type[ProviderError], str]:
+    kind = kind_of(status, is_its_own=is_its_own)
+    return kind, _KINDS[kind][0] if kind in _KINDS else ""
 
 
 @contextmanager
@@ -215,11 +212,11 @@ def _translated(error: Exception, resource: str) -> ProviderError | None:
         case aws.NoRegionError() | aws.InvalidRegionError():
             return RequestRefused(_words(error), remedy="export AWS_DEFAULT_REGION=…")
         case aws.SSLError() | aws.ProxyConnectionError():
-            return ConnectionLost(_words(error), remedy="Check the proxy and certificate settings.")
+            return ConnectionLost(_words(error), remedy=CHECK_CONNECTION)
         case aws.HTTPClientError() | aws.ConnectionError() | aws.IncompleteReadError():
             return ConnectionLost(f"The connection to AWS failed: {_words(error)}", resource=resource)
         case ResponseParserError():  # no child of BotoCoreError
-            return ServiceUnavailable("AWS's answer cannot be read.", resource=resource)
+            return unreadable("AWS", resource=resource)
     if isinstance(error, (*credentials, *logins)):
         return Unauthenticated(_words(error), remedy=_CREDENTIALS, resource=resource)
     if isinstance(error, (aws.BotoCoreError, boto3_exceptions.Boto3Error)):  # the SDK refused before sending
@@ -236,7 +233,9 @@ def from_client_error(response: Mapping[str, Any], resource: str = "") -> Provid
     about, meta = response.get("Error", {}), response.get("ResponseMetadata", {})
     headers: Mapping[str, str] = meta.get("HTTPHeaders", {})
     if str(about.get("Code", "")) == "404" and not any(name.startswith("x-amz") for name in headers):
-        return ServiceUnavailable("A 404 came that is not AWS's own.", remedy=_PROXY, resource=resource)
+        return ServiceUnavailable(
+            "A 404 came that is not AWS's own.", remedy=something_else_answers("AWS"), resource=resource
+        )
     return failure_for(
         str(about.get("Code", "")),
         str(about.get("Message", "")),
@@ -272,18 +271,7 @@ def from_xml_answer(status: int | None, body: bytes, resource: str = "") -> Prov
         found = re.search(rf"<{name}>([^<]*)</{name}>", body.decode("utf-8", "replace"))
         return found.group(1) if found else ""
 
-    return failure_for(
-        tag("Code") or str(status or ""), tag("Message"), status=status, request_id=tag("RequestId"), resource=resource
-    )
-
-
-def json_object(body: bytes) -> dict[str, Any] | None:
-    """Return a JSON object, or None if the bytes are none."""
-    try:
-        content = answers.read_json(body)
-    except ValueError:
-        return None
-    return content if isinstance(content, dict) else None
+    return failure_for(tag("Code"), tag("Message"), status=status, request_id=tag("RequestId"), resource=resource)
 
 
 def missing_as_none(look: Callable[[], T]) -> T | None:

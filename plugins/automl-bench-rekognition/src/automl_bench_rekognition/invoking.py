@@ -7,9 +7,9 @@ import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from automl_bench import answers
 from automl_bench.contract import HttpRequest, HttpResponse, Prediction, Sample
 from automl_bench.errors import RequestRefused, ServiceUnavailable
+from automl_bench.toolkit import answers
 from automl_bench_rekognition.failures import from_json_answer
 from automl_bench_rekognition.naming import VERSION_ARN
 from automl_bench_rekognition.signing import signed_json
@@ -54,10 +54,7 @@ class CustomLabelsInvoker:
 
     def prepare(self, sample: Sample) -> HttpRequest:
         """Encode and sign."""
-        try:
-            content = sample.path.read_bytes()
-        except OSError as error:
-            raise RequestRefused(f"{sample.path}: {error.strerror or error}.") from error
+        content = sample.path.read_bytes()
         body = self._head + base64.b64encode(content) + b'"}}'
         return signed_json(self._account, "DetectCustomLabels", body, timeout_seconds=TIMEOUT_SECONDS)
 

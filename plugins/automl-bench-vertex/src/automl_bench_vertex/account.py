@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from automl_bench.contract import ProviderContext
-from automl_bench.errors import RequestRefused, ServiceUnavailable
+from automl_bench.errors import RequestRefused
+from automl_bench.toolkit.answers import unreadable
 from automl_bench.toolkit.setting_values import settings_of
 from automl_bench_vertex.description import NAME, SETTINGS
-from automl_bench_vertex.failures import UNREADABLE, google_errors
+from automl_bench_vertex.failures import google_errors
 from automl_bench_vertex.tokens import Tokens
 
 if TYPE_CHECKING:
@@ -181,7 +182,7 @@ def _require_object(response: Any, **_: object) -> None:
         ServiceUnavailable: In the call that got it.
     """
     if response.status_code == 200 and not response.content.lstrip().startswith(b"{"):
-        raise ServiceUnavailable(UNREADABLE)
+        raise unreadable("Google")
 
 
 def _default_credentials() -> tuple[Credentials, str]:

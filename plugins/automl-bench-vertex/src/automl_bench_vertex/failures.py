@@ -6,9 +6,8 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from automl_bench import answers
 from automl_bench.contract import HttpResponse
 from automl_bench.errors import (
     BillingRequired,
@@ -24,7 +23,20 @@ from automl_bench.errors import (
     ServiceUnavailable,
     Unauthenticated,
 )
-from automl_bench.retry_after import read_retry_after, retry_after
+from automl_bench.toolkit import answers
+from automl_bench.toolkit.answers import (
+    NO_REASON,
+    broken_request,
+    error_of,
+    kind_of,
+    one_line,
+    something_else_answers,
+    unreadable,
+)
+from automl_bench.toolkit.retry_after import read_retry_after, retry_after
+
+if TYPE_CHECKING:
+    import requests
 
 CREDENTIALS = (
     "Run gcloud auth application-default login, or set GOOGLE_APPLICATION_CREDENTIALS to the key file of a service "
@@ -34,7 +46,6 @@ PERMISSIONS = "Grant what `automl-bench providers show vertex --policy` prints."
 ENABLE = "gcloud services enable aiplatform.googleapis.com storage.googleapis.com"
 BILLING = "Link the project to a billing account that is open."
 QUOTA = "Delete what you no longer need, or ask Google for a higher quota (console, IAM & Admin, Quotas)."
-UNREADABLE = "Google's answer cannot be read."
 
 BY_CODE: Mapping[str, type[ProviderError]] = {
     "CANCELLED": ServiceUnavailable,
@@ -56,20 +67,6 @@ BY_CODE: Mapping[str, type[ProviderError]] = {
 }
 """Every error of google.rpc.Code. A failed precondition means in Vertex AI that the resource is busy or in use."""
 
-_BY_STATUS: Mapping[int, type[ProviderError]] = {
-    401: Unauthenticated,
-    402: BillingRequired,
-    403: PermissionDenied,
-    404: ResourceMissing,
-    408: RequestTimedOut,
-    409: ResourceConflict,
-    412: ResourceConflict,
-    429: RateLimited,
-    499: ServiceUnavailable,
-    501: RequestRefused,
-    504: RequestTimedOut,
-}
-
 _BILLING_REASONS = frozenset({"BILLING_DISABLED", "accountDisabled", "userProjectAccountProblem"})
 _DISABLED_REASONS = frozenset({"SERVICE_DISABLED", "accessNotConfigured"})
 _RATE_REASONS = frozenset({"RATE_LIMIT_EXCEEDED", "rateLimitExceeded", "userRateLimitExceeded"})
@@ -80,7 +77,6 @@ _TOTAL_WORDS = ("following quotas are exceeded", "following quota metrics exceed
 _NAMED = re.compile(r"projects/[^/\s]+/locations/[^/\s]+/(?P<what>\w+/[\w-]+)")
 
 _TOKEN = re.compile(r"(?:ya29\.|eyJ|Bearer\s+)[\w.~+/=-]+")
-_SENTENCE = 500
 
 
 def failure_for(
@@ -98,27 +94,23 @@ def failure_for(
     about = _error_object(body)
     code = str(about.get("status", ""))
     reasons = _reasons(about)
-    words = _words(about.get("message")) or "no reason given"
-    kind = BY_CODE.get(code) or _BY_STATUS.get(status or 500)
-    if kind is None:
-        kind = ServiceUnavailable if (status or 500) >= 500 else RequestRefused
+    words = _words(about.get("message")) or NO_REASON
+    kind = BY_CODE.get(code) or kind_of(status)
     if kind is ResourceMissing:
         kind, remedy = _missing(about, words, resource)
     else:
         kind, remedy = _refined(kind, reasons, words)
     sentence = f"Google answered {code or status}: {words}."
     request_id = headers.get("x-guploader-uploadid", "") or headers.get("x-request-id", "")
-    if issubclass(kind, RateLimited):
-        wait = retry_after(headers)
-        wait = _retry_delay(about) if wait is None else wait
-        return kind(sentence, retry_after=wait, remedy=remedy, resource=resource, request_id=request_id)
-    return kind(sentence, remedy=remedy, resource=resource, request_id=request_id)
+    wait = retry_after(headers)
+    wait = _retry_delay(about) if wait is None else wait
+    return error_of(kind, sentence, retry_after=wait, remedy=remedy, resource=resource, request_id=request_id)
 
 
 def _missing(about: Mapping[str, Any], words: str, resource: str) -> tuple[type[ProviderError], str]:
     """Return what a 404 means: that the resource is gone only in Google's own words, and of that very resource."""
     if not about:
-        return ServiceUnavailable, "Something else than Google answers there: check the addresses and the proxy."
+        return ServiceUnavailable, something_else_answers("Google")
     named = {found["what"] for found in _NAMED.finditer(words)}
     asked = _NAMED.search(resource)
     if named and asked is not None and asked["what"] not in named:
@@ -173,8 +165,7 @@ def _retry_delay(about: Mapping[str, Any]) -> float | None:
 
 def _words(message: object) -> str:
     """Return the service's words as one sentence without its full stop, and without a token that it may repeat."""
-    sentence = _TOKEN.sub("…", " ".join(str(message or "").split()))
-    return sentence[:_SENTENCE].rstrip(".")
+    return one_line(_TOKEN.sub("…", str(message or "")), longest=500)
 
 
 @contextmanager
@@ -207,7 +198,7 @@ def _translated(error: Exception, resource: str) -> ProviderError | None:
     if isinstance(error, auth.GoogleAuthError):
         return _from_auth_error(error)
     if isinstance(error, (ParseError, DecodeError, requests.exceptions.JSONDecodeError, UnicodeDecodeError)):
-        return ServiceUnavailable(UNREADABLE, resource=resource)
+        return unreadable("Google", resource=resource)
     if isinstance(error, requests.RequestException):
         return from_broken_request(error, resource)
     if isinstance(error, core.GoogleAPIError):
@@ -224,39 +215,26 @@ def _from_call_error(error: Any, resource: str) -> ProviderError:
     return failure_for(answer.status_code, answer.content, headers, resource)
 
 
-def from_broken_request(error: Exception, resource: str = "") -> ProviderError:
+def from_broken_request(error: requests.RequestException, resource: str = "") -> ProviderError:
     """Return our error for a request of the SDKs' HTTP library that got no whole answer."""
-    import requests
-
-    if isinstance(error, requests.Timeout):
-        return RequestTimedOut("Google did not answer in time.", resource=resource)
-    if isinstance(error, requests.exceptions.SSLError):
-        return ConnectionLost(
-            "Google's certificate was not accepted.",
-            remedy="Check the proxy and certificate settings.",
-            resource=resource,
-        )
-    lost = (
-        requests.ConnectionError,
-        requests.exceptions.ChunkedEncodingError,
-        requests.exceptions.ContentDecodingError,
-    )
-    if isinstance(error, lost):
-        return ConnectionLost("The connection to Google failed.", resource=resource)
-    return RequestRefused(
-        f"The request could not be made ({type(error).__name__}).",
+    ours = broken_request(
+        error,
+        "Google",
+        "",
         remedy="Check the addresses in AUTOML_BENCH_VERTEX_API_ENDPOINT and STORAGE_EMULATOR_HOST.",
-        resource=resource,
     )
+    ours.resource = resource
+    return ours
 
 
 def _from_auth_error(error: Exception) -> ProviderError:
     """Return our error for one of google-auth's. Its text is not used: it may quote the answer, or name a key."""
+    import requests
     from google.auth import exceptions as auth
 
     if isinstance(error, auth.TransportError):
         cause = error.args[0] if error.args else None
-        if isinstance(cause, Exception):
+        if isinstance(cause, requests.RequestException):
             return from_broken_request(cause)
         return ConnectionLost("The connection to Google's token service failed.")
     if isinstance(error, auth.DefaultCredentialsError):

@@ -8,9 +8,9 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from automl_bench import answers
 from automl_bench.contract import HttpRequest, HttpResponse, Prediction, Sample
 from automl_bench.errors import RequestRefused, ServiceUnavailable, Unauthenticated
+from automl_bench.toolkit import answers
 from automl_bench_vertex import labels
 from automl_bench_vertex.description import MAX_REQUEST_BYTES
 from automl_bench_vertex.failures import from_answer
@@ -46,13 +46,11 @@ class VertexInvoker:
         """Read, encode and authorize. The image goes out as it is on disk.
 
         Raises:
-            RequestRefused: If the file cannot be read, or is too large for a request.
+            OSError: If the file cannot be read.
+            RequestRefused: If it is too large for a request.
             ProviderError: If there is no token.
         """
-        try:
-            content = sample.path.read_bytes()
-        except OSError as error:
-            raise RequestRefused(f"{sample.path}: {error.strerror or error}.") from error
+        content = sample.path.read_bytes()
         head = f'{{"instances":[{{"mimeType":{json.dumps(sample.media_type)},"content":"'.encode()
         body = head + base64.b64encode(content) + self._tail
         if len(body) > MAX_REQUEST_BYTES:

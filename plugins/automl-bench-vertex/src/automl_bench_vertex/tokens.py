@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from automl_bench.errors import ProviderError, RateLimited, ServiceUnavailable
-from automl_bench.retry_after import retry_after
+from automl_bench.toolkit.retry_after import retry_after
 from automl_bench_vertex.failures import google_errors
 
 if TYPE_CHECKING:

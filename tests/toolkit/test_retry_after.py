@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from automl_bench.retry_after import LONGEST_SECONDS, bounded_wait, read_retry_after, retry_after
+from automl_bench.toolkit.retry_after import LONGEST_SECONDS, bounded_wait, read_retry_after, retry_after
 
 NOW = datetime(2026, 11, 29, 12, 0, tzinfo=UTC)
 
