@@ -120,7 +120,7 @@ def test_after_a_401_the_next_request_has_a_new_token(trial: NyckelTrial) -> Non
         (401, Unauthenticated),
         (402, BillingRequired),
         (403, PermissionDenied),
-        (404, ServiceUnavailable),
+        (404, ResourceMissing),
         (429, RateLimited),
         (500, ServiceUnavailable),
         (503, ServiceUnavailable),

@@ -187,7 +187,6 @@ def test_a_throttle_is_obeyed_once_per_request(trial: NyckelTrial, training_set:
         ("create_sample", 400, RequestRefused),
         ("create_sample", 402, BillingRequired),
         ("create_sample", 403, PermissionDenied),
-        ("create_sample", nyckel_fake.GARBAGE, ServiceUnavailable),
         ("list_samples", nyckel_fake.GARBAGE, ServiceUnavailable),
     ],
 )
