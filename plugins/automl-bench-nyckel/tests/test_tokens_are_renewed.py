@@ -23,6 +23,7 @@ from automl_bench.errors import (
     ProviderError,
     RateLimited,
     RequestTimedOut,
+    ResourceMissing,
     ServiceUnavailable,
     Unauthenticated,
 )
