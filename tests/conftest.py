@@ -23,11 +23,6 @@ def machine_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 OPEN_FAULTS = {
     "test_money_table.py::test_a_stale_look_is_not_believed[teardown]": "an endpoint of the simulated cloud is left",
-    "vertex/tests/test_experiment_from_the_command_line.py::test_a_model_that_cannot_be_taken_off": "slow deletion",
-    "vertex/tests/test_experiment_from_the_command_line.py::test_a_trial_that_is_refused_ends_with_one_sentence_and_no_"
-    "bill[DeployModel": "a 403 at the deployment is waited for until its deadline",
-    "vertex/tests/test_experiment_from_the_command_line.py::test_an_answer_that_is_lost_while_lists_lag": "slow",
-    "vertex/tests/test_experiment_from_the_command_line.py::test_the_verbs_go_stage_by_stage": "slow deletion",
 }
 """Tests of faults that are known and open; they take their time-out, so they are not run."""
 

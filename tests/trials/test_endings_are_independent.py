@@ -12,7 +12,7 @@ import pytest
 
 from automl_bench.cli.session import Session
 from automl_bench.contract import Resource, Stage
-from automl_bench.errors import WorkspaceError
+from automl_bench.errors import PermissionDenied, ResourceConflict, WorkspaceError
 from automl_bench.providers.host import Observers
 from automl_bench.settings.workspace import Workspace
 from automl_bench.store import Store
@@ -135,3 +135,26 @@ def test_the_trouble_of_one_deletion_is_its_own(scene: Scene, monkeypatch: pytes
     (left,) = scene.endings.settle().left
     assert left.resource.name.endswith(unlucky)
     assert "$0.90 an hour" in str(left)
+
+
+def test_what_is_in_use_by_a_thing_that_stays_is_not_waited_for(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    provider, unlucky = scene.bound.provider, TRIALS[1].trial_id
+    delete = provider.delete_resource
+
+    def in_use(context: object, resource: Resource) -> object:
+        if unlucky in resource.name and resource.kind == "endpoint":
+            raise PermissionDenied("no.")
+        if unlucky in resource.name:
+            raise ResourceConflict(f"{resource.kind} is in use.")
+        return delete(context, resource)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(provider, "delete_resource", in_use)
+    begun = time.monotonic()
+    scene.end_all(TrialStatus.DONE)
+    assert time.monotonic() - begun < 30.0, "not for the half hour that a deletion may take"
+    assert scene.kinds() == ["dataset", "endpoint", "model"], "the other trials are torn down"
+    assert [str(item).split("; ")[-1] for item in scene.endings.settle().left] == [
+        "no.",
+        "model is in use.",
+        "dataset is in use.",
+    ]
