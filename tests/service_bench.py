@@ -1,7 +1,7 @@
 """A workspace whose commands talk to the stand-in of a service.
 
 Each command is a child of a process that has the provider's SDK imported, which takes seconds; and it looks often
-(`quick_looks`).
+(`SHORT_WAITS`).
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from compressed_commands import server_with
 from small_workspace import command_environment, make_workspace, write_experiment
 
 from automl_bench.errors import ExitCode
+from automl_bench.testing.conformance import SHORT_WAITS
 from automl_bench.testing.crash import Ended
 
 
@@ -41,7 +42,7 @@ class ServiceBench:
         self._preload = preload
 
     def __call__(self, *arguments: str, timeout: float = 110) -> Ended:
-        server = server_with("quick_looks", *self._preload)
+        server = server_with(SHORT_WAITS, *self._preload)
         ended = server.run(*arguments, environment=self.environment, folder=self.root, timeout=timeout)
         self.outputs += [ended.stdout, ended.stderr]
         return ended
