@@ -12,7 +12,7 @@ import os
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from compressed_commands import HERE, run_compressed
@@ -87,9 +87,7 @@ def check_command(
     provider: str,
     trouble: Trouble,
     *,
-    settings: Mapping[str, str] | None = None,
-    trains: Callable[[], bool] | None = None,
-    refused_at: Stage = Stage.DEPLOY,
+    settings: Mapping[str, str],
 ) -> None:
     """Let a trouble come in the middle of a run and pass, and look at what came of it.
 
@@ -99,26 +97,23 @@ def check_command(
         provider: The provider's name.
         trouble: One of `COMMAND_TROUBLES`.
         settings: More environment variables of the commands.
-        trains: Whether the training has begun; by default, whether one was paid for.
-        refused_at: Where a quota is found used up.
     """
-    commands = Commands(service, root, provider, settings or {})
-    begun = trains or (lambda: any(line.startswith(service.paid[0]) for line in service.creations()))
+    commands = Commands(service, root, provider, settings)
     if trouble is Trouble.UNAVAILABLE:
-        _check_outage(commands, begun)
+        _check_outage(commands)
     elif trouble is Trouble.LOGIN_EXPIRED:
-        _check_expired_login(commands, begun)
+        _check_expired_login(commands)
     else:
-        _check_quota(commands, refused_at)
+        _check_quota(commands, service.limited_at[-1])
     assert list(service.resources()) == []
     assert list(service.billing()) == []
     bought = Counter(line.split(" ", 1)[0] for line in service.bought())
     assert set(bought.values()) == {1}, service.bought()
 
 
-def _check_outage(commands: Commands, begun: Callable[[], bool]) -> None:
+def _check_outage(commands: Commands) -> None:
     """The service is away for long in the middle of a training: the same command looks on and finishes."""
-    with _Striking(commands.service, Trouble.UNAVAILABLE, begun, OUTAGE_SECONDS) as striking:
+    with _Striking(commands.service, Trouble.UNAVAILABLE, OUTAGE_SECONDS) as striking:
         ended = commands.run()
     assert ended.returncode == ExitCode.OK, ended.stderr
     assert striking.destroyed == [], "healthy work was cancelled or deleted"
@@ -126,10 +121,10 @@ def _check_outage(commands: Commands, begun: Callable[[], bool]) -> None:
     assert "goes on, after" in ended.stderr
 
 
-def _check_expired_login(commands: Commands, begun: Callable[[], bool]) -> None:
+def _check_expired_login(commands: Commands) -> None:
     """The login expires in the middle of a training, until past its deadline: the work is left, and found again."""
     service = commands.service
-    with _Striking(service, Trouble.LOGIN_EXPIRED, begun, None) as striking:
+    with _Striking(service, Trouble.LOGIN_EXPIRED, None) as striking:
         ended = commands.run(train_hours=FEW_HOURS)
     assert striking.destroyed == list(service.destroyed()) == [], "healthy work was cancelled or deleted"
     priced = [line for line in json.loads(commands("resources", "--json").stdout) if line["hourly_usd"] != 0.0]
@@ -161,22 +156,20 @@ def _check_quota(commands: Commands, stage: Stage) -> None:
 
 
 class _Striking:
-    """Lets a trouble come while the block runs, as soon as something has begun.
+    """Lets a trouble come while the block runs, as soon as a training has begun.
 
     Args:
         service: The stand-in.
         trouble: What comes.
-        begun: Whether it is to come.
         seconds: After which it passes; None for not before `heal`.
 
     Attributes:
         destroyed: What was deleted or cancelled until the trouble had passed.
     """
 
-    def __init__(self, service: Troubled, trouble: Trouble, begun: Callable[[], bool], seconds: float | None) -> None:
+    def __init__(self, service: Troubled, trouble: Trouble, seconds: float | None) -> None:
         self._service = service
         self._trouble = trouble
-        self._begun = begun
         self._seconds = seconds
         self._over = threading.Event()
         self._struck = False
@@ -193,7 +186,7 @@ class _Striking:
         assert self._struck, "the trouble never came"
 
     def _strike(self) -> None:
-        while not self._over.is_set() and not self._begun():
+        while not self._over.is_set() and not self._service.training_has_begun():
             time.sleep(0.005)
         if self._over.is_set():
             return

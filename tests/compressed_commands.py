@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from automl_bench.testing.crash import Ended, shared_fork_server
+from automl_bench.testing.crash import Ended, ForkServer, shared_fork_server
 
 HERE = Path(__file__).resolve().parent
 
@@ -19,8 +19,12 @@ def run_compressed(*arguments: str, environment: Mapping[str, str], folder: Path
         environment: The whole environment of the command.
         folder: Its working directory.
     """
-    # The server's own imports: what it preloads lies beside this module.
+    return server_with("compressed_time").run(*arguments, environment=environment, folder=folder)
+
+
+def server_with(*modules: str) -> ForkServer:
+    """Return the fork server that has imported some modules, of those beside this one or of those installed."""
     places = os.environ.get("PYTHONPATH", "").split(os.pathsep)
     if str(HERE) not in places:
         os.environ["PYTHONPATH"] = os.pathsep.join([str(HERE), *filter(None, places)])
-    return shared_fork_server(("compressed_time",)).run(*arguments, environment=environment, folder=folder)
+    return shared_fork_server(modules)

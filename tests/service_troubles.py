@@ -95,8 +95,11 @@ OFTEN = (Trouble.NO_QUOTA, Trouble.FAILED_ONCE)
 simulations."""
 
 
-def hook_cells() -> list[Any]:
-    """Return the cells as a plugin's own tests take them. Hook by hook, a load run is a prediction like any other."""
+def hook_cells(stand_in: type[Troubled]) -> list[Any]:
+    """Return the cells that a stand-in has, as a plugin's own tests take them.
+
+    Hook by hook, a load run is a prediction like any other.
+    """
     ordinary = {(Trouble.UNAVAILABLE, Stage.TRAIN), (Trouble.STALE_LISTING, Stage.TEARDOWN)}
     return [
         pytest.param(
@@ -105,7 +108,7 @@ def hook_cells() -> list[Any]:
             marks=[] if trouble in OFTEN or (trouble, stage) in ordinary else [pytest.mark.simulation],
         )
         for trouble, stage in CELLS
-        if stage is not Stage.PARALLEL
+        if stage is not Stage.PARALLEL and stand_in.can(trouble, stage)
     ]
 
 
@@ -122,12 +125,13 @@ class Troubled(LoopbackService, Protocol):
     fails_at: ClassVar[tuple[Stage, ...]]
     limited_at: ClassVar[tuple[Stage, ...]]
 
-    def can(self, trouble: Trouble, stage: Stage) -> bool:
+    @classmethod
+    def can(cls, trouble: Trouble, stage: Stage) -> bool:
         """Whether the stand-in has a trouble at a stage."""
         if trouble is Trouble.FAILED_ONCE:
-            return stage in self.fails_at
+            return stage in cls.fails_at
         if trouble is Trouble.NO_QUOTA:
-            return stage in self.limited_at
+            return stage in cls.limited_at
         return trouble is not Trouble.STALE_LISTING or stage not in CALLING
 
     def begin(self, trouble: Trouble, stage: Stage) -> None:
@@ -143,6 +147,14 @@ class Troubled(LoopbackService, Protocol):
             self.fail_work(stage)
         else:
             self.show_late(LATE_SECONDS)
+
+    def train_for(self, seconds: float) -> None:
+        """Let a training take so long from now on."""
+        ...
+
+    def training_has_begun(self) -> bool:
+        """Whether a training was paid for."""
+        return any(line.startswith(self.paid[0]) for line in self.creations())
 
     def throttle_for(self, seconds: float) -> None:
         """Answer every request that it comes too often, and how long to wait."""

@@ -187,6 +187,9 @@ class ProviderError(AutomlBenchError):
         hook: Hook in which it happened; the host fills it in.
         resource: Provider's id of the resource concerned.
         request_id: Provider's id of the request, for its support.
+
+    Attributes:
+        begins: Whether the request was to begin or create something; see `automl_bench.toolkit.beginnings`.
     """
 
     exit_code = ExitCode.PROVIDER
@@ -206,6 +209,7 @@ class ProviderError(AutomlBenchError):
         self.hook = hook
         self.resource = resource
         self.request_id = request_id
+        self.begins = False
 
 
 class Unauthenticated(ProviderError):

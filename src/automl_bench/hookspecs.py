@@ -109,7 +109,9 @@ class ProviderHooks:
     def poll(self, context: TrialContext, operation: Operation) -> Operation | None:
         """Look once at an operation and return its new state. Never sleeps.
 
-        May be called in another process, a day later, with nothing but the token.
+        May be called in another process, a day later, with nothing but the token. A look that is refused says nothing
+        of the work and is repeated; a look that begins the next step does so through `context.resources.ensure` or
+        within `automl_bench.toolkit.beginnings.beginning`, and is then refused for good.
         """
 
     @hookspec(firstresult=True)

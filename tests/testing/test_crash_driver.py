@@ -6,6 +6,8 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from small_workspace import command_environment, install_toy, make_workspace, wr
 
 from automl_bench.errors import ExitCode
 from automl_bench.store import open_store
+from automl_bench.store.leases import owner_alive
 from automl_bench.testing import CrashAt, ForkServer
 from automl_bench.testing.crash import LEDGER_WRITES
 
@@ -108,6 +111,35 @@ def test_a_child_that_never_ends_is_killed(forks: ForkServer, place: tuple[Path,
     (root / "cloud" / "faults.json").write_text('{"train": "hangs"}')
     ended = forks.run("run", "small.toml", environment=environment, folder=root, timeout=2.0)
     assert ended.returncode == -signal.SIGKILL
+
+
+def test_a_command_that_nobody_waits_for_any_more_is_ended_and_answers_nobody(
+    place: tuple[Path, dict[str, str]],
+) -> None:
+    root, environment = place
+
+    def no_more_time(*_: object) -> None:
+        raise TimeoutError
+
+    def end_once_it_trains() -> None:
+        writes = root / ".output" / "writes"
+        while not writes.exists() or "save_operation" not in writes.read_text():
+            time.sleep(0.02)
+        os.kill(os.getpid(), signal.SIGUSR1)
+
+    (root / "cloud" / "faults.json").write_text('{"train": "hangs"}')
+    before = signal.signal(signal.SIGUSR1, no_more_time)  # as a test's time limit does
+    threading.Thread(target=end_once_it_trains, daemon=True).start()
+    with ForkServer() as server:
+        with pytest.raises(TimeoutError):
+            server.run("run", "small.toml", environment=environment, folder=root, timeout=600.0)
+        assert server.has_ended
+    signal.signal(signal.SIGUSR1, before)
+    with open_store(root / "results" / "automl-bench.sqlite", read_only=True) as store:
+        (trial,) = store.trials()
+        lease = store.lease(trial.trial_id)
+    assert lease is not None, "the training was under way"
+    assert owner_alive(lease.owner) is False
 
 
 def test_children_leave_the_servers_environment_alone(forks: ForkServer, tmp_path: Path) -> None:

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from automl_bench.cli.session import Session
-from automl_bench.contract import Resource, Stage
-from automl_bench.errors import WorkspaceError
+from automl_bench.contract import NAME_PREFIX, Resource, Stage
+from automl_bench.errors import PermissionDenied, ResourceConflict, WorkspaceError
 from automl_bench.providers.host import Observers
 from automl_bench.settings.workspace import Workspace
 from automl_bench.store import Store
@@ -22,7 +22,10 @@ from automl_bench.testing.simulated_cloud import SimulatedCloud
 from automl_bench.trials.endings import Endings
 from automl_bench.trials.experiment import Experiment
 from automl_bench.trials.machine import Machine
+from automl_bench.trials.orphans import Found, Reach
+from automl_bench.trials.teardown import Leftover
 from automl_bench.trials.trial import Surroundings
+from automl_bench.trials.waiting import Insistence
 
 TRIALS = [TrialRecord(f"{n:012x}", "simulated", "quick", "tiny", "f" * 64, shots=n + 2) for n in range(3)]
 MADE = {"dataset": Stage.UPLOAD, "model": Stage.TRAIN, "endpoint": Stage.DEPLOY}
@@ -135,3 +138,47 @@ def test_the_trouble_of_one_deletion_is_its_own(scene: Scene, monkeypatch: pytes
     (left,) = scene.endings.settle().left
     assert left.resource.name.endswith(unlucky)
     assert "$0.90 an hour" in str(left)
+
+
+@pytest.fixture
+def in_use(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> Scene:
+    """One trial's endpoint may not be deleted; what it stands on is in use."""
+    provider, unlucky = scene.bound.provider, TRIALS[1].trial_id
+    delete = provider.delete_resource
+
+    def refuse(context: object, resource: Resource) -> object:
+        if unlucky in resource.name and resource.kind == "endpoint":
+            raise PermissionDenied("no.")
+        if unlucky in resource.name:
+            raise ResourceConflict(f"{resource.kind} is in use.")
+        return delete(context, resource)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(provider, "delete_resource", refuse)
+    return scene
+
+
+def said_of(left: list[Leftover]) -> list[str]:
+    return [str(item).split("; ")[-1] for item in left]
+
+
+def test_what_is_in_use_by_a_thing_that_stays_is_not_waited_for(in_use: Scene) -> None:
+    begun = time.monotonic()
+    in_use.end_all(TrialStatus.DONE)
+    assert time.monotonic() - begun < 30.0, "not for the half hour that a deletion may take"
+    assert in_use.kinds() == ["dataset", "endpoint", "model"], "the other trials are torn down"
+    assert said_of(in_use.endings.settle().left) == ["no.", "model is in use.", "dataset is in use."]
+
+
+def test_nor_is_an_orphan_that_is_in_use_by_another_one(in_use: Scene) -> None:
+    listed = [
+        Resource(kind, f"{NAME_PREFIX}-{trial.trial_id}-{kind}", thing.id)
+        for trial in TRIALS
+        for kind in MADE
+        for thing in in_use.cloud.existing()
+        if thing.name == f"{NAME_PREFIX}-{trial.trial_id}-{kind}"
+    ]
+    begun = time.monotonic()
+    count, left = Found(None, Reach(everyone=True), Insistence()).delete(in_use.bound, listed)
+    assert time.monotonic() - begun < 30.0
+    assert (count, in_use.kinds()) == (9, ["dataset", "endpoint", "model"])
+    assert said_of(left) == ["no.", "model is in use.", "dataset is in use."]

@@ -12,7 +12,7 @@ import pytest
 
 from automl_bench.cli.session import Session
 from automl_bench.contract import Deletion, Resource, Stage
-from automl_bench.errors import ConnectionLost
+from automl_bench.errors import ConnectionLost, PermissionDenied
 from automl_bench.settings.workspace import Workspace
 from automl_bench.store import Store, open_store
 from automl_bench.store.leases import current_owner
@@ -29,6 +29,18 @@ def store(tmp_path: Path) -> Iterator[Store]:
         opened.save_trial(TRIAL)
         assert opened.claim_trial(TRIAL.trial_id, current_owner())
         yield opened
+
+
+def test_a_refusal_to_create_is_marked_as_one_to_begin(store: Store) -> None:
+    def refuse(name: str) -> Resource:
+        raise PermissionDenied("no.")
+
+    with pytest.raises(PermissionDenied) as refused:
+        ledger(store).ensure("thing", find=lambda name: None, create=refuse)
+    assert refused.value.begins
+    with pytest.raises(PermissionDenied) as refused:
+        ledger(store).ensure("another", find=refuse, create=lambda name: Resource("another", name))
+    assert not refused.value.begins, "only looked for"
 
 
 class LaggingService:

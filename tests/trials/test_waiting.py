@@ -16,6 +16,7 @@ from automl_bench.errors import (
     OperationUnfinished,
     PermissionDenied,
     RateLimited,
+    ResourceConflict,
     ResourceMissing,
     ServiceUnavailable,
     TrainingFailed,
@@ -23,6 +24,7 @@ from automl_bench.errors import (
     WorkLeft,
     WorkspaceError,
 )
+from automl_bench.toolkit.beginnings import beginning
 from automl_bench.trials.error_meaning import TABLE, Meaning, Moment, meaning_of
 from automl_bench.trials.waiting import Insistence, Patience, undisturbed, wait_for
 
@@ -94,6 +96,8 @@ def test_a_plugin_cannot_make_the_host_sleep_past_a_deadline(asked: float) -> No
         (Unauthenticated("expired."), Moment.DELETE, Unauthenticated),
         (PermissionDenied("no."), Moment.BEGIN, PermissionDenied),
         (PermissionDenied("no."), Moment.WATCH, OperationUnfinished),
+        (PermissionDenied("no."), Moment.NEXT, PermissionDenied),
+        (ResourceConflict("busy."), Moment.NEXT, OperationUnfinished),
         (ServiceUnavailable("busy."), Moment.DELETE, ServiceUnavailable),
         (TrainingFailed("bad data."), Moment.WATCH, TrainingFailed),
         (WorkspaceError("the disk is full."), Moment.WATCH, WorkLeft),
@@ -106,6 +110,22 @@ def test_what_an_error_comes_to(error: Exception, moment: Moment, becomes: type[
     with pytest.raises(becomes) as caught:
         patience(moment, 0.1).call(Flaky(error, math.inf))
     assert type(caught.value) is becomes
+
+
+def test_a_refusal_to_begin_the_next_step_is_final_and_a_refused_look_is_not() -> None:
+    def look() -> None:
+        raise PermissionDenied("no.")
+
+    def go_on() -> None:
+        with beginning():
+            look()
+
+    with pytest.raises(OperationUnfinished):
+        patience(Moment.WATCH, 0.1).call(look)
+    begun = time.monotonic()
+    with pytest.raises(PermissionDenied):
+        patience(Moment.WATCH, 60.0).call(go_on)
+    assert time.monotonic() - begun < 10.0
 
 
 def test_not_there_is_not_believed_while_lists_may_lag() -> None:

@@ -204,6 +204,9 @@ class AzureService(Troubled):
         else:
             self.fake.fail(lambda operation: operation != SCORE, CONTROL_ANSWERS[fault], count)
 
+    def train_for(self, seconds: float) -> None:
+        self.fake.workspace.pace.training = seconds
+
     def throttle_for(self, seconds: float) -> None:
         answer = error(429, "TooManyRequests", headers={"Retry-After": f"{seconds:.0f}"})
         self.fake.fail(lambda operation: True, answer, float("inf"))

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 from pathlib import Path
-from typing import Any
 
 import pytest
 from azure_fake import DATASTORE_URI, SCORE, error
 from azure_http import Answer
 from azure_service import AzureService
 from blob_server import azurite
-from small_workspace import command, make_workspace, write_experiment
+from service_bench import ServiceBench, rows
+from small_workspace import write_experiment
 
 from automl_bench.errors import ExitCode
 from automl_bench.store import open_store
@@ -29,35 +27,15 @@ enabled = false
 """
 
 
-class Bench:
-    """A workspace whose commands talk to the servers of a test."""
-
+class Bench(ServiceBench):
     def __init__(self, root: Path, azure: AzureService) -> None:
-        self.root = root
+        super().__init__(root, azure.environment(), TINY, ("azure.identity", "azure.storage.blob", "requests"))
         self.azure = azure
-        self.workspace = make_workspace(root)
-        self.environment = {
-            **os.environ,
-            **azure.environment(),
-            "AUTOML_BENCH_WORKSPACE": str(root),
-            "COLUMNS": "200",
-        }
-
-    def __call__(self, *arguments: str, timeout: float = 110) -> subprocess.CompletedProcess[str]:
-        return command(*arguments, environment=self.environment, cwd=self.root, timeout=timeout)
-
-    def run(self, *options: str, experiment: str = TINY) -> subprocess.CompletedProcess[str]:
-        return self("run", str(write_experiment(self.root, experiment)), *options)
 
 
 @pytest.fixture
 def bench(tmp_path: Path, quick_azure: AzureService) -> Bench:
     return Bench(tmp_path, quick_azure)
-
-
-def rows(ended: subprocess.CompletedProcess[str]) -> list[dict[str, Any]]:
-    assert ended.returncode == ExitCode.OK, ended.stderr
-    return list(json.loads(ended.stdout)["results"])
 
 
 def test_digits_end_to_end(bench: Bench) -> None:

@@ -1,4 +1,4 @@
-"""Every trouble at every stage: what is healthy lives, nothing is bought twice, nothing is left, all can be found."""
+"""Every trouble at every stage: see `troubles_at_every_stage`."""
 
 from __future__ import annotations
 
@@ -8,29 +8,15 @@ import pytest
 from automl_bench_azure import plugin
 from azure_service import AzureService
 from azure_trial import AzureTrial
-from command_troubles import COMMAND_TROUBLES, TRAINING_SECONDS, check_command
-from service_troubles import Trouble, Walk, check_cell, check_other_scopes, hook_cells
-
-from automl_bench.contract import Stage
+from service_troubles import Walk
+from troubles_at_every_stage import TroublesAtEveryStage
 
 
-@pytest.mark.parametrize(("trouble", "stage"), hook_cells())
-def test_a_trouble_passes_and_nothing_is_lost(
-    azure: AzureService, tmp_path: Path, trouble: Trouble, stage: Stage
-) -> None:
-    if not azure.can(trouble, stage):
-        pytest.xfail("the service has no such trouble at this stage")
-    trial = AzureTrial(tmp_path)
-    check_cell(Walk(plugin, trial.context, trial.set, azure), trouble, stage)
+class TestTroubles(TroublesAtEveryStage):
+    provider = "azure"
+    stand_in = AzureService
 
-
-def test_what_lies_elsewhere_is_not_deleted(azure: AzureService, tmp_path: Path) -> None:
-    trial = AzureTrial(tmp_path)
-    check_other_scopes(Walk(plugin, trial.context, trial.set, azure))
-
-
-@pytest.mark.simulation
-@pytest.mark.parametrize("trouble", COMMAND_TROUBLES)
-def test_a_command_meets_a_trouble_and_pays_once(azure: AzureService, tmp_path: Path, trouble: Trouble) -> None:
-    azure.fake.workspace.pace.training = TRAINING_SECONDS
-    check_command(azure, tmp_path, "azure", trouble)
+    @pytest.fixture
+    def walk(self, azure: AzureService, tmp_path: Path) -> Walk:
+        trial = AzureTrial(tmp_path)
+        return Walk(plugin, trial.context, trial.set, azure)

@@ -143,6 +143,9 @@ class HuggingfaceService(Troubled):
         else:
             wire.fail(lambda name: name not in SERVED, ANSWERS[fault], often)
 
+    def train_for(self, seconds: float) -> None:
+        self.fake.jobs.training = seconds
+
     def throttle_for(self, seconds: float) -> None:
         answer = ApiError(429, "too many requests", headers={"Retry-After": f"{seconds:.0f}"})
         self.fake.wire.fail(lambda name: True, answer, float("inf"))

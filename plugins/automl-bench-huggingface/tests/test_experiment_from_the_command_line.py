@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hub_fake import Pace
 from hub_jobs import TRAINING_SECONDS
 from hub_wire import ApiError
 from huggingface_service import HuggingfaceService
-from small_workspace import command, make_workspace, write_experiment
+from service_bench import ServiceBench, rows
 
 from automl_bench.errors import ExitCode
 from automl_bench.store import open_store
@@ -29,26 +25,10 @@ enabled = false
 """
 
 
-class Bench:
-    """A workspace whose commands talk to the stand-in."""
-
+class Bench(ServiceBench):
     def __init__(self, root: Path, service: HuggingfaceService) -> None:
-        self.root = root
+        super().__init__(root, service.environment(), TINY, ("huggingface_hub", "huggingface_hub.hf_api"))
         self.service = service
-        self.workspace = make_workspace(root)
-        self.environment = {
-            **os.environ,
-            **service.environment(),
-            "AUTOML_BENCH_WORKSPACE": str(root),
-            "PYTHONWARNINGS": "error",
-            "COLUMNS": "200",
-        }
-
-    def __call__(self, *arguments: str, timeout: float = 110) -> subprocess.CompletedProcess[str]:
-        return command(*arguments, environment=self.environment, cwd=self.root, timeout=timeout)
-
-    def run(self, *options: str, experiment: str = TINY) -> subprocess.CompletedProcess[str]:
-        return self("run", str(write_experiment(self.root, experiment)), *options)
 
 
 @pytest.fixture
@@ -60,11 +40,6 @@ def service() -> Iterator[HuggingfaceService]:
 @pytest.fixture
 def bench(tmp_path: Path, service: HuggingfaceService) -> Bench:
     return Bench(tmp_path, service)
-
-
-def rows(ended: subprocess.CompletedProcess[str]) -> list[dict[str, Any]]:
-    assert ended.returncode == ExitCode.OK, ended.stderr
-    return list(json.loads(ended.stdout)["results"])
 
 
 def test_digits_end_to_end(bench: Bench) -> None:

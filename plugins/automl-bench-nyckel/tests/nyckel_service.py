@@ -92,8 +92,15 @@ class NyckelService(Troubled):
         else:
             self.fake.fail("control" if target is Target.CONTROL else "invoke", STATUS[fault], times=often)
 
-    def can(self, trouble: Trouble, stage: Stage) -> bool:
+    @classmethod
+    def can(cls, trouble: Trouble, stage: Stage) -> bool:
         return stage is not Stage.DEPLOY and super().can(trouble, stage)
+
+    def train_for(self, seconds: float) -> None:
+        self.fake.train_seconds = seconds
+
+    def training_has_begun(self) -> bool:
+        return len(self.training_samples()) == 3 * 10
 
     def throttle_for(self, seconds: float) -> None:
         for operation in ("control", "invoke"):

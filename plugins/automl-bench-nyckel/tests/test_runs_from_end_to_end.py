@@ -11,11 +11,13 @@ from pathlib import Path
 import nyckel_fake
 import pytest
 from nyckel_fake import NyckelFake
-from small_workspace import command, command_environment, make_workspace, write_experiment
+from service_bench import ServiceBench, rows
+from small_workspace import command, command_environment, make_workspace
 
 from automl_bench.errors import ExitCode
 from automl_bench.store import open_store
 from automl_bench.store.records import Outcome
+from automl_bench.testing.crash import Ended
 
 EXPERIMENT = """
 datasets = ["tiny"]
@@ -29,25 +31,12 @@ SECRET = "planted-secret-2f6b81"
 CLIENT = "planted-client-77aa"
 
 
-class Bench:
-    """A workspace with the provider, driven through the command line."""
-
+class Bench(ServiceBench):
     def __init__(self, root: Path, fake: NyckelFake) -> None:
-        self.root = root
+        super().__init__(root, {**fake.environment(), "NYCKEL_POLL_SECONDS": "0.05"}, EXPERIMENT, ("requests",))
         self.fake = fake
-        self.workspace = make_workspace(root)
-        self.environment = {**command_environment(root), **fake.environment(), "NYCKEL_POLL_SECONDS": "0.05"}
-        self.outputs: list[str] = []
 
-    def __call__(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        ended = command(*arguments, environment=self.environment, cwd=self.root)
-        self.outputs += [ended.stdout, ended.stderr]
-        return ended
-
-    def run(self, *options: str, experiment: str = EXPERIMENT) -> subprocess.CompletedProcess[str]:
-        return self("run", str(write_experiment(self.root, experiment)), *options)
-
-    def one_trial(self, *options: str) -> subprocess.CompletedProcess[str]:
+    def one_trial(self, *options: str) -> Ended:
         return self.run(*options, experiment=EXPERIMENT.replace("[2, 5]", "[2]").replace("folds = 2", "folds = 1"))
 
 
@@ -60,10 +49,10 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
 def test_an_experiment_learns_measures_and_leaves_nothing(bench: Bench) -> None:
     ended = bench.run("--json")
     assert ended.returncode == ExitCode.OK, ended.stderr
-    rows = json.loads(ended.stdout)["results"]
-    assert len(rows) == 4
-    assert all(row["accuracy"] == 1.0 and row["test_samples"] == 12 and row["failed"] == 0 for row in rows)
-    assert all(row["train_seconds"] is not None for row in rows)
+    found = rows(ended)
+    assert len(found) == 4
+    assert all(row["accuracy"] == 1.0 and row["test_samples"] == 12 and row["failed"] == 0 for row in found)
+    assert all(row["train_seconds"] is not None for row in found)
     assert bench.fake.names() == []
     assert len(bench.fake.created) == 4
     bill = bench.fake.bill()
@@ -81,8 +70,7 @@ def test_throttles_and_short_tokens_cost_no_row(bench: Bench) -> None:
     bench.fake.fail("create_function", 429, headers={"Retry-After": "0.1"})
     bench.fake.fail("metrics", 503)
     ended = bench.one_trial("--json")
-    assert ended.returncode == ExitCode.OK, ended.stderr
-    (row,) = json.loads(ended.stdout)["results"]
+    (row,) = rows(ended)
     assert (row["failed"], row["accuracy"]) == (0, 1.0)
     assert bench.fake.count("token") >= 2
     with open_store(bench.workspace.store_path, read_only=True) as store:

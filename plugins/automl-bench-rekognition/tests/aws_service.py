@@ -265,6 +265,9 @@ class AwsService(Troubled):
                 times=float("inf") if times is None else times,
             )
 
+    def train_for(self, seconds: float) -> None:
+        self.fake.pace.training = seconds
+
     def throttle_for(self, seconds: float) -> None:
         wait = ServiceError("ThrottlingException", "Rate exceeded", headers={"Retry-After": f"{seconds:.0f}"})
         self.fake.fail(lambda name: True, wait, times=float("inf"))

@@ -414,6 +414,17 @@ def test_a_model_that_was_just_started_is_not_taken_for_stopped(aws: AwsService,
     assert plugin.delete_resource(trial.context, running) is Deletion.ALREADY_GONE, "this process has stopped it"
 
 
+def test_what_this_process_has_deleted_is_not_taken_for_new(aws: AwsService, tmp_path: Path) -> None:
+    trial = Trial(tmp_path)
+    trial.up()
+    for resource in reversed(trial.ledger.made):
+        young = replace(resource, since=datetime.now(UTC).isoformat())
+        delete(trial.context, young)
+        young = replace(resource, since=datetime.now(UTC).isoformat())
+        assert plugin.delete_resource(trial.context, young) is Deletion.ALREADY_GONE, resource.kind
+    assert aws.resources() == []
+
+
 def test_a_dataset_may_have_fewer_images_in_some_regions(
     aws: AwsService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

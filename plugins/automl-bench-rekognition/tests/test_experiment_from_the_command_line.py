@@ -1,17 +1,15 @@
-"""`automl-bench run` over HTTP: digits and fashion-mini, from upload to teardown, with real accuracies and a bill."""
+"""`automl-bench run` over HTTP: digits, from upload to teardown, with real accuracies and a bill."""
 
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 from pathlib import Path
-from typing import Any
 
 import pytest
 from aws_service import AwsService
 from rekognition_fake import ACCESS_KEY, SECRET_KEY, SESSION_TOKEN, ServiceError
-from small_workspace import command, make_workspace, write_experiment
+from service_bench import ServiceBench, rows
+from small_workspace import write_experiment
 
 from automl_bench.errors import ExitCode
 from automl_bench.store import open_store
@@ -29,25 +27,10 @@ enabled = false
 """
 
 
-class Bench:
-    """A workspace whose commands talk to the servers of a test."""
-
+class Bench(ServiceBench):
     def __init__(self, root: Path, aws: AwsService) -> None:
-        self.root = root
+        super().__init__(root, aws.environment(), TINY, ("boto3",))
         self.aws = aws
-        self.workspace = make_workspace(root)
-        self.environment = {
-            **os.environ,
-            **aws.environment(),
-            "AUTOML_BENCH_WORKSPACE": str(root),
-            "COLUMNS": "200",
-        }
-
-    def __call__(self, *arguments: str, timeout: float = 110) -> subprocess.CompletedProcess[str]:
-        return command(*arguments, environment=self.environment, cwd=self.root, timeout=timeout)
-
-    def run(self, *options: str, experiment: str = TINY) -> subprocess.CompletedProcess[str]:
-        return self("run", str(write_experiment(self.root, experiment)), *options)
 
 
 @pytest.fixture
@@ -55,33 +38,19 @@ def bench(tmp_path: Path, aws: AwsService) -> Bench:
     return Bench(tmp_path, aws)
 
 
-def rows(ended: subprocess.CompletedProcess[str]) -> list[dict[str, Any]]:
-    assert ended.returncode == ExitCode.OK, ended.stderr
-    return list(json.loads(ended.stdout)["results"])
-
-
-@pytest.mark.slow  # eight trials of two real datasets, each with its import, training, start, stop and deletion
-@pytest.mark.timeout(400)
-def test_digits_and_fashion_mini_end_to_end(bench: Bench) -> None:
-    for dataset in ("digits", "fashion-mini"):
-        assert bench("data", "fetch", dataset).returncode == ExitCode.OK
-    experiment = TINY.replace('["tiny"]', '["digits", "fashion-mini"]').replace("[5]", "[5, 20]\nfolds = 2")
-    found = rows(bench("run", str(write_experiment(bench.root, experiment.replace("= 6", "= 50"))), "--json",
-                       timeout=380))  # fmt: skip
-    assert len(found) == 8
+@pytest.mark.slow  # four trials of a real dataset, each with its import, training, start, stop and deletion
+def test_digits_end_to_end(bench: Bench) -> None:
+    assert bench("data", "fetch", "digits").returncode == ExitCode.OK
+    experiment = TINY.replace('["tiny"]', '["digits"]').replace("[5]", "[5, 20]\nfolds = 2")
+    found = rows(bench.run("--json", experiment=experiment.replace("= 6", "= 50")))
+    assert len(found) == 4
     assert all(row["test_samples"] == 50 and row["failed"] == 0 for row in found)
-    mean = {
-        (dataset, shots): sum(row["accuracy"] for row in found if (row["dataset"], row["shots"]) == (dataset, shots))
-        / 2
-        for dataset in ("digits", "fashion-mini")
-        for shots in (5, 20)
-    }
-    for dataset in ("digits", "fashion-mini"):
-        assert mean[dataset, 20] > mean[dataset, 5] > 0.3, mean
-    assert mean["digits", 20] > 0.8, mean
+    mean = {shots: sum(row["accuracy"] for row in found if row["shots"] == shots) / 2 for shots in (5, 20)}
+    assert mean[20] > mean[5] > 0.3, mean
+    assert mean[20] > 0.8, mean
     assert bench.aws.resources() == []
     assert bench.aws.object_keys() == []
-    assert bench.aws.fake.bill.training_seconds == 8
+    assert bench.aws.fake.bill.training_seconds == 4
     assert 0 < bench.aws.fake.bill.usd < 1
 
 
@@ -117,11 +86,9 @@ def test_the_same_upload_again_sends_nothing_and_the_larger_one_only_what_is_new
     assert bench.aws.object_keys() == []
 
 
-@pytest.mark.slow  # what cannot be deleted is tried again for a minute before the run ends
-@pytest.mark.timeout(400)
 def test_a_model_that_cannot_be_stopped_is_shouted_with_its_price(bench: Bench) -> None:
     bench.aws.fake.stop_fails = True
-    ended = bench("run", str(write_experiment(bench.root, TINY)), timeout=300)
+    ended = bench.run()
     assert ended.returncode == ExitCode.RESOURCES_LEFT
     said = next(line for line in ended.stderr.splitlines() if "running-model" in line and "an hour" in line)
     assert "$4.00 an hour" in said

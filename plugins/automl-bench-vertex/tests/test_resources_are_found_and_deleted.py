@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -30,6 +32,18 @@ def test_a_resource_that_is_just_being_created_is_not_taken_for_gone(trial: Vert
     assert plugin.delete_resource(trial.context, dataset) is Deletion.PENDING
     trial.tear_down()
     time.sleep(0.35)
+    assert vertex.resources() == []
+
+
+def test_what_this_process_has_deleted_is_not_taken_for_new(trial: VertexTrial, vertex: VertexService) -> None:
+    trial.upload()
+    trial.train()
+    trial.deploy()
+    for resource in reversed(trial.ledger.made):
+        young = replace(resource, since=datetime.now(UTC).isoformat())
+        delete(trial.context, young)
+        young = replace(resource, since=datetime.now(UTC).isoformat())
+        assert plugin.delete_resource(trial.context, young) is Deletion.ALREADY_GONE, resource.kind
     assert vertex.resources() == []
 
 

@@ -197,6 +197,9 @@ class VertexService(Troubled):
             else:
                 self.fake.fail(lambda method: method not in ("Predict", TOKEN), ANSWERS[fault], often)
 
+    def train_for(self, seconds: float) -> None:
+        self.fake.project.pace.training = seconds
+
     def throttle_for(self, seconds: float) -> None:
         wait = {"Retry-After": f"{seconds:.0f}"}
         answer = Refusal("RESOURCE_EXHAUSTED", "Quota exceeded for requests per minute.", headers=wait)

@@ -146,6 +146,7 @@ class ForkServer:
             stdout=subprocess.PIPE,
             text=True,
             env=environment,
+            process_group=0,
         )
         self._lock = threading.Lock()
 
@@ -165,6 +166,17 @@ class ForkServer:
         self._process.wait()
         if self._process.stdout is not None:
             self._process.stdout.close()
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether it takes no more orders."""
+        return self._process.poll() is not None
+
+    def _abandon(self) -> None:
+        """End the server with the command that it waits for: its answer would be taken for that of the next one."""
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self.close()
 
     def run(
         self,
@@ -196,9 +208,13 @@ class ForkServer:
         with self._lock:
             assert self._process.stdin is not None
             assert self._process.stdout is not None
-            self._process.stdin.write(json.dumps(order) + "\n")
-            self._process.stdin.flush()
-            answer = self._process.stdout.readline()
+            try:
+                self._process.stdin.write(json.dumps(order) + "\n")
+                self._process.stdin.flush()
+                answer = self._process.stdout.readline()
+            except BaseException:  # such as a test's time limit
+                self._abandon()
+                raise
         if not answer:
             raise RuntimeError("the fork server ended; its words stand above.")
         writes = (output / "writes").read_text().split()
@@ -212,7 +228,7 @@ _shared: dict[tuple[str, ...], ForkServer] = {}
 def shared_fork_server(preload: Sequence[str] = ()) -> ForkServer:
     """Return this process's fork server, started when first asked for and ended with the process."""
     key = tuple(preload)
-    if key not in _shared:
+    if key not in _shared or _shared[key].has_ended:
         _shared[key] = ForkServer(preload)
         atexit.register(_shared[key].close)
     return _shared[key]

@@ -46,10 +46,14 @@ class Moment(StrEnum):
     """A stage is asked to begin, and earlier stages have left something at the provider."""
     WATCH = "watch"
     """A training or a deployment that was begun is looked at."""
+    NEXT = "next"
+    """A look at what was begun has come to its next step, and asks for that to begin."""
     SERVE = "serve"
     """An endpoint exists: it is woken, called, loaded."""
     DELETE = "delete"
     """Something is looked up to be deleted, or deleted."""
+    HELD = "held"
+    """Something is deleted of whose trial a thing that was made later is known to remain."""
 
 
 class Meaning(StrEnum):
@@ -66,47 +70,50 @@ class Meaning(StrEnum):
 
 
 _U, _M, _H, _F = Meaning.UNKNOWN, Meaning.MISSING, Meaning.HERE, Meaning.FINAL
-_MOMENTS = (Moment.ACCESS, Moment.BEGIN, Moment.WATCH, Moment.SERVE, Moment.DELETE)
+_MOMENTS = tuple(Moment)
 
 TABLE: tuple[tuple[type[Exception], tuple[Meaning, ...]], ...] = (
-    # class of error          ACCESS BEGIN WATCH SERVE DELETE
-    (RateLimited, (_U, _U, _U, _U, _U)),
-    (TransientProviderError, (_U, _U, _U, _U, _U)),
+    # class of error          ACCESS BEGIN WATCH NEXT SERVE DELETE HELD
+    (RateLimited, (_U, _U, _U, _U, _U, _U, _U)),
+    (TransientProviderError, (_U, _U, _U, _U, _U, _U, _U)),
     # Wrong from the first request on is a refusal; later it is a login that expired and can be renewed meanwhile.
     # A deletion does not wait for that: the user is to hear at once what goes on costing.
-    (Unauthenticated, (_F, _U, _U, _U, _F)),
-    # A permission that is taken away during a training does not make the training fail.
-    (PermissionDenied, (_F, _F, _U, _F, _F)),
-    (ResourceMissing, (_F, _M, _M, _M, _M)),
-    # "Busy" passes where something exists; a name that is taken does not.
-    (ResourceConflict, (_F, _F, _U, _U, _U)),
-    (QuotaExceeded, (_F, _F, _F, _F, _F)),
-    (BillingRequired, (_F, _F, _F, _F, _F)),
-    (RequestRefused, (_F, _F, _F, _F, _F)),
-    (TrainingFailed, (_F, _F, _F, _F, _F)),
-    (DeploymentFailed, (_F, _F, _F, _F, _F)),
-    (UnsupportedCapability, (_F, _F, _F, _F, _F)),
-    (Infeasible, (_F, _F, _F, _F, _F)),
-    (ProviderError, (_F, _F, _U, _F, _F)),
+    (Unauthenticated, (_F, _U, _U, _U, _U, _F, _F)),
+    # A permission that is taken away during a training does not make the training fail; one that the deployment after
+    # it lacks is a refusal.
+    (PermissionDenied, (_F, _F, _U, _F, _F, _F, _F)),
+    (ResourceMissing, (_F, _M, _M, _M, _M, _M, _M)),
+    # "Busy" passes where something exists; a name that is taken does not, nor "in use" by what is known to remain.
+    (ResourceConflict, (_F, _F, _U, _U, _U, _U, _F)),
+    (QuotaExceeded, (_F, _F, _F, _F, _F, _F, _F)),
+    (BillingRequired, (_F, _F, _F, _F, _F, _F, _F)),
+    (RequestRefused, (_F, _F, _F, _F, _F, _F, _F)),
+    (TrainingFailed, (_F, _F, _F, _F, _F, _F, _F)),
+    (DeploymentFailed, (_F, _F, _F, _F, _F, _F, _F)),
+    (UnsupportedCapability, (_F, _F, _F, _F, _F, _F, _F)),
+    (Infeasible, (_F, _F, _F, _F, _F, _F, _F)),
+    (ProviderError, (_F, _F, _U, _U, _F, _F, _F)),
     # A broken answer: the plugin could not read what the service said of the work.
-    (ContractViolation, (_F, _F, _H, _F, _F)),
-    (PluginError, (_F, _H, _H, _H, _F)),
-    (SettingsError, (_F, _H, _H, _H, _F)),
-    (WorkspaceError, (_F, _H, _H, _F, _F)),
-    (RecordsError, (_F, _H, _H, _H, _F)),
+    (ContractViolation, (_F, _F, _H, _H, _F, _F, _F)),
+    (PluginError, (_F, _H, _H, _H, _H, _F, _F)),
+    (SettingsError, (_F, _H, _H, _H, _H, _F, _F)),
+    (WorkspaceError, (_F, _H, _H, _H, _F, _F, _F)),
+    (RecordsError, (_F, _H, _H, _H, _H, _F, _F)),
     # These say themselves what becomes of the work, and are passed on as they are.
-    (LeaseLost, (_F, _F, _F, _F, _F)),
-    (OtherScope, (_F, _F, _F, _F, _F)),
-    (OperationUnfinished, (_F, _F, _F, _F, _F)),
-    (Interrupted, (_F, _F, _F, _F, _F)),
-    (AutomlBenchError, (_F, _F, _H, _F, _F)),
-    (Exception, (_F, _F, _H, _F, _F)),
+    (LeaseLost, (_F, _F, _F, _F, _F, _F, _F)),
+    (OtherScope, (_F, _F, _F, _F, _F, _F, _F)),
+    (OperationUnfinished, (_F, _F, _F, _F, _F, _F, _F)),
+    (Interrupted, (_F, _F, _F, _F, _F, _F, _F)),
+    (AutomlBenchError, (_F, _F, _H, _H, _F, _F, _F)),
+    (Exception, (_F, _F, _H, _H, _F, _F, _F)),
 )
 """The first line whose class fits counts, as in `except` clauses."""
 
 
 def meaning_of(error: BaseException, moment: Moment) -> Meaning:
     """Return what an error says of the work that was being done."""
+    if moment is Moment.WATCH and isinstance(error, ProviderError) and error.begins:
+        moment = Moment.NEXT
     place = _MOMENTS.index(moment)
     return next((meanings[place] for kind, meanings in TABLE if isinstance(error, kind)), Meaning.FINAL)
 

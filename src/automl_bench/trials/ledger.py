@@ -14,6 +14,7 @@ from automl_bench.contract import Resource, Stage
 from automl_bench.providers.faults import violation
 from automl_bench.store import Store
 from automl_bench.store.records import LedgerEntry, TrialRecord
+from automl_bench.toolkit.beginnings import beginning
 from automl_bench.trials.claims import require_lease
 from automl_bench.trials.scopes import require_same_scope
 from automl_bench.trials.waiting import interrupted, pause
@@ -91,12 +92,16 @@ class TrialLedger:
         )
         found = self._find(find, name, self._settle_seconds if made_before else 0.0)
         require_lease(self._store, self._trial.trial_id)
-        resource = self._checked("find or create", found if found is not None else create(name))
+        resource = self._checked("find or create", found if found is not None else self._create(create, name))
         if resource.hourly_usd is None and hourly_usd is not None:
             resource = replace(resource, hourly_usd=hourly_usd)
         self._store.ledger_created(entry.entry_id, resource)
         log.info("%s %s: %s", "found" if found else "created", kind, name)
         return resource
+
+    def _create(self, create: Callable[[str], Resource], name: str) -> Resource:
+        with beginning():
+            return create(name)
 
     def _checked(self, what: str, resource: Resource) -> Resource:
         """Refuse what is no proper resource; the line that was intended stays, and teardown looks it up.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from automl_bench.contract import NAME_PREFIX, Owner, Resource, owner_of, parse_name
@@ -83,16 +83,20 @@ class Found:
         """
         count = 0
         left = []
+        stays: set[tuple[str | None, str]] = set()
         for resource in reversed(found):
+            trial = _trial_named_by(resource)
             with ExitStack() as held:
                 if not self._is_orphan(bound, resource, held):
                     continue
                 count += 1
                 try:
-                    delete(bound, bound.context(), resource, self._insistence)
+                    insistence = replace(self._insistence, held=trial in stays)
+                    delete(bound, bound.context(), resource, insistence)
                 except Exception as error:  # named with what remains; the others are deleted all the same
                     log.warning("deleting the orphan %s %s failed", resource.kind, resource.name, exc_info=True)
                     left.append(Leftover(bound.provider.name, resource, first_sentence(error)))
+                    stays.update([trial] if trial else [])
         return count, left
 
     def _is_orphan(self, bound: BoundProvider, resource: Resource, held: ExitStack) -> bool:
@@ -122,6 +126,12 @@ class Found:
             key = (line.kind, line.name)
             found[key] = found.get(key, False) or line.state is not LedgerState.DELETED
         return found
+
+
+def _trial_named_by(resource: Resource) -> tuple[str | None, str] | None:
+    """Return workspace and trial that a name says; short names have only the first digits of the trial's id."""
+    parts = parse_name(resource.name)
+    return None if parts is None else (parts.workspace, parts.trial_id[:8])
 
 
 def described(provider: str, resource: Resource, owner: Owner | None) -> str:

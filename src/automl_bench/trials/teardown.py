@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from automl_bench.contract import (
     Capability,
@@ -66,13 +66,15 @@ def tear_down(
     """Delete the resources of ledger lines, last made first, and return those that remain.
 
     A line that was only intended is looked up at the provider by its name first. One that cannot be deleted does not
-    stop the others.
+    stop the others; that one made before it is in use is then the last word on that one, too.
     """
     left = []
+    held: set[str] = set()
     touched: set[str] = set()
     writes: list[Future[LedgerEntry]] = []
     for entry in sorted(entries, key=lambda line: line.entry_id, reverse=True):
         touched.add(entry.trial_id)
+        insistence = replace(insistence, held=entry.trial_id in held)
         try:
             _delete_entry(store, _provider(providers, entry.provider), entry, insistence, writes)
         except LeaseLost:
@@ -83,6 +85,7 @@ def tear_down(
                 "teardown of %s %s failed", entry.kind, entry.name, exc_info=not isinstance(error, ProviderError)
             )
             left.append(Leftover(entry.provider, resource_of(entry), first_sentence(error)))
+            held.add(entry.trial_id)
     _settle(writes)
     for trial_id in touched:
         with written_if_possible(f"stages of trial {trial_id}"):

@@ -105,6 +105,10 @@ class Patience:
     def _stopped(self) -> bool:
         return self.stop is not None and self.stop.is_set()
 
+    @property
+    def _deletes(self) -> bool:
+        return self.moment in (Moment.DELETE, Moment.HELD)
+
     def _wait_after(self, error: Exception, begun: float, until: float, attempt: int) -> float:
         """Return how long to wait before the next attempt, or raise what the error comes to."""
         meaning = meaning_of(error, self.moment)
@@ -114,7 +118,7 @@ class Patience:
         if meaning is Meaning.HERE:
             raise work_left(self.what, error) from error
         if now >= until:
-            if self.moment is Moment.DELETE:
+            if self._deletes:
                 raise error
             raise _given_up(self, error) from error
         wait = _delay(error, attempt)
@@ -124,7 +128,7 @@ class Patience:
 
     def _rest(self, seconds: float) -> None:
         log.info("%s: waiting %.1f s before trying again", self.what, seconds)
-        if self.moment is not Moment.DELETE:
+        if not self._deletes:
             pause(seconds, self.stop)
             return
         # Ctrl-C ends the wait, not the deletion: the next attempt follows at once.
@@ -143,17 +147,20 @@ class Insistence:
         stop: Set when the user wants to end; then each is tried for `STOPPED_SECONDS` more.
         say: Tells the user one line of a wait that gets long.
         until: `time.monotonic()` after which no deletion is tried again; None for the provider's own bound.
+        held: Whether something that was made later is known to remain: what it stands on is not tried again and again.
     """
 
     stop: threading.Event | None = None
     say: Callable[[str], None] = field(default=lambda text: None, repr=False)
     until: float | None = None
+    held: bool = False
 
     def patience(self, what: str, seconds: float = CONTROL_SECONDS) -> Patience:
         """Return the patience of one look-up or deletion, which may take so many seconds by itself."""
         end = time.monotonic() + seconds
         until = end if self.until is None else min(end, self.until)
-        return Patience(what, Moment.DELETE, until, self.stop, say=self.say)
+        moment = Moment.HELD if self.held else Moment.DELETE
+        return Patience(what, moment, until, self.stop, say=self.say)
 
 
 class _Told:

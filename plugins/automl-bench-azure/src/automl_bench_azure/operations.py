@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from automl_bench.contract import Json, Operation, OperationState, Stage, TrialContext
 from automl_bench.errors import RequestRefused, ResourceConflict, ResourceMissing
+from automl_bench.toolkit.beginnings import beginning
 from automl_bench_azure import assets, computes, endpoints, jobs
 from automl_bench_azure.naming import DEPLOYMENT, JOB, MODEL, attempts, sibling
 from automl_bench_azure.options import Options
@@ -216,7 +217,8 @@ def _look_at_deployment(account: Account, _context: TrialContext, name: str, kno
     endpoint = str(known["endpoint"])
     found = account.arm.get(endpoints.path_of(account, endpoint))
     if not endpoints.traffic_of(found):
-        endpoints.send_all_traffic(account, endpoint)
+        with beginning():
+            endpoints.send_all_traffic(account, endpoint)
     return begun(TRAFFIC, endpoint)
 
 

@@ -102,6 +102,8 @@ class Account:
         self.rekognition_url: str = self.rekognition.meta.endpoint_url
         self.stopped: set[str] = set()
         """Models that this process has stopped or seen stopping: a look that shows them off is no stale one."""
+        self.deleted: set[str] = set()
+        """What this process has deleted or seen going: a look that does not show it is no stale one."""
 
     @cached_property
     def scope(self) -> Mapping[str, str]:

@@ -46,7 +46,7 @@ def delete(account: Account, resource: Resource, log: Callable[[str], None]) -> 
         return claims.remove_unclaimed(account)
     known = resource if resource.details else _looked_up(account, resource)
     if known is None:
-        return _gone(resource)
+        return _gone(account, resource)
     steps = {
         RUNNING_MODEL: _stop,
         MODEL: _delete_model,
@@ -68,9 +68,10 @@ def _place(resource: Resource) -> dict[str, str]:
     return found
 
 
-def _gone(resource: Resource) -> Deletion:
+def _gone(account: Account, resource: Resource) -> Deletion:
     """Return what it means that a resource is not shown: one that was just made may show later."""
-    return Deletion.PENDING if is_young(resource, DESCRIPTION.settle_seconds) else Deletion.ALREADY_GONE
+    may_show = resource.resource_id not in account.deleted and is_young(resource, DESCRIPTION.settle_seconds)
+    return Deletion.PENDING if may_show else Deletion.ALREADY_GONE
 
 
 def _looked_up(account: Account, resource: Resource) -> Resource | None:
@@ -109,7 +110,7 @@ def _stop(account: Account, model: Resource, log: Callable[[str], None]) -> Dele
 def _delete_model(account: Account, model: Resource, log: Callable[[str], None]) -> Deletion:
     status = _status(account, model)
     if not status:
-        return _gone(model)
+        return _gone(account, model)
     if status in NOT_YET:
         log(f"{model.name} is in training; the service cannot cancel a training, so its end is awaited")
         return Deletion.PENDING
@@ -119,6 +120,7 @@ def _delete_model(account: Account, model: Resource, log: Callable[[str], None])
     if status != "DELETING":
         with aws_errors(model.resource_id):
             account.rekognition.delete_project_version(ProjectVersionArn=model.resource_id)
+    account.deleted.add(model.resource_id)
     return Deletion.PENDING if _status(account, model) else Deletion.DELETED
 
 
@@ -127,12 +129,13 @@ def _delete_dataset(account: Account, dataset: Resource, _log: Callable[[str], N
     try:
         status = projects.describe_dataset(account, arn)["Status"]
     except ResourceMissing:
-        return _gone(dataset)
+        return _gone(account, dataset)
     if status in ("CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS"):
         return Deletion.PENDING
     if status != "DELETE_IN_PROGRESS":
         with aws_errors(arn):
             account.rekognition.delete_dataset(DatasetArn=arn)
+    account.deleted.add(dataset.resource_id)
     try:
         projects.describe_dataset(account, arn)
     except ResourceMissing:
@@ -143,7 +146,7 @@ def _delete_dataset(account: Account, dataset: Resource, _log: Callable[[str], N
 def _delete_project(account: Account, project: Resource, log: Callable[[str], None]) -> Deletion:
     found = projects.look_up(account, project.name)
     if found is None:
-        return _gone(project)
+        return _gone(account, project)
     if found.status != "DELETING":
         try:
             with aws_errors(found.arn):
@@ -153,6 +156,7 @@ def _delete_project(account: Account, project: Resource, log: Callable[[str], No
                 raise
             log(f"{project.name} is not empty yet: {error}")
             return Deletion.PENDING
+    account.deleted.add(project.resource_id)
     return Deletion.PENDING if projects.look_up(account, project.name) else Deletion.DELETED
 
 

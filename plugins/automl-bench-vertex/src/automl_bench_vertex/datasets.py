@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from automl_bench.contract import Owner, Resource, owner_from_tags
 from automl_bench.errors import ResourceConflict, ResourceMissing
+from automl_bench.toolkit.beginnings import beginning
 from automl_bench_vertex import control
 from automl_bench_vertex.account import ONCE
 from automl_bench_vertex.failures import google_errors
@@ -69,7 +70,7 @@ def begin_import(account: Account, resource_id: str, address: str) -> str:
     if begun:
         return begun[0].name
     config = {"gcs_source": {"uris": [address]}, "import_schema_uri": IMPORT_SCHEMA}
-    with google_errors(resource_id):
+    with beginning(), google_errors(resource_id):
         answer = account.datasets.import_data({"name": resource_id, "import_configs": [config]}, **ONCE)
     return str(answer.operation.name)
 

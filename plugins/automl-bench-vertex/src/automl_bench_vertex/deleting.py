@@ -58,8 +58,9 @@ def _place(resource_id: str) -> dict[str, str]:
     return {} if found is None else {key: value for key, value in found.groupdict().items() if not value.isdigit()}
 
 
-def _may_show_later(resource: Resource) -> bool:
-    return is_young(resource, DESCRIPTION.settle_seconds)
+def _may_show_later(account: Account, resource: Resource) -> bool:
+    """Return whether a resource may not show yet; what this process has begun to delete has shown before."""
+    return resource.resource_id not in account.deletions and is_young(resource, DESCRIPTION.settle_seconds)
 
 
 def _begin(account: Account, name: str, act: Callable[[], str], is_busy: Callable[[], bool], log: Log) -> None:
@@ -99,7 +100,9 @@ def _has_work(account: Account, name: str) -> bool:
 def _is_being_made(account: Account, resource: Resource, name: str) -> bool:
     """Return whether the creation of something that does not show yet goes on: it would show after we have left."""
     operation = str(resource.details.get("operation", ""))
-    return _may_show_later(resource) or (_goes_on(account, operation) if operation else _has_work(account, name))
+    return _may_show_later(account, resource) or (
+        _goes_on(account, operation) if operation else _has_work(account, name)
+    )
 
 
 def _delete_dataset(account: Account, resource: Resource, log: Log) -> Deletion:
@@ -131,7 +134,7 @@ def _delete_training(account: Account, resource: Resource, log: Log) -> Deletion
         return _present(resource, trainings.listed(account, resource.name), lambda name: trainings.get(account, name))
 
     names = present()
-    if not names and _may_show_later(resource):
+    if not names and _may_show_later(account, resource):
         return Deletion.PENDING
     for name in names:
         if not _end_training(account, name, log):
@@ -193,7 +196,7 @@ def _undeploy(account: Account, resource: Resource, log: Log) -> Deletion:
     name = str(resource.details.get("endpoint", "")) or endpoints.endpoint_id(account, sibling(resource.name, ENDPOINT))
     endpoint = endpoints.get(account, name)
     if endpoint is None:
-        return Deletion.PENDING if _may_show_later(resource) else Deletion.ALREADY_GONE
+        return Deletion.PENDING if _may_show_later(account, resource) else Deletion.ALREADY_GONE
     serving = endpoints.deployed(endpoint, resource.name)
     if serving is None:
         if _comes_up(account, resource, name):
@@ -224,7 +227,7 @@ def _comes_up(account: Account, resource: Resource, name: str) -> bool:
     if any(each.going for each in deployments):
         return True
     if not deployments:
-        return _may_show_later(resource)
+        return is_young(resource, DESCRIPTION.settle_seconds)
     last = max(each.changed for each in deployments)
     came_up = any(each.changed == last and not each.failure for each in deployments)
     is_off = any(

@@ -54,6 +54,7 @@ def create(account: Account, name: str, owner: Owner | None) -> Resource:
         "endpoint": {"display_name": name, "labels": labels_of(name, owner)},
         "endpoint_id": name,
     }
+    account.deletions.pop(endpoint_id(account, name), None)  # that was of an earlier one of this name
     try:
         with google_errors(name):
             begun = account.endpoints.create_endpoint(request, **ONCE)

@@ -21,16 +21,6 @@ def machine_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("machine")
 
 
-OPEN_FAULTS = {
-    "vertex/tests/test_experiment_from_the_command_line.py::test_a_model_that_cannot_be_taken_off": "slow deletion",
-    "vertex/tests/test_experiment_from_the_command_line.py::test_a_trial_that_is_refused_ends_with_one_sentence_and_no_"
-    "bill[DeployModel": "a 403 at the deployment is waited for until its deadline",
-    "vertex/tests/test_experiment_from_the_command_line.py::test_an_answer_that_is_lost_while_lists_lag": "slow",
-    "vertex/tests/test_experiment_from_the_command_line.py::test_the_verbs_go_stage_by_stage": "slow deletion",
-}
-"""Tests of faults that are known and open; they take their time-out, so they are not run."""
-
-
 @pytest.fixture(autouse=True)
 def _own_environment(monkeypatch: pytest.MonkeyPatch, machine_folder: Path) -> None:
     """Keep a developer's workspace and proxies out of the tests."""
@@ -45,9 +35,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.stem in CONFORMANCE:
             item.add_marker(pytest.mark.conformance)
-        for test, reason in OPEN_FAULTS.items():
-            if test in item.nodeid:
-                item.add_marker(pytest.mark.xfail(reason=reason, run=False))
 
 
 @pytest.hookimpl(hookwrapper=True)
