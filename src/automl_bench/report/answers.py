@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from automl_bench.report.labels import Labelled
-from automl_bench.report.rows import ANSWER_COLUMNS, final_answers
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,7 +21,7 @@ class Answers:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._read: dict[str, dict[str, float]] = {}
+        self._read: dict[str, _Shares] = {}
 
     def tables(
         self, a: Sequence[Labelled], b: Sequence[Labelled]
@@ -41,31 +41,57 @@ class Answers:
         draws = [draw for draw in of_a if draw in of_b]
         if not draws:
             return None
-        images = sorted(set.intersection(*(of_a[draw].keys() & of_b[draw].keys() for draw in draws)))
-        if not images:
+        images = _common([own[draw].samples for draw in draws for own in (of_a, of_b)])
+        if not len(images):
             return None
-        left, right = (np.array([[own[draw][image] for image in images] for draw in draws]) for own in (of_a, of_b))
+        left, right = (np.stack([own[draw].of(images) for draw in draws]) for own in (of_a, of_b))
         return left, right
 
-    def _by_draw(self, trials: Sequence[Labelled]) -> dict[Hashable, dict[str, float]]:
-        """Return draw → sample → share of right answers over the repeats of that draw."""
-        repeats: dict[Hashable, list[dict[str, float]]] = defaultdict(list)
+    def _by_draw(self, trials: Sequence[Labelled]) -> dict[Hashable, _Shares]:
+        """Return, by draw, the share of right answers over the repeats of that draw."""
+        repeats: dict[Hashable, list[_Shares]] = defaultdict(list)
         for one in trials:
             if one.row["trial_id"]:
                 repeats[one.draw].append(self._trial(one.row["trial_id"]))
-        found: dict[Hashable, dict[str, float]] = {}
-        for draw, many in repeats.items():
-            if len(many) == 1:
-                found[draw] = many[0]
-            else:
-                common = set.intersection(*map(set, many))
-                found[draw] = {sample: sum(one[sample] for one in many) / len(many) for sample in common}
-        return found
+        return {draw: _mean(many) for draw, many in repeats.items()}
 
-    def _trial(self, trial_id: str) -> dict[str, float]:
+    def _trial(self, trial_id: str) -> _Shares:
         if trial_id not in self._read:
-            answers = final_answers(self._store.invocation_columns([trial_id], only=ANSWER_COLUMNS))
-            self._read[trial_id] = {
-                sample: float(truth == predicted) for sample, (truth, predicted, _) in answers.items()
-            }
+            calls = self._store.answer_columns(trial_id)
+            right = (calls.told() == calls.label[calls.last]).astype(float)
+            self._read[trial_id] = _Shares(calls.sample[calls.last], right)
         return self._read[trial_id]
+
+
+@dataclass(frozen=True, slots=True)
+class _Shares:
+    """Shares of right answers by sample: keys in ascending order, and the share of each, (samples,)."""
+
+    samples: NDArray[np.int64]
+    right: NDArray[np.float64]
+
+    def of(self, images: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return the shares of some of these samples."""
+        import numpy as np
+
+        return self.right if images is self.samples else self.right[np.searchsorted(self.samples, images)]
+
+
+def _common(many: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
+    """Return the samples that stand in all of these, ascending."""
+    import numpy as np
+
+    common = many[0]
+    for one in many[1:]:
+        if not np.array_equal(common, one):
+            common = np.intersect1d(common, one, assume_unique=True)
+    return common
+
+
+def _mean(repeats: Sequence[_Shares]) -> _Shares:
+    if len(repeats) == 1:
+        return repeats[0]
+    import numpy as np
+
+    common = _common([one.samples for one in repeats])
+    return _Shares(common, np.mean([one.of(common) for one in repeats], axis=0))
