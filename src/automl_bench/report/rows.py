@@ -29,6 +29,7 @@ from automl_bench.trials.spending import Spending, spending
 
 if TYPE_CHECKING:
     from automl_bench.store import Store
+    from automl_bench.store.answer_columns import AnswerColumns
 
 Row = dict[str, Any]
 """One result; its fields are `fields.RESULT_FIELDS`, all of them always there."""
@@ -38,6 +39,9 @@ FROM = "predictions_from"
 
 ANSWER_COLUMNS = ("sample_id", "phase", "attempt", "outcome", "label", "predicted")
 """Columns of the invocations that tell what was answered."""
+
+TOPS = (3, 5)
+"""Numbers of labels among which the true one is looked for; of fewer classes than that it always is."""
 
 PERCENTILES = (0.5, 0.9, 0.95, 0.99)
 """The percentiles of a latency summary."""
@@ -130,7 +134,8 @@ def trial_row(store: Store, trial: TrialRecord, labels: frozenset[str] = frozens
         "deviations": [str(text) for record in stages for text in record.result.get("deviations", ())],
         "created_at": trial.created_at,
     }
-    row.update(_score_fields(result), unanswered=reasons_of(store.unanswered(trial.trial_id)))
+    row.update(_score_fields(result))
+    row.update(_more_scores(calls, result), unanswered=reasons_of(store.unanswered(trial.trial_id)))
     return _in_order(row)
 
 
@@ -255,6 +260,13 @@ def _score_fields(result: Score) -> Row:
         "macro_f1": result.macro_f1,
         "micro_f1": result.micro_f1,
     }
+
+
+def _more_scores(calls: AnswerColumns, result: Score) -> Row:
+    """Return the scores that need more than a label: of ranked labels, and of training samples."""
+    asked, right = calls.training_score()
+    tops = {f"top{k}_accuracy": calls.top(k) if k < result.classes else None for k in TOPS}
+    return {**tops, "training_asked": asked, "training_accuracy": right / asked if asked else None}
 
 
 def _in_order(row: Row) -> Row:

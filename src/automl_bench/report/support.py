@@ -8,11 +8,13 @@ from dataclasses import dataclass, field
 from statistics import fmean
 from typing import TYPE_CHECKING
 
+from automl_bench.report.advice import advice, chance
 from automl_bench.report.answers import Answers
 from automl_bench.report.falls import falls
 from automl_bench.report.labels import ALL_DATASETS, Labelled, current, in_order, observations, shots_label
 from automl_bench.report.verdicts import Comparison, Question, verdict
 from automl_bench.report.watched import compare_points, is_watched, watched_notes
+from automl_bench.statistics.contributions import Metric
 from automl_bench.statistics.families import chained_holm, holm, pairs_among
 from automl_bench.statistics.means import Estimate, Point, over_folds, shots_order
 from automl_bench.statistics.paired import FEWEST_DRAWS, Difference, Finding, ordered_pairs
@@ -24,7 +26,7 @@ from automl_bench.statistics.panels import (
     panel_difference,
     smallest_p,
 )
-from automl_bench.statistics.power import Family, connor_samples, draws_needed
+from automl_bench.statistics.power import Family, draws_needed
 from automl_bench.statistics.resampling import breakdown
 
 if TYPE_CHECKING:
@@ -33,8 +35,6 @@ if TYPE_CHECKING:
 
     from automl_bench.store import Store
 
-SMALLEST_WORTH = 0.01
-"""Differences below a point are not worth more test images; advice is for at least this."""
 ROPE = 0.01
 """Half the width of the region in which two variants count as equal."""
 
@@ -48,12 +48,14 @@ class Support:
         family: How the level was shared among them.
         notes: What a reader has to know: questions that cannot be answered, where the uncertainty comes from.
         falls: Learning curves that fall, in words.
+        metric: What was compared.
     """
 
     compared: tuple[Comparison, ...]
     family: Family
     notes: tuple[str, ...]
     falls: tuple[str, ...] = ()
+    metric: Metric = Metric.ACCURACY
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +91,17 @@ class Gathered:
     over: Sequence[_Over]
     family: Family
     rope: float | None = None
+    metric: Metric = Metric.ACCURACY
 
 
-def comparisons(store: Store, named: Sequence[Labelled], *, baseline: str | None = None, rope: float = ROPE) -> Support:
+def comparisons(
+    store: Store,
+    named: Sequence[Labelled],
+    *,
+    baseline: str | None = None,
+    rope: float = ROPE,
+    metric: Metric = Metric.ACCURACY,
+) -> Support:
     """Compare variants on each dataset at the largest shots they share, then over datasets, all corrected together.
 
     Up to five variants: every pair. More: everyone against the one with the highest mean; the correction still counts
@@ -102,11 +112,13 @@ def comparisons(store: Store, named: Sequence[Labelled], *, baseline: str | None
         named: The rows.
         baseline: Label of the variant that the others are compared with; None for all pairs.
         rope: Half the width of the region in which two variants count as equal, as a share of 1.
+        metric: The score that they are compared by; falls are those of accuracy.
     """
-    answers = Answers(store)
+    answers = Answers(store, metric)
     seen = gather(answers, named, baseline=baseline, rope=rope)
     notes = tuple(_notes(seen, answers, current(usable(named))))
-    return Support(settle(seen), seen.family, notes, tuple(one.words for one in falls(answers, named)))
+    fallen = falls(answers, named) if metric is Metric.ACCURACY else []
+    return Support(settle(seen), seen.family, notes, tuple(one.words for one in fallen), metric)
 
 
 def usable(named: Sequence[Labelled]) -> list[Labelled]:
@@ -122,7 +134,8 @@ def gather(
     over = _over_datasets(answers, current(usable(named)), baseline, rope)
     variants = {name for one in over for name in (one.a, one.b)}
     most = max((len(one.found.datasets) for one in over), default=0)
-    return Gathered(pairs, over, Family(single, pairs_among(len(variants), baseline=baseline is not None), most), rope)
+    family = Family(single, pairs_among(len(variants), baseline=baseline is not None), most)
+    return Gathered(pairs, over, family, rope, answers.metric)
 
 
 def settle(seen: Gathered) -> tuple[Comparison, ...]:
@@ -132,7 +145,7 @@ def settle(seen: Gathered) -> tuple[Comparison, ...]:
 
 def _on_datasets(answers: Answers, rows: Sequence[Labelled], baseline: str | None) -> tuple[list[_Pair], int]:
     """Return the pairs with common answers, and how many pairs count on all datasets together."""
-    folds = over_folds(observations(rows))
+    folds = over_folds(observations(rows, answers.metric))
     pairs, counted = [], 0
     for dataset in in_order(one.dataset for one in rows):
         here = [one for one in rows if one.dataset == dataset and one.row["trial_id"]]
@@ -161,7 +174,7 @@ def _pair(answers: Answers, here: Sequence[Labelled], a: str, b: str, shared: se
     watched = any(map(is_watched, own))
     if (left - right).mean() < 0:
         a, b, left, right = b, a, right, left
-    found = compare_points(left, right, watched=watched, draws_differ=shots is not None)
+    found = compare_points(left, right, watched=watched, draws_differ=shots is not None, metric=answers.metric)
     draws = (left - right).mean(axis=1)
     spread = float(draws.std(ddof=1)) if len(draws) > 1 else None
     return _Pair(a, b, here[0].dataset, shots, found, None if watched else spread, left - right, watched)
@@ -169,7 +182,7 @@ def _pair(answers: Answers, here: Sequence[Labelled], a: str, b: str, shared: se
 
 def _over_datasets(answers: Answers, rows: Sequence[Labelled], baseline: str | None, rope: float | None) -> list[_Over]:
     """Compare dataset means over the datasets that both have, at the largest shots that most datasets share."""
-    folds = over_folds(observations(rows))
+    folds = over_folds(observations(rows, answers.metric))
     means: dict[tuple[str, int | None], dict[str, float]] = defaultdict(dict)
     for (series, dataset, shots), one in folds.items():
         means[series, shots][dataset] = one.mean
@@ -210,7 +223,8 @@ def _within(
         own = [[o for o in rows if (o.series, o.dataset, o.shots) == (name, dataset, shots)] for name in pair]
         tables = answers.tables(*own)
         if tables is not None:
-            known[dataset] = compare_points(*tables, watched=any(map(is_watched, own))).variance
+            watched = any(map(is_watched, own))
+            known[dataset] = compare_points(*tables, watched=watched, metric=answers.metric).variance
             continue
         sizes = [min((o.row["test_samples"] or 0 for o in many), default=0) for many in own]
         if all(sizes):
@@ -255,35 +269,11 @@ def _asked(one: _Pair, question: Question, finding: Finding, corrected: float, s
         method=finding.method,
         words=words,
         separated=separated,
-        advice="" if separated else _advice(one, question, seen.family),
+        advice="" if separated else advice(question, found, one.draw_sd, seen.family.level, seen.metric),
         equivalence=None
         if seen.rope is None or question is not Question.MODELS or one.watched
         else equivalence_of_interval(finding.low, finding.high, rope=seen.rope),
     )
-
-
-def _advice(one: _Pair, question: Question, family: Family) -> str:
-    """Say what would settle a difference as large as the one seen, but of a point at least."""
-    found = one.found
-    worth = max(abs(found.value), SMALLEST_WORTH)
-    points = f"{100 * worth:.1f}".removesuffix(".0")
-    unit = f"{points} point{'' if points == '1' else 's'}"
-    if question is Question.MODELS:
-        disagreement = max((found.only_a + found.only_b) / found.images, worth)
-        needed = connor_samples(min(disagreement, 1.0), worth, level=family.level)
-        return f"about {_rounded(needed)} test images would settle {unit}" if needed > found.images else ""
-    if one.draw_sd is None or one.draw_sd == 0:
-        return ""
-    draws = draws_needed(one.draw_sd, worth, level=family.level)
-    if draws is None:
-        return f"more than 100 draws would be needed to settle {unit}"
-    return f"about {draws} draws would settle {unit}" if draws > found.draws else ""
-
-
-def _rounded(count: float) -> str:
-    """Round to two figures: more would pretend to know."""
-    digits = max(0, len(str(int(count))) - 2)
-    return f"{int(-(-count // 10**digits) * 10**digits):,}"
 
 
 def _words_over_datasets(over: Sequence[_Over], family: Family) -> list[Comparison]:
@@ -385,10 +375,3 @@ def _over_notes(over: Sequence[_Over], family: Family, answers: Answers, rows: S
     if parts is not None and parts.words:
         notes.append(f"Over datasets, {first.a} − {first.b}: {parts.words}")
     return notes
-
-
-def chance(share: float) -> str:
-    """Return "83 %", never 0 or 100."""
-    if share > 0.99:
-        return "over 99 %"
-    return "under 1 %" if share < 0.01 else f"{100 * share:.0f} %"

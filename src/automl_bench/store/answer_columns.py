@@ -22,7 +22,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _OK, _MEASURED, _COLD = OUTCOME_CODES[Outcome.OK], PHASE_CODES[CallPhase.MEASURED], PHASE_CODES[CallPhase.COLD]
-_NUMBERS = ("phase", "sample_key", "attempt", "outcome", "service_ns")
+_TRAINING = PHASE_CODES[CallPhase.TRAINING]
+_NUMBERS = {name: name for name in ("phase", "sample_key", "outcome", "service_ns")} | {
+    "rank": "coalesce(true_rank, -1)"
+}
 _TEXTS = ("label", "predicted")
 _OF_TRIAL = "invocations i JOIN trials USING (trial_key) WHERE trial_id = ?"
 _BY_KEY = "ORDER BY phase, sample_key, attempt"
@@ -42,6 +45,8 @@ class AnswerColumns:
         predicted: Place of the label answered in `names`, -1 where there is none.
         names: True and answered labels.
         last: Whether a call is the last measured attempt for its sample, bool: the one that is scored.
+        training: Whether a call is the last attempt for a training sample, bool; it is in no score.
+        true_rank: Place of the true label among the scores of an answer; 0 if not among them, -1 without scores.
         confidence: float64, NaN if unknown; None unless asked for.
     """
 
@@ -53,6 +58,8 @@ class AnswerColumns:
     predicted: NDArray[np.int64]
     names: Sequence[str]
     last: NDArray[np.bool_]
+    training: NDArray[np.bool_]
+    true_rank: NDArray[np.int64]
     confidence: NDArray[np.float64] | None = None
 
     @property
@@ -80,6 +87,22 @@ class AnswerColumns:
             for code, count in zip(codes.tolist(), counts.tolist(), strict=True)
         }
 
+    def top(self, k: int) -> float | None:
+        """Return the share of samples whose true label is among the k highest scores; unanswered ones count as wrong.
+
+        Returns:
+            None where an answer has no scores, or there are no answers.
+        """
+        rank, answered = self.true_rank[self.last], self.answered[self.last]
+        if not answered.any() or (rank[answered] < 0).any():
+            return None
+        return float((answered & (rank >= 1) & (rank <= k)).mean())
+
+    def training_score(self) -> tuple[int, int]:
+        """Return how many training samples were asked for, and how many of them were answered right."""
+        right = self.answered & (self.predicted == self.label) & self.training
+        return int(self.training.sum()), int(right.sum())
+
     def outcomes(self) -> dict[str, int]:
         """Return outcome → measured calls, all outcomes."""
         import numpy as np
@@ -103,24 +126,42 @@ class AnswersTable(ResultsFile):
         """
         import numpy as np
 
-        wanted = [f"CAST(group_concat({name}) AS BLOB)" for name in _NUMBERS]
+        wanted = [f"CAST(group_concat({name}) AS BLOB)" for name in _NUMBERS.values()]
         wanted += [f"CAST(json_group_array({name}) AS BLOB)" for name in _TEXTS]
-        inner = f"SELECT {', '.join(f'i.{name}' for name in (*_NUMBERS, *_TEXTS))} FROM {_OF_TRIAL} {_BY_KEY}"
+        inner = f"SELECT i.* FROM {_OF_TRIAL} {_BY_KEY}"
         ((*numbers, labels, predicted),) = self._read(f"SELECT {', '.join(wanted)} FROM ({inner})", (trial_id,))
-        phase, sample, attempt, outcome, service = (_whole(data) for data in numbers)
-        del attempt  # the rows stand in its order
+        phase, sample, outcome, service, rank = (_whole(data) for data in numbers)
         place: dict[str | None, int] = {None: -1}
         with own_errors(self.path):
             label, told = _places(_texts(labels), place), _places(_texts(predicted), place)
+        # Attempts at a sample stand one after the other, so the last one is followed by another sample or phase.
+        newest = np.ones(len(sample), dtype=bool)
+        newest[:-1] = (sample[1:] != sample[:-1]) | (phase[1:] != phase[:-1])
         measured = phase == _MEASURED
-        last = measured.copy()
-        last[:-1] &= ~measured[1:] | (sample[1:] != sample[:-1])
         sure = None
         if confidence:
             rows = self._read(f"SELECT confidence FROM {_OF_TRIAL} {_BY_KEY}", (trial_id,))
             sure = np.array([value for (value,) in rows], dtype=np.float64)
         names = [scrub(name) for name in place if name is not None]
-        return AnswerColumns(measured, sample, outcome, service, label, told, names, last, sure)
+        return AnswerColumns(
+            measured=measured,
+            sample=sample,
+            outcome=outcome,
+            service_ns=service,
+            label=label,
+            predicted=told,
+            names=names,
+            last=measured & newest,
+            training=(phase == _TRAINING) & newest,
+            true_rank=rank,
+            confidence=sure,
+        )
+
+    def answers_usd(self, trial_id: str) -> tuple[float, int, int]:
+        """Return what answers cost by their own account in US dollars, how many say so, and how many do not."""
+        told = f"total(usd), count(usd), total(usd IS NULL AND outcome = {_OK})"
+        ((usd, telling, silent),) = self._read(f"SELECT {told} FROM {_OF_TRIAL}", (trial_id,))
+        return usd, telling, int(silent)
 
     def cold_ns(self, trial_id: str) -> list[int]:
         """Return the service times of a trial's cold calls that were answered, in nanoseconds, in the order sent."""
