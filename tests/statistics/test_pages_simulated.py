@@ -12,7 +12,8 @@ from automl_bench.statistics.paired import compare_tables
 from automl_bench.statistics.panels import panel_difference
 from automl_bench.statistics.power import another_draw_power, family, mcnemar_power
 
-pytestmark = pytest.mark.simulation
+# Each takes up to 15 s of a processor, which on a busy machine is minutes.
+pytestmark = [pytest.mark.simulation, pytest.mark.timeout(600)]
 
 EQUAL = {
     World(2, 1, 1, 30): 500,
@@ -28,8 +29,8 @@ EQUAL = {
     World(5, 2, 2, 100, chance_sd=0.0): 250,
     World(2, 8, 5, 100, draw_sd=0.2, dataset_sd=0.2): 1000,
 }
-"""Design → pages. One pair of variants on many images uses up the whole 5 %, so it takes thousands of pages to tell that
-from 6 %; where the correction leaves 1 or 2 %, hundreds do."""
+"""Design → pages. One pair of variants on many images uses up the whole 5 %, so it takes thousands of pages to tell
+that from 6 %; where the correction leaves 1 or 2 %, hundreds do."""
 
 
 @pytest.mark.parametrize("world", EQUAL, ids=str)

@@ -83,6 +83,10 @@ class _Over:
     equal: Equivalence | None
 
 
+_Variances = Mapping[tuple[frozenset[str], str, int | None], float]
+"""Sampling variance of a difference by pair, dataset and shots."""
+
+
 @dataclass(frozen=True, slots=True)
 class Gathered:
     """What was paired on a page, before anything is said of it."""
@@ -131,7 +135,9 @@ def gather(
 ) -> Gathered:
     """Pair what can be paired; arguments as of `comparisons`. Without a rope nothing is said about being equal."""
     pairs, single = _on_datasets(answers, usable(named), baseline)
-    over = _over_datasets(answers, current(usable(named)), baseline, rope)
+    # Pairs that were compared on their dataset are not compared again for its share of the error over datasets.
+    known = {(frozenset((one.a, one.b)), one.dataset, one.shots): one.found.variance for one in pairs}
+    over = _over_datasets(answers, current(usable(named)), baseline, rope, known)
     variants = {name for one in over for name in (one.a, one.b)}
     most = max((len(one.found.datasets) for one in over), default=0)
     family = Family(single, pairs_among(len(variants), baseline=baseline is not None), most)
@@ -180,7 +186,9 @@ def _pair(answers: Answers, here: Sequence[Labelled], a: str, b: str, shared: se
     return _Pair(a, b, here[0].dataset, shots, found, None if watched else spread, left - right, watched)
 
 
-def _over_datasets(answers: Answers, rows: Sequence[Labelled], baseline: str | None, rope: float | None) -> list[_Over]:
+def _over_datasets(
+    answers: Answers, rows: Sequence[Labelled], baseline: str | None, rope: float | None, seen: _Variances
+) -> list[_Over]:
     """Compare dataset means over the datasets that both have, at the largest shots that most datasets share."""
     folds = over_folds(observations(rows, answers.metric))
     means: dict[tuple[str, int | None], dict[str, float]] = defaultdict(dict)
@@ -200,7 +208,7 @@ def _over_datasets(answers: Answers, rows: Sequence[Labelled], baseline: str | N
         of_a, of_b = means[a, shots], means[b, shots]
         if fmean(of_a[name] - of_b[name] for name in shared[shots]) < 0:
             a, b, of_a, of_b = b, a, of_b, of_a
-        within = _within(answers, rows, folds, (a, b), shots, shared[shots])
+        within = _within(answers, rows, folds, (a, b), shots, shared[shots], seen)
         panel = panel_difference(of_a, of_b, within)
         assert panel is not None
         differences = [of_a[name] - of_b[name] for name in panel.datasets]
@@ -216,10 +224,14 @@ def _within(
     pair: tuple[str, str],
     shots: int | None,
     datasets: set[str],
+    seen: _Variances,
 ) -> dict[str, float]:
     """Return the sampling variance of the difference within each dataset, where test images are known."""
     known = {}
     for dataset in datasets:
+        if (found := seen.get((frozenset(pair), dataset, shots))) is not None:
+            known[dataset] = found
+            continue
         own = [[o for o in rows if (o.series, o.dataset, o.shots) == (name, dataset, shots)] for name in pair]
         tables = answers.tables(*own)
         if tables is not None:

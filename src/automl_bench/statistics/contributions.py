@@ -2,8 +2,8 @@
 
 A score is written as a mean over samples. For accuracy a right answer contributes 1; for balanced accuracy it weighs by
 the rarity of its class, the number of samples of each class being given; for macro F1 it is the score itself and the
-first derivative by the sample's weight (the influence function: F. Hampel, J. Am. Stat. Assoc. 69 (1974)), which has the
-variance of the score in large samples.
+first derivative by the sample's weight (the influence function: F. Hampel, J. Am. Stat. Assoc. 69 (1974)), which has
+the variance of the score in large samples.
 """
 
 from __future__ import annotations
