@@ -13,6 +13,7 @@ from pathlib import Path
 
 from automl_bench.errors import UnknownFormatVersion
 from automl_bench.store.sql_errors import damaged
+from automl_bench.store.sql_scripts import statements
 
 APPLICATION_ID = 0x41_4D_42_31
 """The letters AMB1: `file results/automl-bench.sqlite` shows it, and a database of somebody else is not touched."""
@@ -391,17 +392,3 @@ def migrate(
                 connection.execute("ROLLBACK")
             raise
     return found, newest
-
-
-def statements(script: str) -> list[str]:
-    """Split a script into statements, which `executescript` cannot run without committing the transaction around it."""
-    found: list[str] = []
-    current = ""
-    for line in script.splitlines(keepends=True):
-        current += line
-        if sqlite3.complete_statement(current):
-            found.append(current.strip())
-            current = ""
-    if current.strip():
-        found.append(current.strip())
-    return found
