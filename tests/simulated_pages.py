@@ -9,6 +9,7 @@ import numpy as np
 from automl_bench.report.labels import Labelled
 from automl_bench.report.support import gather, settle
 from automl_bench.report.verdicts import Comparison, Question
+from automl_bench.statistics.contributions import Metric
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,8 @@ class World:
 
 class Page:
     """One simulated page; stands in for the answers of a results file."""
+
+    metric = Metric.ACCURACY
 
     def __init__(self, world: World, chance: np.random.Generator) -> None:
         self.world, self.right, self.named = world, {}, []

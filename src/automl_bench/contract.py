@@ -719,6 +719,8 @@ class CallPhase(StrEnum):
     """First call after deployment, or after idling on purpose."""
     WARM_UP = "warm_up"
     MEASURED = "measured"
+    TRAINING = "training"
+    """With a training sample, after the accuracy pass (`[invoke] also`)."""
 
 
 class CallTiming(NamedTuple):

@@ -306,3 +306,23 @@ def test_a_row_tells_the_wall_clock_of_its_sending() -> None:
     before = datetime.now(UTC)
     run_pass([PassLane("t", ScriptedCalls())], make_samples(1), settings=BARE, record=rows.append)
     assert abs((datetime.fromisoformat(rows[0].at) - before).total_seconds()) < 2
+
+
+def test_training_samples_are_asked_for_after_the_pass_and_are_in_none_of_its_counts() -> None:
+    rows: list[Invocation] = []
+    training = make_samples(16)[10:]
+    answers = [*[Prediction("cat", 0.6, {"cat": 0.6, "dog": 0.4})] * 10, Unauthenticated("No."), Prediction("dog", 1.0)]
+    [summary] = run_pass(
+        [PassLane("t", ScriptedCalls(answers), training=training)], make_samples(10), settings=BARE, record=rows.append
+    )
+    assert [row.phase for row in rows] == [CallPhase.MEASURED] * 10 + [CallPhase.TRAINING]
+    assert {row.true_rank for row in measured(rows)} <= {1, 2}
+    assert (summary.done, summary.failed, summary.error) == (10, 0, None), "a bad end there does not end the trial"
+
+
+def test_of_training_samples_so_many_failures_in_a_row_are_enough() -> None:
+    rows: list[Invocation] = []
+    training = make_samples(60)[10:]
+    lane = PassLane("t", ScriptedCalls([Prediction("cat", 1.0)] * 10 + [RequestRefused("No.")] * 50), training=training)
+    run_pass([lane], make_samples(10), settings=BARE, record=rows.append)
+    assert sum(row.phase is CallPhase.TRAINING for row in rows) == BARE.max_failures_in_a_row

@@ -72,6 +72,20 @@ def test_two_experiments_are_compared(workspace, capsys):
     assert first_line(capsys, "before", "after").startswith("local:a is ahead of local:b by 13.0 points")
 
 
+def test_another_score_is_compared_in_pairs_too(workspace, capsys):
+    line = first_line(capsys, "local:a", "local:b", "--dataset", "pets", "--metric", "macro_f1")
+    assert re.fullmatch(
+        r"local:a is ahead of local:b by 13\.\d points of macro F1 \[9\.\d, 1\d\.\d\] on pets at 20 shots"
+        r" \(300 test images × 3 draws, p < 0\.001\)",
+        line,
+    )
+    assert run(["compare", "local:a", "local:b", "--metric", "balanced_accuracy", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["metric"] == "balanced_accuracy"
+    assert [one["dataset"] for one in document["comparisons"]][-1] == "all datasets"
+    assert "random signs" in document["comparisons"][0]["method"]
+
+
 def test_markdown_begins_with_the_answer(workspace, capsys):
     line = first_line(capsys, "local:a", "local:b", "--dataset", "pets", "--md")
     assert line.startswith("**local:a is ahead of local:b by 13.0 points")

@@ -252,6 +252,7 @@ def test_promptfoos_results_become_a_variant_for_each_of_its_providers(workspace
     ]
     assert (careful["test_samples"], careful["correct"], careful["failed"]) == (4, 4, 0)
     assert (hasty["test_samples"], hasty["correct"], hasty["failed"], hasty["off_list"]) == (4, 2, 1, 1)
+    assert (careful["cost"]["calls_usd"], hasty["cost"]["calls_usd"]) == (pytest.approx(0.004), 0.0)
     assert hasty["off_list_examples"] == ["'It is a cat.' × 1"]
     assert hasty["unanswered"] == [{"reason": "the service is asleep", "samples": 1}]
     assert run(["compare", "promptfoo:animals-careful", "promptfoo:animals-hasty"]) == 0

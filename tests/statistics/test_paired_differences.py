@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats.contingency_tables import mcnemar
@@ -131,6 +131,7 @@ def test_without_any_spread_of_images_another_draw_is_students_t_over_the_draws(
 
 
 @settings(max_examples=60, deadline=None)
+@example(draws=3, images=2, seed=0, skill_a=0.0, skill_b=1.0)
 @given(st.integers(1, 5), st.integers(1, 40), st.integers(0, 2**32 - 1), st.floats(0, 1), st.floats(0, 1))
 def test_every_interval_is_possible_has_a_width_and_holds_the_estimate(draws, images, seed, skill_a, skill_b):
     chance = np.random.default_rng(seed)

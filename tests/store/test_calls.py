@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -109,6 +110,39 @@ def test_invocation_columns_leave_out_other_phases_unless_asked(store: Store, in
     store.add_invocations([invocation("s1"), replace(invocation("s1"), phase=CallPhase.COLD)])
     assert len(store.invocation_columns(["t1"])["phase"]) == 1
     assert sorted(store.invocation_columns(["t1"], phase=None)["phase"]) == ["cold", "measured"]
+
+
+def test_answer_columns_count_the_last_measured_attempt_of_each_sample(store: Store) -> None:
+    chance, labels = np.random.default_rng(3), ["cat", 'a "dog"', "x,y", "ü\\n", "null"]
+    rows = []
+    for place in range(400):
+        attempts = int(chance.integers(1, 4))
+        for attempt in range(1, attempts + 1):
+            outcome = Outcome.OK if attempt == attempts and chance.random() < 0.8 else Outcome.THROTTLED
+            told = None if outcome is not Outcome.OK or chance.random() < 0.1 else labels[chance.integers(5)]
+            phase = CallPhase.COLD if place % 50 == 0 else CallPhase.MEASURED
+            timing = CallTiming(1000 * place, 1000 * place + int(chance.integers(1, 2**40)))
+            sure = None if told is None else float(chance.random())
+            rows.append(Invocation("t1", f"s{place}", labels[place % 3], told, sure, outcome, timing, phase, attempt))
+    store.add_invocations([rows[place] for place in chance.permutation(len(rows))])
+    last = {row.sample_id: row for row in sorted(rows, key=lambda row: row.attempt) if row.phase is CallPhase.MEASURED}
+    found = store.answer_columns("t1", confidence=True)
+    assert found.pairs() == Counter((row.label, row.predicted) for row in last.values())
+    assert found.outcomes() == {
+        one.value: sum(row.outcome is one and row.phase is CallPhase.MEASURED for row in rows) for one in Outcome
+    }
+    assert Counter(found.service_ns.tolist()) == Counter(row.timing.service_ns for row in rows)
+    assert found.confidence is not None
+    kept = found.confidence[found.last]
+    assert Counter(kept[~np.isnan(kept)].tolist()) == Counter(
+        row.confidence for row in last.values() if row.confidence is not None
+    )
+    assert Counter(store.unanswered("t1")) == {"throttled": sum(row.outcome is not Outcome.OK for row in last.values())}
+
+
+def test_answer_columns_of_nothing_are_empty(store: Store) -> None:
+    found = store.answer_columns("t1")
+    assert (found.pairs(), len(found.sample), store.cold_ns("t1")) == ({}, 0, [])
 
 
 @pytest.mark.parametrize("count", [1, ROWS_PER_STATEMENT - 1, ROWS_PER_STATEMENT, 3 * ROWS_PER_STATEMENT + 5])

@@ -10,6 +10,7 @@ import pytest
 from automl_bench.errors import UnknownFormatVersion
 from automl_bench.store import open_store, schema
 from automl_bench.store.records import CallPhase, Outcome, TrialStatus
+from automl_bench.store.sql_scripts import statements
 
 STORED_V1 = Path(__file__).with_name("schema_v1.sql")
 """A dump of a file that version 1 wrote, with rows in every table. Never edited."""
@@ -125,7 +126,7 @@ def test_a_file_is_opened_with_the_settings_that_durability_needs(store_path: Pa
 
 def test_statements_are_split_at_their_ends_only() -> None:
     script = "CREATE TABLE a (\n  b TEXT DEFAULT ';'\n);\nINSERT INTO a VALUES ('x;\ny');\n"
-    assert schema.statements(script) == [
+    assert statements(script) == [
         "CREATE TABLE a (\n  b TEXT DEFAULT ';'\n);",
         "INSERT INTO a VALUES ('x;\ny');",
     ]

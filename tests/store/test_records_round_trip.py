@@ -124,6 +124,8 @@ def test_an_invocation_comes_back_with_every_field(store: Store) -> None:
         "2026-01-01",
         9,
         4,
+        2,
+        0.003,
     )
     assert every_field_differs_from_its_default(record)
     store.add_invocations([record])

@@ -363,6 +363,16 @@ def test_a_pass_ends_when_its_comparison_is_decided_and_says_what_that_saved(ben
     assert f"Saved {2 * rows[0]['stopping']['calls_saved']} calls ($0.0" in " ".join(shown.split())
 
 
+def test_training_samples_are_scored_apart_and_under_names_that_say_nothing(bench: Bench) -> None:
+    ended = bench.run("--json", experiment=EXPERIMENT + '[invoke]\nalso = ["train"]\n')
+    assert ended.returncode == ExitCode.OK, ended.stderr
+    rows = json.loads(ended.stdout)["results"]
+    assert {row["test_samples"] for row in rows} == {TEST_SAMPLES}
+    assert all(row["training_asked"] and row["training_accuracy"] is not None for row in rows)
+    assert all(row["cost"]["calls"] >= TEST_SAMPLES + row["training_asked"] for row in rows)
+    _assert_complete(bench)
+
+
 @pytest.mark.parametrize(
     ("settings", "words"),
     [

@@ -8,6 +8,7 @@ import typer
 
 from automl_bench.cli.output import console, print_json, say_plainly
 from automl_bench.settings.workspace import Workspace
+from automl_bench.statistics.contributions import Metric
 
 
 def compare(
@@ -20,6 +21,7 @@ def compare(
     rope: Annotated[
         float, typer.Option(min=0.0, max=50.0, help="Points within which the two count as equal.", show_default=True)
     ] = 1.0,
+    metric: Annotated[Metric, typer.Option(help="The score to compare by.")] = Metric.ACCURACY,
     markdown: Annotated[bool, typer.Option("--md", help="Print Markdown.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
@@ -35,6 +37,7 @@ def compare(
       automl-bench compare local:svc local:logistic
       automl-bench compare vertex local --dataset pets --shots 20
       automl-bench compare before after --rope 2 --md
+      automl-bench compare local:svc local:logistic --metric macro_f1
     """
     from automl_bench.cli.results import show_table
     from automl_bench.report.comparing import beside_table
@@ -44,7 +47,7 @@ def compare(
     from automl_bench.store import open_store
 
     with open_store(Workspace.current().store_path, read_only=True) as store:
-        found = compared(store, a, b, dataset=dataset, shots=shots, rope=rope / 100)
+        found = compared(store, a, b, dataset=dataset, shots=shots, rope=rope / 100, metric=metric)
     tables = [support_table(found.support), beside_table(found)]
     if as_json:
         print_json(found.as_json())

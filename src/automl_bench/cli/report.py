@@ -69,6 +69,8 @@ def write_report(experiment: str | None = None, out: Path | None = None) -> Path
         RecordsError: If there are no results.
         WorkspaceError: If a file cannot be written.
     """
+    from copy import deepcopy
+
     from automl_bench.providers.discovery import PluginRegistry
     from automl_bench.providers.host import report_sections
     from automl_bench.report.build import build_report
@@ -80,8 +82,9 @@ def write_report(experiment: str | None = None, out: Path | None = None) -> Path
     registry = PluginRegistry()
     registry.load_all()
     with open_store(workspace.store_path, read_only=True) as store:
-        sections = report_sections(registry, result_rows(store, experiment))
-        return build_report(store, experiment=experiment, out_dir=folder, sections=sections)
+        rows = result_rows(store, experiment)
+        sections = report_sections(registry, deepcopy(rows))  # an observer may change what it is given
+        return build_report(store, experiment=experiment, out_dir=folder, sections=sections, rows=rows)
 
 
 def export(

@@ -42,6 +42,7 @@ def results(
     if context.invoked_subcommand is not None:
         return
     from automl_bench.report.costs import cost_table
+    from automl_bench.report.further_scores import further_table
     from automl_bench.report.rows import result_rows
     from automl_bench.report.summary import accuracy_table, load_table, times_table, trials_table, unscored_table
     from automl_bench.report.unanswered import unanswered_table
@@ -60,7 +61,7 @@ def results(
     elif trials:
         show_table(trials_table(rows))
     else:
-        makers = (accuracy_table, times_table, load_table, cost_table, unscored_table, unanswered_table)
+        makers = (accuracy_table, further_table, times_table, load_table, cost_table, unscored_table, unanswered_table)
         for table in (make(rows) for make in makers):
             if table.rows:
                 show_table(table)

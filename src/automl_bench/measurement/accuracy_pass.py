@@ -21,6 +21,7 @@ from automl_bench.measurement.pacing import Pacer, back_off_seconds
 from automl_bench.measurement.round_trip import RoundTrips
 from automl_bench.measurement.stopping import StoppingMonitor, StopSettings
 from automl_bench.measurement.surroundings import Surroundings
+from automl_bench.measurement.true_rank import true_rank
 from automl_bench.store.records import CallPhase, Invocation, Outcome
 from automl_bench.transport import TransportOptions
 
@@ -39,6 +40,7 @@ class PassLane:
         attempts_stored: Attempts of unfinished samples that an earlier, interrupted pass stored; numbering goes on.
         already_right: Correct ones among `already_done`.
         already_failed: Ones without an answer among `already_done`.
+        training: Training samples with their labels that are asked for after the pass, under rows of their own phase.
     """
 
     trial_id: str
@@ -48,6 +50,7 @@ class PassLane:
     attempts_stored: Mapping[str, int] = field(default_factory=dict)
     already_right: frozenset[str] = frozenset()
     already_failed: int = 0
+    training: Sequence[LabelledTestSample] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,7 @@ class PassSettings:
         options: How the transport connects.
         respect_limits: Whether to keep to the published request rate.
         stop: Whether, and what for, an interleaved pass ends early; None to send every sample.
+        training: Whether each trial's own training samples are asked for, too, after the pass.
     """
 
     order_seed: int = 0
@@ -75,6 +79,7 @@ class PassSettings:
     options: TransportOptions = field(default_factory=TransportOptions)
     respect_limits: bool = True
     stop: StopSettings | None = None
+    training: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +191,7 @@ def run_pass(
             if monitor is not None and _all_decided(monitor, runs, sample[0].sample_id):
                 break
         _turns(runs, chance, stop, lambda run: run.probe("after"))
+        _turns(runs, chance, stop, lambda run: run.measure_training())
         if settings.idle_cold_seconds is not None and order and not stop.wait(settings.idle_cold_seconds):
             _turns(runs, chance, stop, lambda run: run.cold_after_idle())
         summaries = [run.summary() for run in runs]
@@ -267,20 +273,34 @@ class _LaneRun:
         sample, label = labelled
         if sample.sample_id in self.lane.already_done:
             return
+        result = self._ask(sample, label, CallPhase.MEASURED)
+        if result is not None:
+            self._count(result, sample.sample_id, label)
+
+    def measure_training(self) -> None:
+        """Classify the training samples; they are in no count of this pass, and a bad end does not end the trial."""
+        failures = 0
+        for sample, label in self.lane.training:
+            result = self._ask(sample, label, CallPhase.TRAINING)
+            failures = 0 if result is not None and result.outcome is Outcome.OK else failures + 1
+            if result is None or result.terminal or failures >= self._settings.max_failures_in_a_row:
+                return
+
+    def _ask(self, sample: Sample, label: str, phase: CallPhase) -> CallResult | None:
+        """Return the last of so many attempts as it takes, or None if the pass was stopped in between."""
         result = None
         stored = self.lane.attempts_stored.get(sample.sample_id, 0)
         for attempt in range(1, self._settings.max_attempts + 1):
             if not self._pacer.wait(self._stop):
-                return
-            result = self._request(sample, label, CallPhase.MEASURED, stored + attempt)
-            if self.error is not None or not result.passing:
+                return None
+            result = self._request(sample, label, phase, stored + attempt)
+            if result.terminal is not None or not result.passing:
                 break
             if attempt < self._settings.max_attempts and self._stop.wait(
                 back_off_seconds(attempt, result.retry_after, self._chance)
             ):
-                return
-        if result is not None:
-            self._count(result, sample.sample_id, label)
+                return None
+        return result
 
     def cold_after_idle(self) -> None:
         """Make the cold call after idling, with a sample that no other cold call has used."""
@@ -337,12 +357,14 @@ class _LaneRun:
                 at=self._anchor.at(result.timing.sent_ns),
                 unseen_ns=result.unseen.most_ns,
                 unseen_least_ns=result.unseen.least_ns,
+                true_rank=true_rank(prediction, label) if prediction else None,
             )
         )
         self._requests += 1
         self._throttled += result.outcome is Outcome.THROTTLED
         self._new_connections += bool(result.timing.new_connection)
-        self.error = self.error or result.terminal
+        if phase is not CallPhase.TRAINING:
+            self.error = self.error or result.terminal
         return result
 
     def _count(self, result: CallResult, sample_id: str, label: str) -> None:

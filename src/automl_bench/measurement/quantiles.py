@@ -95,14 +95,14 @@ def interval_ranks(n: int, probability: float, level: float = LEVEL) -> tuple[in
         None below `minimum_n`.
     """
     import numpy as np
-    from scipy.stats import binom
+    from scipy.special import bdtr  # scipy.stats takes a second to import
 
     if n < minimum_n(probability, level):
         return None
     centre, spread = n * probability, math.sqrt(n * probability * (1 - probability))
     first = max(1, math.floor(centre - 8 * spread - 10))
     last = min(n, math.ceil(centre + 8 * spread + 10))
-    below = binom.cdf(np.arange(first - 1, last), n, probability)
+    below = bdtr(np.arange(first - 1, last), n, probability)
     # below[i] = P(B <= first - 1 + i); the pair (l, u) covers with P(l <= B < u) = P(B <= u-1) - P(B <= l-1).
     best: tuple[int, int, float] | None = None
     for place in range(below.size):
@@ -114,7 +114,7 @@ def interval_ranks(n: int, probability: float, level: float = LEVEL) -> tuple[in
         if best is None or (high - low, -coverage) < (best[1] - best[0], -best[2]):
             best = (low, high, coverage)
     if best is None:
-        return 0, n, float(binom.cdf(n - 1, n, probability))
+        return 0, n, float(bdtr(n - 1, n, probability))
     return best
 
 

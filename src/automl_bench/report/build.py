@@ -60,7 +60,12 @@ class Context:
 
 
 def build_report(
-    store: Store, *, experiment: str | None, out_dir: Path, sections: Sequence[ReportSection] = ()
+    store: Store,
+    *,
+    experiment: str | None,
+    out_dir: Path,
+    sections: Sequence[ReportSection] = (),
+    rows: Sequence[Row] | None = None,
 ) -> Path:
     """Write the report into a folder and return the path of its report.html, which is written last.
 
@@ -69,12 +74,13 @@ def build_report(
         experiment: Name of the experiment; None for everything in the file, imported results included.
         out_dir: Folder that gets report.html, results.csv, results.json, results.md and figures/.
         sections: Sections of observers; their HTML is inserted as it is, but can load and run nothing.
+        rows: Its rows, where they are at hand.
 
     Raises:
         UsageError: If there is no such experiment.
         WorkspaceError: If a file cannot be written.
     """
-    rows = result_rows(store, experiment)
+    rows = result_rows(store, experiment) if rows is None else rows
     context = _context(store, experiment)
     findings = find(store, labelled(rows), rows, baseline=str(context.settings.get("baseline") or ""))
     drawings = all_drawings(findings)

@@ -8,13 +8,16 @@ from statistics import fmean, median
 from typing import TYPE_CHECKING, Any
 
 from automl_bench.errors import UsageError
+from automl_bench.report.advice import chance
 from automl_bench.report.labels import ALL_DATASETS, Labelled, in_order, labelled, shots_label
 from automl_bench.report.rows import Row, result_rows
 from automl_bench.report.score_notes import test_sizes, wilson_of
-from automl_bench.report.support import Support, chance, comparisons
+from automl_bench.report.support import Support, comparisons
 from automl_bench.report.support_tables import record, support_table
 from automl_bench.report.tables import Table, milliseconds, p_words, percent, seconds
 from automl_bench.report.verdicts import Comparison, Question
+from automl_bench.report.watched import is_watched
+from automl_bench.statistics.contributions import Metric
 from automl_bench.statistics.means import shots_order
 
 if TYPE_CHECKING:
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
 COMPARE_FIELDS: Mapping[str, str] = {
     "a": "Label of the first one asked for.",
     "b": "Label of the second one.",
+    "metric": "What they are compared by: accuracy, balanced_accuracy or macro_f1.",
     "answer": "The first line: the answer in words.",
     "comparisons": "The paired comparisons, each as in results.json; a and b stand in the order of their means.",
     "beside": "Accuracy, training time, latency and cost of both, by dataset.",
@@ -71,6 +75,7 @@ class Compared:
         return {
             "a": self.a,
             "b": self.b,
+            "metric": self.support.metric.value,
             "answer": self.answer,
             "comparisons": [record(one) for one in self.support.compared],
             "beside": list(self.beside),
@@ -86,6 +91,7 @@ def compare(
     dataset: str | None = None,
     shots: str | None = None,
     rope: float = 0.01,
+    metric: Metric = Metric.ACCURACY,
 ) -> Compared:
     """Compare two variants, or two experiments.
 
@@ -97,9 +103,11 @@ def compare(
         dataset: Only this dataset.
         shots: Only these shots, a number or "all".
         rope: Half the width of the region in which two variants count as equal, as a share of 1.
+        metric: The score that they are compared by.
 
     Raises:
-        UsageError: If one of the two is unknown or means several, or they have nothing in common.
+        UsageError: If one of the two is unknown or means several, or they have nothing in common; or a pass could end
+            early, as its test is one of accuracy.
     """
     everything = labelled(result_rows(store))
     both = []
@@ -112,7 +120,13 @@ def compare(
         if a == b:
             raise UsageError(f"{a} cannot be compared with itself.", remedy="Name two variants or two experiments.")
     named = [replace(one, series=label_a) for one in rows_a] + [replace(one, series=label_b) for one in rows_b]
-    support = comparisons(store, named, rope=rope)
+    if metric is not Metric.ACCURACY and is_watched(named):
+        raise UsageError(
+            f'Passes that could end early (stop = "separated") cannot be compared by {metric.words}: their test is'
+            " one of accuracy.",
+            remedy="Leave --metric out, or choose other results with --dataset and --shots.",
+        )
+    support = comparisons(store, named, rope=rope, metric=metric)
     if not support.compared:
         raise UsageError(
             f"{label_a} and {label_b} have no results in common: the same dataset, shots, and draw or test images.",
@@ -157,30 +171,33 @@ def answer(a: str, b: str, support: Support) -> str:
     models = [one for one in support.compared if one.question is Question.MODELS]
     over = [one for one in support.compared if one.question is Question.DATASETS]
     if len(models) == 1 and not over:
-        return _line(models[0], a)
+        return _line(models[0], a, support.metric)
     decided = [one for one in over if one.separated]
     if decided:
-        return _line(decided[0], a)
+        return _line(decided[0], a, support.metric)
     ahead, behind = (sum(one.separated and one.a == name for one in models) for name in (a, b))
     if models:
         count = len(models)
         return (
             f"{a} is ahead of {b} on {ahead} of {count} datasets and behind on {behind};"
-            f" {count - ahead - behind} not settled. Over datasets: {_line(over[0], a) if over else 'not compared'}"
+            f" {count - ahead - behind} not settled. Over datasets:"
+            f" {_line(over[0], a, support.metric) if over else 'not compared'}"
         )
-    return _line(over[0], a)
+    return _line(over[0], a, support.metric)
 
 
-def _line(one: Comparison, a: str) -> str:
+def _line(one: Comparison, a: str, metric: Metric) -> str:
     """Return "A is ahead of B by 3.1 points [1.2, 5.0] on pets at 20 shots (…, p = 0.002)", or "not settled: …"."""
     place = "over datasets" if one.dataset == ALL_DATASETS else f"on {one.dataset}"
     place += f" at {shots_label(one.shots)} shots"
     p = p_words(one.corrected if one.corrected is not None else one.p)
     basis = f"({one.basis}, p {p if p.startswith('<') else f'= {p}'})"
+    of = "" if metric is Metric.ACCURACY else f" of {metric.words}"
     if one.separated:
-        return f"{one.a} is ahead of {one.b} by {100 * one.value:.1f} points {_ends(one, 1)} {place} {basis}"
+        return f"{one.a} is ahead of {one.b} by {100 * one.value:.1f} points{of} {_ends(one, 1)} {place} {basis}"
     sign = 1 if one.a == a else -1
-    words = f"not settled: {100 * sign * one.value:+.1f} {_ends(one, sign)} {place} {basis}".replace("-", "−")
+    words = f"not settled: {100 * sign * one.value:+.1f}{of and ' points'}{of} {_ends(one, sign)} {place} {basis}"
+    words = words.replace("-", "−")
     equal = one.equivalence
     if equal is not None:
         words += f"; equal within {100 * equal.rope:g} point{'' if equal.rope == 0.01 else 's'}: {chance(equal.equal)}"

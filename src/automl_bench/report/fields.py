@@ -39,6 +39,11 @@ RESULT_FIELDS: Mapping[str, str] = {
     "chance": "1 / classes: what guessing scores on the average.",
     "macro_f1": "Unweighted mean of the F1 of each label, as sklearn's average='macro'.",
     "micro_f1": "F1 of the pooled counts, as sklearn's average='micro'.",
+    "top3_accuracy": "Share of the test samples whose true label is among the three highest scores; null where answers"
+    " came without scores, or there are only three classes.",
+    "top5_accuracy": "The same among the five highest.",
+    "training_asked": "Training samples asked for after the accuracy pass (`[invoke] also`); in no other score.",
+    "training_accuracy": "Share of them that was answered right; far above accuracy is over-fitting.",
     "train_seconds": "Training time in seconds; see train_seconds_kind.",
     "train_seconds_kind": '"work": as the provider says it worked; "wall": begin to end as this machine saw it, waiting'
     ' included; "imported".',
@@ -140,7 +145,7 @@ COMPARISON_FIELDS: Mapping[str, str] = {
     "dataset": 'Dataset, or "all datasets".',
     "shots": 'Labelled samples per class, or "all".',
     "where": "Both in words.",
-    "difference": "Accuracy of a minus that of b, 0 to 1.",
+    "difference": "Accuracy of a minus that of b, 0 to 1; with `compare --metric`, of that score.",
     "low": "Lower end of its 95 % interval; null if it cannot be had.",
     "high": "Upper end of it.",
     "p": "Two-sided p of no difference, alone.",

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 PHASES = ("lookup", "connect", "tls", "send", "wait", "receive")
 """Where the milliseconds of one request go, in order; "wait" is until the first byte of the answer."""
 
+POOLED = ("outcome", "service_ns", "new_connection", *(f"{name}_ns" for name in PHASES))
+"""Columns of the invocations that are read."""
+
 
 @dataclass(frozen=True, slots=True)
 class LatencyPool:
@@ -74,7 +77,7 @@ def latency_pools(store: Store, named: Sequence[Labelled]) -> list[LatencyPool]:
     for many in groups.values():
         shots = max((one.shots for one in many), key=shots_order)
         chosen = [one for one in many if one.shots == shots]
-        pools.append(_pool(chosen, store.invocation_columns([one.row["trial_id"] for one in chosen])))
+        pools.append(_pool(chosen, store.invocation_columns([one.row["trial_id"] for one in chosen], only=POOLED)))
     return pools
 
 

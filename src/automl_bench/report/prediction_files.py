@@ -39,6 +39,7 @@ class Prediction:
         predicted: The label answered, or None.
         confidence: 0 to 1, or None.
         seconds: Service time; 0 if unknown.
+        usd: What it cost in US dollars, where the answer says so, or None.
         error: Why there is no answer, or empty.
     """
 
@@ -47,12 +48,13 @@ class Prediction:
     predicted: str | None
     confidence: float | None
     seconds: float
+    usd: float | None
     error: str
 
 
 def final_predictions(store: Store, trial_id: str) -> Iterator[Prediction]:
     """Yield the answers of a trial as they are scored: the last measured attempt of each sample, by content id."""
-    calls = store.invocation_columns([trial_id], only=(*ANSWER_COLUMNS, "confidence", "service_ns", "error"))
+    calls = store.invocation_columns([trial_id], only=(*ANSWER_COLUMNS, "confidence", "service_ns", "usd", "error"))
     for sample, place in sorted(final_places(calls).items()):
         answered = calls["outcome"][place] == Outcome.OK.value
         confidence = float(calls["confidence"][place])
@@ -62,6 +64,7 @@ def final_predictions(store: Store, trial_id: str) -> Iterator[Prediction]:
             calls["predicted"][place] if answered else None,
             None if math.isnan(confidence) or not answered else confidence,
             int(calls["service_ns"][place]) / 1e9,
+            None if math.isnan(calls["usd"][place]) else float(calls["usd"][place]),
             "" if answered else calls["error"][place] or str(calls["outcome"][place]),
         )
 
@@ -95,6 +98,7 @@ def export_predictions(
                 "predicted": one.predicted or "",
                 "confidence": "" if one.confidence is None else repr(one.confidence),
                 "seconds": f"{one.seconds:.9f}" if one.seconds else "",
+                "cost": "" if one.usd is None else repr(one.usd),
                 "label": one.label,
                 "error": " ".join(one.error.split()),
                 **about,

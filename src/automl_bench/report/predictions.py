@@ -35,6 +35,7 @@ PREDICTION_COLUMNS: Mapping[str, str] = {
     "predicted": "The label answered; empty for no answer. Required.",
     "confidence": "Confidence of that answer, 0 to 1; empty if unknown.",
     "seconds": "How long the answer took; empty if unknown.",
+    "cost": "What the answer cost, in US dollars; empty if unknown.",
     "label": "The true label; must be that of the dataset, and need not be there.",
     "error": "Why there is no answer; the sample then counts as failed.",
     "provider": "As --provider, which goes before it; one for the whole file. So are the next four.",
@@ -78,6 +79,7 @@ class Answered:
         seconds: How long it took; 0 if unknown.
         label: The true label as the file has it, or empty.
         error: Why there is no answer, or empty.
+        usd: What it cost in US dollars, or None.
     """
 
     place: str
@@ -87,6 +89,7 @@ class Answered:
     seconds: float = 0.0
     label: str = ""
     error: str = ""
+    usd: float | None = None
 
 
 def read_answers(path: Path, dataset: str, origin: Origin) -> ImportedResult:
@@ -144,6 +147,7 @@ def read_predictions(path: Path) -> tuple[list[Answered], dict[str, str]]:
                 cells.number("seconds") if cells.has("seconds") else 0.0,
                 cells.optional("label"),
                 cells.optional("error"),
+                cells.number("cost") if cells.has("cost") else None,
             )
         )
     return answers, said
@@ -212,6 +216,7 @@ def matched(
                 CallTiming(0, round(1e9 * one.seconds)),
                 error=one.error,
                 at=trial.created_at,
+                usd=one.usd,
             )
         )
     return trial, calls

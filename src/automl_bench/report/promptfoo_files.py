@@ -6,6 +6,7 @@ Each test of such a file is one sample, named by one of its variables; each pair
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -101,7 +102,14 @@ def _answered(path: Path, place: str, one: dict[str, Any], variable: str) -> Ans
         None if error else _label(response.get("output")),
         seconds=max(0.0, milliseconds / 1000),
         error=str(error),
+        usd=_cost(one.get("cost", response.get("cost"))),
     )
+
+
+def _cost(told: Any) -> float | None:
+    """Return the dollars of one answer; promptfoo writes 0 where it knows no price."""
+    known = isinstance(told, int | float) and not isinstance(told, bool) and math.isfinite(told) and told > 0
+    return float(told) if known else None
 
 
 def _label(output: Any) -> str | None:

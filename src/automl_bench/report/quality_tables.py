@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from automl_bench.report.labels import Labelled, shots_label
-from automl_bench.report.rows import ANSWER_COLUMNS, final_places
 from automl_bench.report.tables import UNKNOWN, Table, percent
 from automl_bench.statistics.means import shots_order
 from automl_bench.statistics.quality import CALIBRATION_N, acceptance, calibration, confusion, per_class
-from automl_bench.store.records import Outcome
 
 if TYPE_CHECKING:
     from automl_bench.store import Store
@@ -47,12 +45,12 @@ def quality_tables(store: Store, named: Sequence[Labelled]) -> QualityTables:
     for (series, dataset), many in groups.items():
         shots = max((one.shots for one in many), key=shots_order)
         head: dict[str, Any] = {"variant": series, "dataset": dataset, "shots": shots_label(shots)}
-        truth, told, sure, right = _answers(store, [one.row["trial_id"] for one in many if one.shots == shots])
-        confidence.append(head | _confidence(sure, right, len(truth)))
-        own = [head | {name: getattr(one, name) for name in CLASS_COLUMNS} for one in per_class(truth, told)]
+        answered, sure, right = _answers(store, [one.row["trial_id"] for one in many if one.shots == shots])
+        confidence.append(head | _confidence(sure, right, answered.total()))
+        own = [head | {name: getattr(one, name) for name in CLASS_COLUMNS} for one in per_class(answered)]
         classes += own
         shown_classes += sorted(own, key=lambda one: (one["recall"], one["label"]))[:MOST_CLASSES]
-        taken = [head | {"truth": a, "answer": b, "count": count} for (a, b), count in confusion(truth, told).items()]
+        taken = [head | {"truth": a, "answer": b, "count": count} for (a, b), count in confusion(answered).items()]
         pairs += taken
         shown_pairs += [one for one in taken if one["truth"] != one["answer"]][:MOST_CLASSES]
     return QualityTables(
@@ -60,24 +58,21 @@ def quality_tables(store: Store, named: Sequence[Labelled]) -> QualityTables:
     )
 
 
-def _answers(store: Store, trials: Sequence[str]) -> tuple[list[str], list[str | None], Any, Any]:
-    """Return true labels, answers, and of the answers with a confidence: confidence and whether they are right."""
+def _answers(store: Store, trials: Sequence[str]) -> tuple[Counter[tuple[str, str | None]], Any, Any]:
+    """Return how often what was answered, and of the answers with a confidence: confidence and whether it is right."""
     import numpy as np
 
-    truth: list[str] = []
-    told: list[str | None] = []
-    sure: list[float] = []
+    pairs: Counter[tuple[str, str | None]] = Counter()
+    sure, right = [], []
     for trial_id in trials:
-        calls = store.invocation_columns([trial_id], only=(*ANSWER_COLUMNS, "confidence"))
-        places = list(final_places(calls).values())
-        answered = calls["outcome"][places] == Outcome.OK.value
-        truth += calls["label"][places].tolist()
-        told += [label if ok else None for label, ok in zip(calls["predicted"][places], answered, strict=True)]
-        sure += np.where(answered, calls["confidence"][places], np.nan).tolist()
-    confidence = np.asarray(sure, dtype=np.float64)
-    known = np.isfinite(confidence) & np.array([label is not None for label in told], dtype=bool)
-    right = np.array([a == b for a, b in zip(truth, told, strict=True)], dtype=bool)
-    return truth, told, confidence[known], right[known]
+        calls = store.answer_columns(trial_id, confidence=True)
+        assert calls.confidence is not None
+        pairs.update(calls.pairs())
+        told, confidence = calls.told(), calls.confidence[calls.last]
+        known = np.isfinite(confidence) & (told >= 0)
+        sure.append(confidence[known])
+        right.append((told == calls.label[calls.last])[known])
+    return pairs, np.concatenate(sure), np.concatenate(right)
 
 
 def _confidence(sure: Any, right: Any, samples: int) -> dict[str, Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -13,13 +12,12 @@ from automl_bench.errors import UsageError
 from automl_bench.report.fields import RESULT_FIELDS
 from automl_bench.report.unanswered import reasons_of
 from automl_bench.statistics.quantiles import describe, name_of
-from automl_bench.statistics.scores import Score, score, wilson_interval
+from automl_bench.statistics.scores import Score, score_pairs, wilson_interval
 from automl_bench.store.records import (
     CallPhase,
     ImportedResult,
     ImportedRun,
     LoadRun,
-    Outcome,
     StageRecord,
     StageStatus,
     TrialRecord,
@@ -31,6 +29,7 @@ from automl_bench.trials.spending import Spending, spending
 
 if TYPE_CHECKING:
     from automl_bench.store import Store
+    from automl_bench.store.answer_columns import AnswerColumns
 
 Row = dict[str, Any]
 """One result; its fields are `fields.RESULT_FIELDS`, all of them always there."""
@@ -40,6 +39,9 @@ FROM = "predictions_from"
 
 ANSWER_COLUMNS = ("sample_id", "phase", "attempt", "outcome", "label", "predicted")
 """Columns of the invocations that tell what was answered."""
+
+TOPS = (3, 5)
+"""Numbers of labels among which the true one is looked for; of fewer classes than that it always is."""
 
 PERCENTILES = (0.5, 0.9, 0.95, 0.99)
 """The percentiles of a latency summary."""
@@ -65,40 +67,29 @@ def result_rows(store: Store, experiment: str | None = None) -> list[Row]:
     for trial in store.trials(experiment=experiment):
         if trial.fingerprint not in labels:
             labels[trial.fingerprint] = store.true_labels(trial.fingerprint)
-        calls = store.invocation_columns([trial.trial_id], phase=None, only=(*ANSWER_COLUMNS, "service_ns", "error"))
-        stages, load_runs = store.stages(trial.trial_id), store.load_runs(trial.trial_id)
-        spent = spending(store, trial, table_of(stages), stages=stages, calls=len(calls["phase"]))
-        rows.append(trial_row(trial, stages, calls, load_runs, spent, labels[trial.fingerprint]))
+        rows.append(trial_row(store, trial, labels[trial.fingerprint]))
     if experiment is None:
         rows += [imported_row(one) for one in store.imported()]
         rows += [imported_run_row(one) for one in store.imported_runs()]
     return rows
 
 
-def trial_row(
-    trial: TrialRecord,
-    stages: Sequence[StageRecord],
-    calls: Mapping[str, Any],
-    load_runs: Sequence[LoadRun],
-    spent: Spending,
-    labels: frozenset[str] = frozenset(),
-) -> Row:
+def trial_row(store: Store, trial: TrialRecord, labels: frozenset[str] = frozenset()) -> Row:
     """Build the row of one trial.
 
     Args:
+        store: The results file.
         trial: The trial.
-        stages: Its stages.
-        calls: All its invocations, as `Store.invocation_columns(…, phase=None)` returns them.
-        load_runs: Its load runs.
-        spent: What it has cost.
         labels: The labels of its dataset; what is none of them is no class.
     """
+    calls = store.answer_columns(trial.trial_id)
+    stages, load_runs = store.stages(trial.trial_id), store.load_runs(trial.trial_id)
+    spent = spending(store, trial, table_of(stages), stages=stages, calls=len(calls.sample))
     by_stage = {record.stage: record for record in stages}
-    answers = final_answers(calls)
-    result = score_answers(answers, labels)
-    measured = calls["phase"] == CallPhase.MEASURED.value
+    asked, answered = int(calls.last.sum()), int((calls.last & calls.answered).sum())
+    result = score_pairs(calls.pairs(), failed=asked - answered, labels=labels)
     # Answers that were imported without a time have none; nothing that was measured takes 0 ns.
-    timed = measured & (calls["service_ns"] > 0)
+    timed = calls.measured & (calls.service_ns > 0)
     train_seconds, kind = _train_seconds(by_stage.get(Stage.TRAIN))
     invoke = by_stage.get(Stage.INVOKE)
     invoked = {} if invoke is None else invoke.result
@@ -114,19 +105,14 @@ def trial_row(
         "trial_id": trial.trial_id,
         "status": trial.status.value,
         "reason": trial.reason,
-        "complete": invoke is not None and invoke.status in {StageStatus.DONE, StageStatus.UNDONE} and bool(answers),
+        "complete": invoke is not None and invoke.status in {StageStatus.DONE, StageStatus.UNDONE} and asked > 0,
         "train_samples": _train_samples(by_stage),
         "train_seconds": train_seconds,
         "train_seconds_kind": kind,
-        "predict_seconds": float(calls["service_ns"][timed].sum()) / 1e9 if timed.any() else None,
-        "latency_ms": latency_summary(calls["service_ns"][timed & (calls["outcome"] == Outcome.OK.value)] / 1e6),
-        "calls": _outcomes(calls["outcome"][measured]),
-        "cold_ms": [
-            float(value) / 1e6
-            for value in calls["service_ns"][
-                (calls["phase"] == CallPhase.COLD.value) & (calls["outcome"] == Outcome.OK.value)
-            ]
-        ],
+        "predict_seconds": float(calls.service_ns[timed].sum()) / 1e9 if timed.any() else None,
+        "latency_ms": latency_summary(calls.service_ns[timed & calls.answered] / 1e6),
+        "calls": calls.outcomes(),
+        "cold_ms": [value / 1e6 for value in store.cold_ns(trial.trial_id)],
         "over_http": invoked.get("over_http"),
         "round_trip_ms": _round_trip(invoked.get("round_trip")),
         "latency_verdict": _verdict(invoked.get("verdict")),
@@ -148,7 +134,8 @@ def trial_row(
         "deviations": [str(text) for record in stages for text in record.result.get("deviations", ())],
         "created_at": trial.created_at,
     }
-    row.update(_score_fields(result), unanswered=reasons_of(calls))
+    row.update(_score_fields(result))
+    row.update(_more_scores(calls, result), unanswered=reasons_of(store.unanswered(trial.trial_id)))
     return _in_order(row)
 
 
@@ -217,21 +204,8 @@ def _from_elsewhere(one: ImportedResult | ImportedRun) -> Row:
     return row
 
 
-def final_answers(calls: Mapping[str, Any]) -> dict[str, tuple[str, str | None, bool]]:
-    """Return sample id → (true label, predicted label or None, answered) by each sample's last measured attempt.
-
-    Args:
-        calls: As `Store.invocation_columns` returns them, in the order sent.
-    """
-    answers = {}
-    for sample, place in final_places(calls).items():
-        answered = calls["outcome"][place] == Outcome.OK.value
-        answers[sample] = (calls["label"][place], calls["predicted"][place] if answered else None, answered)
-    return answers
-
-
 def final_places(calls: Mapping[str, Any]) -> dict[str, int]:
-    """Return sample id → place of its last measured attempt; arguments as of `final_answers`."""
+    """Return sample id → place of its last measured attempt; by columns as `Store.invocation_columns` returns them."""
     last: dict[str, tuple[int, int]] = {}
     for place, (sample, phase, attempt) in enumerate(
         zip(calls["sample_id"], calls["phase"], calls["attempt"], strict=True)
@@ -241,19 +215,11 @@ def final_places(calls: Mapping[str, Any]) -> dict[str, int]:
     return {sample: place for sample, (_, place) in last.items()}
 
 
-def score_answers(answers: Mapping[str, tuple[str, str | None, bool]], labels: frozenset[str] = frozenset()) -> Score:
-    """Score what `final_answers` returned; `labels` as of `scores.score`."""
-    many = list(answers.values())
-    failed = sum(1 for _, _, answered in many if not answered)
-    truth, predicted = [truth for truth, _, _ in many], [predicted for _, predicted, _ in many]
-    return score(truth, predicted, failed=failed, labels=labels)
-
-
 def latency_summary(values_ms: Any) -> dict[str, Any]:
     """Summarise service times: n, percentiles with their interval, mean; `fields.LATENCY_FIELDS`.
 
     Args:
-        values_ms: Service times in milliseconds, in the order sent.
+        values_ms: Service times in milliseconds.
     """
     import numpy as np
 
@@ -296,6 +262,13 @@ def _score_fields(result: Score) -> Row:
     }
 
 
+def _more_scores(calls: AnswerColumns, result: Score) -> Row:
+    """Return the scores that need more than a label: of ranked labels, and of training samples."""
+    asked, right = calls.training_score()
+    tops = {f"top{k}_accuracy": calls.top(k) if k < result.classes else None for k in TOPS}
+    return {**tops, "training_asked": asked, "training_accuracy": right / asked if asked else None}
+
+
 def _in_order(row: Row) -> Row:
     return {name: row[name] for name in RESULT_FIELDS}
 
@@ -324,11 +297,6 @@ def _round_trip(readings: Any) -> dict[str, float | None] | None:
 
 def _verdict(stored: Any) -> Row | None:
     return dict(stored) if isinstance(stored, Mapping) else None
-
-
-def _outcomes(outcomes: Any) -> dict[str, int]:
-    counts = Counter(str(one) for one in outcomes)
-    return {one.value: counts.get(one.value, 0) for one in Outcome}
 
 
 def _stage(record: StageRecord) -> Row:

@@ -10,6 +10,7 @@ from automl_bench.report.accuracy_figures import accuracy_figure, difference_fig
 from automl_bench.report.costs import cost_table
 from automl_bench.report.curve_words import CURVE_CAUTION, curve_notes
 from automl_bench.report.drawing import Drawing, looks
+from automl_bench.report.further_scores import further_table
 from automl_bench.report.labels import Labelled, baseline_label, current, in_order, observations
 from automl_bench.report.latency import LatencyPool, latency_pools, latency_table
 from automl_bench.report.latency_figures import box_figure, distribution_figure, phases_figure
@@ -63,6 +64,7 @@ class Findings:
     accuracy: Table
     macro_f1: Table
     quality: QualityTables
+    further: Table
     times: Table
     latency: Table
     loads: Table
@@ -108,6 +110,7 @@ def find(store: Store, named: Sequence[Labelled], rows: Sequence[Row], *, baseli
         accuracy=accuracy_table(rows),
         macro_f1=accuracy_table(rows, "macro_f1"),
         quality=quality_tables(store, named),
+        further=further_table(rows),
         times=times_table(rows),
         latency=latency_table(pools),
         loads=load_table(rows),
@@ -182,7 +185,7 @@ def page_sections(
             "quality",
             "Classes and confidence",
             (),
-            blocks(findings.quality.confidence, findings.quality.worst, findings.quality.confused),
+            blocks(findings.further, findings.quality.confidence, findings.quality.worst, findings.quality.confused),
         ),
         Section("times", "Training and prediction times", (), blocks("training_time", findings.times)),
         Section(

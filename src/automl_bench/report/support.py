@@ -8,11 +8,13 @@ from dataclasses import dataclass, field
 from statistics import fmean
 from typing import TYPE_CHECKING
 
+from automl_bench.report.advice import advice, chance
 from automl_bench.report.answers import Answers
 from automl_bench.report.falls import falls
 from automl_bench.report.labels import ALL_DATASETS, Labelled, current, in_order, observations, shots_label
 from automl_bench.report.verdicts import Comparison, Question, verdict
 from automl_bench.report.watched import compare_points, is_watched, watched_notes
+from automl_bench.statistics.contributions import Metric
 from automl_bench.statistics.families import chained_holm, holm, pairs_among
 from automl_bench.statistics.means import Estimate, Point, over_folds, shots_order
 from automl_bench.statistics.paired import FEWEST_DRAWS, Difference, Finding, ordered_pairs
@@ -24,7 +26,7 @@ from automl_bench.statistics.panels import (
     panel_difference,
     smallest_p,
 )
-from automl_bench.statistics.power import Family, connor_samples, draws_needed
+from automl_bench.statistics.power import Family, draws_needed
 from automl_bench.statistics.resampling import breakdown
 
 if TYPE_CHECKING:
@@ -33,8 +35,6 @@ if TYPE_CHECKING:
 
     from automl_bench.store import Store
 
-SMALLEST_WORTH = 0.01
-"""Differences below a point are not worth more test images; advice is for at least this."""
 ROPE = 0.01
 """Half the width of the region in which two variants count as equal."""
 
@@ -48,12 +48,14 @@ class Support:
         family: How the level was shared among them.
         notes: What a reader has to know: questions that cannot be answered, where the uncertainty comes from.
         falls: Learning curves that fall, in words.
+        metric: What was compared.
     """
 
     compared: tuple[Comparison, ...]
     family: Family
     notes: tuple[str, ...]
     falls: tuple[str, ...] = ()
+    metric: Metric = Metric.ACCURACY
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,10 @@ class _Over:
     equal: Equivalence | None
 
 
+_Variances = Mapping[tuple[frozenset[str], str, int | None], float]
+"""Sampling variance of a difference by pair, dataset and shots."""
+
+
 @dataclass(frozen=True, slots=True)
 class Gathered:
     """What was paired on a page, before anything is said of it."""
@@ -89,9 +95,17 @@ class Gathered:
     over: Sequence[_Over]
     family: Family
     rope: float | None = None
+    metric: Metric = Metric.ACCURACY
 
 
-def comparisons(store: Store, named: Sequence[Labelled], *, baseline: str | None = None, rope: float = ROPE) -> Support:
+def comparisons(
+    store: Store,
+    named: Sequence[Labelled],
+    *,
+    baseline: str | None = None,
+    rope: float = ROPE,
+    metric: Metric = Metric.ACCURACY,
+) -> Support:
     """Compare variants on each dataset at the largest shots they share, then over datasets, all corrected together.
 
     Up to five variants: every pair. More: everyone against the one with the highest mean; the correction still counts
@@ -102,11 +116,13 @@ def comparisons(store: Store, named: Sequence[Labelled], *, baseline: str | None
         named: The rows.
         baseline: Label of the variant that the others are compared with; None for all pairs.
         rope: Half the width of the region in which two variants count as equal, as a share of 1.
+        metric: The score that they are compared by; falls are those of accuracy.
     """
-    answers = Answers(store)
+    answers = Answers(store, metric)
     seen = gather(answers, named, baseline=baseline, rope=rope)
     notes = tuple(_notes(seen, answers, current(usable(named))))
-    return Support(settle(seen), seen.family, notes, tuple(one.words for one in falls(answers, named)))
+    fallen = falls(answers, named) if metric is Metric.ACCURACY else []
+    return Support(settle(seen), seen.family, notes, tuple(one.words for one in fallen), metric)
 
 
 def usable(named: Sequence[Labelled]) -> list[Labelled]:
@@ -119,10 +135,13 @@ def gather(
 ) -> Gathered:
     """Pair what can be paired; arguments as of `comparisons`. Without a rope nothing is said about being equal."""
     pairs, single = _on_datasets(answers, usable(named), baseline)
-    over = _over_datasets(answers, current(usable(named)), baseline, rope)
+    # Pairs that were compared on their dataset are not compared again for its share of the error over datasets.
+    known = {(frozenset((one.a, one.b)), one.dataset, one.shots): one.found.variance for one in pairs}
+    over = _over_datasets(answers, current(usable(named)), baseline, rope, known)
     variants = {name for one in over for name in (one.a, one.b)}
     most = max((len(one.found.datasets) for one in over), default=0)
-    return Gathered(pairs, over, Family(single, pairs_among(len(variants), baseline=baseline is not None), most), rope)
+    family = Family(single, pairs_among(len(variants), baseline=baseline is not None), most)
+    return Gathered(pairs, over, family, rope, answers.metric)
 
 
 def settle(seen: Gathered) -> tuple[Comparison, ...]:
@@ -132,7 +151,7 @@ def settle(seen: Gathered) -> tuple[Comparison, ...]:
 
 def _on_datasets(answers: Answers, rows: Sequence[Labelled], baseline: str | None) -> tuple[list[_Pair], int]:
     """Return the pairs with common answers, and how many pairs count on all datasets together."""
-    folds = over_folds(observations(rows))
+    folds = over_folds(observations(rows, answers.metric))
     pairs, counted = [], 0
     for dataset in in_order(one.dataset for one in rows):
         here = [one for one in rows if one.dataset == dataset and one.row["trial_id"]]
@@ -161,15 +180,17 @@ def _pair(answers: Answers, here: Sequence[Labelled], a: str, b: str, shared: se
     watched = any(map(is_watched, own))
     if (left - right).mean() < 0:
         a, b, left, right = b, a, right, left
-    found = compare_points(left, right, watched=watched, draws_differ=shots is not None)
+    found = compare_points(left, right, watched=watched, draws_differ=shots is not None, metric=answers.metric)
     draws = (left - right).mean(axis=1)
     spread = float(draws.std(ddof=1)) if len(draws) > 1 else None
     return _Pair(a, b, here[0].dataset, shots, found, None if watched else spread, left - right, watched)
 
 
-def _over_datasets(answers: Answers, rows: Sequence[Labelled], baseline: str | None, rope: float | None) -> list[_Over]:
+def _over_datasets(
+    answers: Answers, rows: Sequence[Labelled], baseline: str | None, rope: float | None, seen: _Variances
+) -> list[_Over]:
     """Compare dataset means over the datasets that both have, at the largest shots that most datasets share."""
-    folds = over_folds(observations(rows))
+    folds = over_folds(observations(rows, answers.metric))
     means: dict[tuple[str, int | None], dict[str, float]] = defaultdict(dict)
     for (series, dataset, shots), one in folds.items():
         means[series, shots][dataset] = one.mean
@@ -187,7 +208,7 @@ def _over_datasets(answers: Answers, rows: Sequence[Labelled], baseline: str | N
         of_a, of_b = means[a, shots], means[b, shots]
         if fmean(of_a[name] - of_b[name] for name in shared[shots]) < 0:
             a, b, of_a, of_b = b, a, of_b, of_a
-        within = _within(answers, rows, folds, (a, b), shots, shared[shots])
+        within = _within(answers, rows, folds, (a, b), shots, shared[shots], seen)
         panel = panel_difference(of_a, of_b, within)
         assert panel is not None
         differences = [of_a[name] - of_b[name] for name in panel.datasets]
@@ -203,14 +224,19 @@ def _within(
     pair: tuple[str, str],
     shots: int | None,
     datasets: set[str],
+    seen: _Variances,
 ) -> dict[str, float]:
     """Return the sampling variance of the difference within each dataset, where test images are known."""
     known = {}
     for dataset in datasets:
+        if (found := seen.get((frozenset(pair), dataset, shots))) is not None:
+            known[dataset] = found
+            continue
         own = [[o for o in rows if (o.series, o.dataset, o.shots) == (name, dataset, shots)] for name in pair]
         tables = answers.tables(*own)
         if tables is not None:
-            known[dataset] = compare_points(*tables, watched=any(map(is_watched, own))).variance
+            watched = any(map(is_watched, own))
+            known[dataset] = compare_points(*tables, watched=watched, metric=answers.metric).variance
             continue
         sizes = [min((o.row["test_samples"] or 0 for o in many), default=0) for many in own]
         if all(sizes):
@@ -255,35 +281,11 @@ def _asked(one: _Pair, question: Question, finding: Finding, corrected: float, s
         method=finding.method,
         words=words,
         separated=separated,
-        advice="" if separated else _advice(one, question, seen.family),
+        advice="" if separated else advice(question, found, one.draw_sd, seen.family.level, seen.metric),
         equivalence=None
         if seen.rope is None or question is not Question.MODELS or one.watched
         else equivalence_of_interval(finding.low, finding.high, rope=seen.rope),
     )
-
-
-def _advice(one: _Pair, question: Question, family: Family) -> str:
-    """Say what would settle a difference as large as the one seen, but of a point at least."""
-    found = one.found
-    worth = max(abs(found.value), SMALLEST_WORTH)
-    points = f"{100 * worth:.1f}".removesuffix(".0")
-    unit = f"{points} point{'' if points == '1' else 's'}"
-    if question is Question.MODELS:
-        disagreement = max((found.only_a + found.only_b) / found.images, worth)
-        needed = connor_samples(min(disagreement, 1.0), worth, level=family.level)
-        return f"about {_rounded(needed)} test images would settle {unit}" if needed > found.images else ""
-    if one.draw_sd is None or one.draw_sd == 0:
-        return ""
-    draws = draws_needed(one.draw_sd, worth, level=family.level)
-    if draws is None:
-        return f"more than 100 draws would be needed to settle {unit}"
-    return f"about {draws} draws would settle {unit}" if draws > found.draws else ""
-
-
-def _rounded(count: float) -> str:
-    """Round to two figures: more would pretend to know."""
-    digits = max(0, len(str(int(count))) - 2)
-    return f"{int(-(-count // 10**digits) * 10**digits):,}"
 
 
 def _words_over_datasets(over: Sequence[_Over], family: Family) -> list[Comparison]:
@@ -385,10 +387,3 @@ def _over_notes(over: Sequence[_Over], family: Family, answers: Answers, rows: S
     if parts is not None and parts.words:
         notes.append(f"Over datasets, {first.a} − {first.b}: {parts.words}")
     return notes
-
-
-def chance(share: float) -> str:
-    """Return "83 %", never 0 or 100."""
-    if share > 0.99:
-        return "over 99 %"
-    return "under 1 %" if share < 0.01 else f"{100 * share:.0f} %"

@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from automl_bench.contract import CallPhase, Outcome
 from automl_bench.report.labels import labelled, shots_label
 from automl_bench.report.tables import Table
 
@@ -15,21 +14,16 @@ MOST_REASONS = 5
 OTHERS = "other reasons"
 
 
-def reasons_of(calls: Mapping[str, Any]) -> list[dict[str, Any]]:
+def reasons_of(reasons: Iterable[str]) -> list[dict[str, Any]]:
     """Count why samples had no answer.
 
     Args:
-        calls: A trial's invocations as `Store.invocation_columns` returns them, in the order sent.
+        reasons: Of each sample without one, as `Store.unanswered` returns them.
 
     Returns:
         {"reason", "samples"} each, the most frequent first.
     """
-    last: dict[str, str] = {}
-    columns = (calls[name] for name in ("sample_id", "phase", "outcome", "error"))
-    for sample, phase, outcome, error in zip(*columns, strict=True):
-        if phase == CallPhase.MEASURED.value:
-            last[sample] = "" if outcome == Outcome.OK.value else error or outcome
-    counted = Counter(reason for reason in last.values() if reason).most_common()
+    counted = Counter(reasons).most_common()
     rest = sum(count for _, count in counted[MOST_REASONS:])
     kept = [*counted[:MOST_REASONS], (OTHERS, rest)] if rest else counted
     return [{"reason": reason, "samples": count} for reason, count in kept]

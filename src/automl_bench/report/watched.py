@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from automl_bench.measurement.betting import anytime_interval, anytime_p
 from automl_bench.report.labels import Labelled, in_order
+from automl_bench.statistics.contributions import Metric
 from automl_bench.statistics.paired import Difference, Finding, compare_tables
 from automl_bench.trials.early_stop import STOPPING
 
@@ -34,18 +35,24 @@ def is_watched(rows: Iterable[Labelled]) -> bool:
 
 
 def compare_points(
-    of_a: NDArray[np.float64], of_b: NDArray[np.float64], *, watched: bool, draws_differ: bool = True
+    of_a: NDArray[np.float64],
+    of_b: NDArray[np.float64],
+    *,
+    watched: bool,
+    draws_differ: bool = True,
+    metric: Metric = Metric.ACCURACY,
 ) -> Difference:
     """Compare two variants at one point, by the test that their passes allow.
 
     Args:
-        of_a: Share of right answers of A, (draws, images).
+        of_a: What each image contributes to the score of A, (draws, images).
         of_b: That of B.
-        watched: Whether a pass of either could end early.
+        watched: Whether a pass of either could end early; then the score is accuracy.
         draws_differ: As of `compare_tables`.
+        metric: The score.
     """
     if not watched:
-        return compare_tables(of_a, of_b, draws_differ=draws_differ)
+        return compare_tables(of_a, of_b, draws_differ=draws_differ, metric=metric)
     import numpy as np
 
     found = compare_tables(of_a, of_b, draws_differ=False)

@@ -63,6 +63,7 @@ class InvokeSection(_Section):
     stop: Literal["separated"] | None = None
     stop_against: str | None = None
     stop_rope_points: Annotated[float, Field(ge=0, le=100)] = 1.0
+    also: list[Literal["train"]] = Field(default_factory=list)
 
 
 class ParallelSection(_Section):
@@ -178,6 +179,7 @@ def to_experiment(file: ExperimentFile) -> Experiment:
             max_attempts=invoke.max_attempts,
             respect_limits=not invoke.ignore_limits,
             stop=_stop(file),
+            training="train" in invoke.also,
         ),
         interleave=invoke.interleave,
         parallel=_parallel(file.parallel, file.seed),

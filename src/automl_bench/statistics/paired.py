@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from functools import reduce
 from typing import TYPE_CHECKING, Any
 
+from automl_bench.statistics.contributions import Metric, sign_flip_p
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -127,23 +129,35 @@ def signed_sum(sizes: NDArray[np.int64], counts: NDArray[np.int64]) -> tuple[int
     return int((sizes * counts).sum()), np.maximum(chances, 0.0)
 
 
-def compare_tables(of_a: NDArray[np.float64], of_b: NDArray[np.float64], *, draws_differ: bool = True) -> Difference:
-    """Compare two variants, given the share of right answers of each draw and image, (draws, images).
+def compare_tables(
+    of_a: NDArray[np.float64],
+    of_b: NDArray[np.float64],
+    *,
+    draws_differ: bool = True,
+    metric: Metric = Metric.ACCURACY,
+) -> Difference:
+    """Compare two variants, given what each draw and image contributes to the score, (draws, images).
+
+    For accuracy these are right answers, for which the test is exact.
 
     Args:
         of_a: Right answers of A.
         of_b: Right answers of B.
         draws_differ: Whether draws hold different training images. Where all images are used they do not, so nothing
             can be learnt about another draw.
+        metric: The score.
     """
     import numpy as np
 
     table = of_a - of_b
     draws, images = table.shape
     by_image = table.mean(axis=0)
-    p = stratified_mcnemar(np.rint(_denominator(of_a, of_b) * table).sum(axis=0))
     low, high, variance = _image_interval(by_image)
-    kind = "exact McNemar test" if draws == 1 else "exact McNemar test over images, stratified by draws"
+    if metric is Metric.ACCURACY:
+        p = stratified_mcnemar(np.rint(_denominator(of_a, of_b) * table).sum(axis=0))
+        kind = "exact McNemar test" if draws == 1 else "exact McNemar test over images, stratified by draws"
+    else:
+        p, kind = sign_flip_p(by_image), f"random signs of what each image contributes to {metric.words}"
     models = Finding(low, high, p, f"{kind}; interval of Bonett and Price")
     again = None
     if draws_differ and draws >= FEWEST_DRAWS and images > 1:
@@ -204,6 +218,7 @@ def _another_draw(table: NDArray[np.float64]) -> tuple[Finding, float]:
     from scipy.optimize import brentq
     from scipy.special import stdtrit
 
+    seen = float(table.mean())
     apart = _pseudo_image(table.mean(axis=0))
     added = np.tile((apart, -apart), (len(table), 1))
     table = np.concatenate([table, added], axis=1)
@@ -230,6 +245,7 @@ def _another_draw(table: NDArray[np.float64]) -> tuple[Finding, float]:
     else:
         p = 2 * float(brentq(lambda tail: margin(tail) - abs(mean), SMALLEST_TAIL, 0.5, xtol=1e-15, rtol=1e-10))
     low, high = bounded(mean, margin(0.025))
+    low, high = min(low, seen), max(high, seen)  # the added images draw the mean away from a difference of 100 points
     return Finding(low, high, p, "crossed draws and images, Student t for each (Banerjee)"), total
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -46,26 +46,34 @@ class ClassScore:
     claimed: int
 
 
-def per_class(truth: Sequence[str], predicted: Sequence[str | None]) -> list[ClassScore]:
+Pairs = Mapping[tuple[str, str | None], int]
+"""(true label, label answered or None) → samples: a confusion matrix without the zeros."""
+
+
+def per_class(pairs: Pairs) -> list[ClassScore]:
     """Score each true label, in alphabetical order; as sklearn's precision_recall_fscore_support."""
-    support, claimed = Counter(truth), Counter(predicted)
-    hits = Counter(label for label, told in zip(truth, predicted, strict=True) if label == told)
+    support: Counter[str] = Counter()
+    claimed: Counter[str | None] = Counter()
+    for (label, told), count in pairs.items():
+        support[label] += count
+        claimed[told] += count
     return [
         ClassScore(
             label=label,
-            precision=hits[label] / claimed[label] if claimed[label] else None,
-            recall=hits[label] / support[label],
-            f1=2 * hits[label] / (claimed[label] + support[label]),
+            precision=hits / claimed[label] if claimed[label] else None,
+            recall=hits / support[label],
+            f1=2 * hits / (claimed[label] + support[label]),
             support=support[label],
             claimed=claimed[label],
         )
         for label in sorted(support)
+        for hits in (pairs.get((label, label), 0),)
     ]
 
 
-def confusion(truth: Sequence[str], predicted: Sequence[str | None]) -> dict[tuple[str, str | None], int]:
-    """Return (true label, answer) → how often, the right ones included; only pairs that occur, most frequent first."""
-    return dict(Counter(zip(truth, predicted, strict=True)).most_common())
+def confusion(pairs: Pairs) -> dict[tuple[str, str | None], int]:
+    """Return the pairs with the most frequent first; equal ones in alphabetical order."""
+    return dict(sorted(pairs.items(), key=lambda one: (-one[1], one[0][0], one[0][1] or "")))
 
 
 @dataclass(frozen=True, slots=True)

@@ -115,24 +115,31 @@ def score(
     Raises:
         ValueError: If the two differ in length.
     """
-    import numpy as np
-
     if len(truth) != len(predicted):
         raise ValueError(f"{len(truth)} true labels but {len(predicted)} predictions")
-    total = len(truth)
-    told = Counter(label for label in predicted if label is not None)
-    missing = total - sum(told.values())
+    return score_pairs(Counter(zip(truth, predicted, strict=True)), failed=failed, labels=labels)
+
+
+def score_pairs(pairs: Mapping[tuple[str, str | None], int], *, failed: int = 0, labels: Collection[str] = ()) -> Score:
+    """Score the answers of one trial, counted: (true label, label answered or None) → samples; else as `score`."""
+    import numpy as np
+
+    total, missing = sum(pairs.values()), 0
+    told: Counter[str] = Counter()
+    actual_of: Counter[str] = Counter()
+    for (label, answer), count in pairs.items():
+        actual_of[label] += count
+        if answer is None:
+            missing += count
+        else:
+            told[answer] += count
     if not total:
         return Score(0, 0, 0, 0, OffList(), None, None, None, None, None, None, None, 0, None)
-    known = {*truth, *labels}
-    names = sorted({*truth, *(label for label in told if label in known)})
-    number = {label: position for position, label in enumerate(names)}
-    true_codes = np.fromiter((number[label] for label in truth), dtype=np.int64, count=total)
-    codes = (-1 if label is None else number.get(label, -1) for label in predicted)
-    predicted_codes = np.fromiter(codes, dtype=np.int64, count=total)
-    hits = np.bincount(true_codes[true_codes == predicted_codes], minlength=len(names))
-    actual = np.bincount(true_codes, minlength=len(names))
-    claimed = np.bincount(predicted_codes[predicted_codes >= 0], minlength=len(names))
+    known = {*actual_of, *labels}
+    names = sorted({*actual_of, *(label for label in told if label in known)})
+    hits = np.array([pairs.get((label, label), 0) for label in names])
+    actual = np.array([actual_of[label] for label in names])
+    claimed = np.array([told[label] for label in names])
     # F1 = 2 TP / (2 TP + FP + FN) = 2 TP / (claimed + actual); every label occurs at least once in one of the two,
     # so no denominator is 0. https://scikit-learn.org/stable/modules/model_evaluation.html#precision-recall-f-measure
     correct = int(hits.sum())

@@ -25,7 +25,7 @@ OUTCOME_CODES: dict[str, int] = {
     Outcome.REFUSED: 3,
     Outcome.FAILED: 4,
 }
-PHASE_CODES: dict[str, int] = {CallPhase.COLD: 0, CallPhase.WARM_UP: 1, CallPhase.MEASURED: 2}
+PHASE_CODES: dict[str, int] = {CallPhase.COLD: 0, CallPhase.WARM_UP: 1, CallPhase.MEASURED: 2, CallPhase.TRAINING: 3}
 OUTCOMES = {code: Outcome(name) for name, code in OUTCOME_CODES.items()}
 PHASES = {code: CallPhase(name) for name, code in PHASE_CODES.items()}
 

@@ -98,10 +98,11 @@ _INTEGERS = frozenset(
         "shots",
         "test_limit",
         "test_samples",
+        "true_rank",
         "worker",
     }
 )
-_REALS = frozenset({"accuracy", "confidence", "hourly_usd", "seconds"})
+_REALS = frozenset({"accuracy", "confidence", "hourly_usd", "seconds", "usd"})
 _BOOLEANS = frozenset({"complete", "correct", "keep", "new_connection", "valid"})
 _NESTED = frozenset({"variant_settings", "images", "result", "details", "settings", "content", "reasons", "summary"})
 

@@ -26,7 +26,7 @@ from automl_bench.store.writer import Job
 if TYPE_CHECKING:
     import numpy as np
 
-_WIDTH = 23
+_WIDTH = 25
 _KEY = "trial_key, phase, sample_key, attempt"
 _COLUMNS = {
     "trial_id": "text",
@@ -54,6 +54,8 @@ _COLUMNS = {
     "at": "text",
     "unseen_ns": "float",
     "unseen_least_ns": "float",
+    "true_rank": "float",
+    "usd": "float",
 }
 _FINAL = (Outcome.OK, Outcome.REFUSED, Outcome.TIMEOUT, Outcome.FAILED)
 
@@ -102,6 +104,8 @@ class InvocationsTable(ResultsFile):
                     row.at,
                     row.unseen_ns,
                     row.unseen_least_ns,
+                    row.true_rank,
+                    row.usd,
                 )
                 for row in rows
             ]
@@ -116,12 +120,12 @@ class InvocationsTable(ResultsFile):
 
         Args:
             trial_id: The trial.
-            phase: Only cold, warm-up or measured calls.
+            phase: Only calls of this phase.
         """
         values: tuple[SqlValue, ...] = (trial_id,) if phase is None else (trial_id, PHASE_CODES[phase])
         rows = self._read(
             "SELECT sample_id, label, predicted, confidence, outcome, phase, attempt, i.status, error, at,"
-            " unseen_ns, unseen_least_ns,"
+            " unseen_ns, unseen_least_ns, true_rank, usd,"
             f" {CLOCK_COLUMNS} FROM invocations i JOIN trials USING (trial_key) JOIN samples USING (sample_key)"
             f" WHERE trial_id = ?{'' if phase is None else ' AND phase = ?'} ORDER BY at, sent_ns, sample_key, attempt",
             values,
@@ -141,7 +145,9 @@ class InvocationsTable(ResultsFile):
                 at=row[9],
                 unseen_ns=row[10],
                 unseen_least_ns=row[11],
-                timing=timing_from(row[12:]),
+                true_rank=row[12],
+                usd=row[13],
+                timing=timing_from(row[14:]),
             )
             for row in rows
         ]
@@ -181,8 +187,8 @@ class InvocationsTable(ResultsFile):
             Arrays of one length. Text columns (trial_id, sample_id, label, predicted, outcome, phase, error, at) hold
             objects, None where there is no value. attempt, scheduled_ns, sent_ns, received_ns, service_ns and
             response_ns are int64 nanoseconds; where nothing was scheduled, scheduled_ns equals sent_ns. The other
-            numbers (confidence, status, phases of the request, new_connection as 0/1, unseen_ns) are float64, NaN if
-            unknown.
+            numbers (confidence, status, phases of the request, new_connection as 0/1, unseen_ns, true_rank, usd) are
+            float64, NaN if unknown.
         """
         chosen = {name: kind for name, kind in _COLUMNS.items() if only is None or name in only}
         columns = ", ".join(VIEW_EXPRESSIONS.get(name, name) for name in chosen)

@@ -220,13 +220,16 @@ class Invocation:
         confidence: The prediction's score, or None.
         outcome: What became of the request.
         timing: The clock.
-        phase: Cold, warm-up or measured.
+        phase: Cold, warm-up, measured, or with a training sample.
         attempt: 1 for the first request of this sample; later ones come from waiting after a throttle.
         status: HTTP status, or None.
         error: One sentence if the outcome is not OK.
         at: ISO 8601, UTC: the wall clock when it was sent.
         unseen_ns: How long the answer lay unread because this process was kept from looking, at most; None if unknown.
         unseen_least_ns: How long at least.
+        true_rank: Place of the true label among the scores that came with the answer, from 1; 0 if it is not among
+            them; None without scores.
+        usd: What this answer cost in US dollars, where whoever answered says so; else None.
     """
 
     trial_id: str
@@ -243,6 +246,8 @@ class Invocation:
     at: str = ""
     unseen_ns: int | None = None
     unseen_least_ns: int | None = None
+    true_rank: int | None = None
+    usd: float | None = None
 
 
 class LoadCall(NamedTuple):

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from automl_bench.errors import UnknownFormatVersion
 from automl_bench.store.sql_errors import damaged
+from automl_bench.store.sql_scripts import statements
 
 APPLICATION_ID = 0x41_4D_42_31
 """The letters AMB1: `file results/automl-bench.sqlite` shows it, and a database of somebody else is not touched."""
@@ -296,12 +297,29 @@ CREATE TABLE imported_runs (
 );
 """
 
+_ANSWERS = """
+INSERT INTO phases VALUES (3, 'training');
+ALTER TABLE invocations ADD COLUMN true_rank INTEGER;
+ALTER TABLE invocations ADD COLUMN usd REAL;
+DROP VIEW readable_invocations;
+CREATE VIEW readable_invocations AS
+SELECT t.trial_id, t.provider, t.variant, t.dataset, t.shots, t.fold, t.repeat, s.sample_id, i.label, i.predicted,
+       i.confidence, i.true_rank, i.usd, o.name AS outcome, p.name AS phase, i.attempt, i.status AS http_status,
+       i.error, i.at, i.sent_ns - i.late_ns AS scheduled_ns, i.sent_ns, i.sent_ns + i.service_ns AS received_ns,
+       i.service_ns, i.service_ns + coalesce(i.late_ns, 0) AS response_ns, i.lookup_ns, i.connect_ns, i.tls_ns,
+       i.send_ns, i.wait_ns, i.receive_ns, i.new_connection, i.unseen_ns, i.unseen_least_ns
+FROM invocations i JOIN trials t USING (trial_key) JOIN samples s USING (sample_key)
+     JOIN outcomes o ON o.code = i.outcome JOIN phases p ON p.code = i.phase;
+"""
+"""Where the true label stands among the scores of an answer, what it cost, and calls with training samples."""
+
 MIGRATIONS: tuple[Migration, ...] = (
     Migration(1, _TRIALS + _WORK + _CALLS + _IMPORTED + _VIEWS),
     Migration(2, _MONEY),
     Migration(3, _OWNERSHIP),
     Migration(4, _UNSEEN),
     Migration(5, _IMPORTED_RUNS),
+    Migration(6, _ANSWERS),
 )
 """All steps, oldest first. Append; never edit one that was published."""
 
@@ -374,17 +392,3 @@ def migrate(
                 connection.execute("ROLLBACK")
             raise
     return found, newest
-
-
-def statements(script: str) -> list[str]:
-    """Split a script into statements, which `executescript` cannot run without committing the transaction around it."""
-    found: list[str] = []
-    current = ""
-    for line in script.splitlines(keepends=True):
-        current += line
-        if sqlite3.complete_statement(current):
-            found.append(current.strip())
-            current = ""
-    if current.strip():
-        found.append(current.strip())
-    return found

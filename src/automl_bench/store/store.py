@@ -6,6 +6,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from automl_bench.store.answer_columns import AnswersTable
 from automl_bench.store.imported_runs_table import ImportedRunsTable
 from automl_bench.store.invocations_table import InvocationsTable
 from automl_bench.store.leases import OwnerAlive, owner_alive
@@ -25,6 +26,7 @@ class Store(
     StagesTable,
     LedgerTable,
     InvocationsTable,
+    AnswersTable,
     LoadTable,
     ProvenanceTable,
     ImportedRunsTable,

@@ -97,7 +97,7 @@ def extent_of(
     waiting = upload + train if experiment.interleave else 0.0
     planned, most = _load_calls(experiment, trial, limits)
     invoke = experiment.invoke
-    asked = tests + min(tests, MOST_IN_VAIN)
+    asked = tests + min(tests, MOST_IN_VAIN) + (samples if invoke.training else 0)
     return Extent(
         samples=samples,
         tests=tests,

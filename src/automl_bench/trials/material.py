@@ -34,11 +34,19 @@ class Material:
         training_set: The ablation.
         test: Test samples with their labels. The labels never leave the host.
         modality: What one sample is.
+        blind_dir: Folder of the files that invokers get, under names that say nothing.
     """
 
     training_set: TrainingSet
     test: tuple[tuple[Sample, str], ...]
     modality: Modality
+    blind_dir: Path
+
+    def training_calls(self) -> tuple[tuple[Sample, str], ...]:
+        """Return the training half as it is asked for: like test samples, in files whose names say nothing."""
+        samples = blind([item.sample for item in self.training_set.train], self.blind_dir)
+        labels = (item.label for item in self.training_set.train)
+        return tuple(zip(samples, labels, strict=True))
 
 
 def obstacle(description: ProviderDescription, material: Material, of_test: Sequence[str] | None = None) -> str:
@@ -116,7 +124,8 @@ class MaterialSource:
         with self._lock:
             drawn = self._drawn(trial.dataset, trial.shots, trial.fold, trial.seed, images)
             test = self._tests(trial.dataset, trial.test_limit, trial.seed, images)
-            return Material(drawn, test, self._manifest(trial.dataset).modality)
+            folder = self._blind_dir(ImageSetting.of(dict(images)))
+            return Material(drawn, test, self._manifest(trial.dataset).modality, folder)
 
     def _read(self, dataset: str) -> Manifest:
         return read_manifest(self._data_dir / dataset)

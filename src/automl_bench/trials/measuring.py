@@ -226,7 +226,10 @@ def _lane(trial: Trial, invoker: Invoker, settings: PassSettings) -> PassLane:
     done = store.invoked_sample_ids(trial_id) - _unanswered_at_the_end(rows)
     if settings.stop is None:
         done -= _asked_in_vain(trial, settings)
-    attempts: dict[str, int] = {}
+    training = trial.material.training_calls() if settings.training else ()
+    asked = store.invocations(trial_id, phase=CallPhase.TRAINING) if training else []
+    known = {row.sample_id for row in asked if not _has_no_answer(row)}
+    attempts = {row.sample_id: row.attempt for row in sorted(asked, key=lambda row: row.attempt)}
     correct: set[str] = set()
     answered: set[str] = set()
     for row in rows:
@@ -243,6 +246,7 @@ def _lane(trial: Trial, invoker: Invoker, settings: PassSettings) -> PassLane:
         attempts_stored={sample: count for sample, count in attempts.items() if sample not in done},
         already_right=frozenset(correct & done),
         already_failed=len(done - answered),
+        training=[(sample, label) for sample, label in training if sample.sample_id not in known],
     )
 
 

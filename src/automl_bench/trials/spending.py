@@ -53,7 +53,7 @@ def spending(
 ) -> Spending:
     """Return what a trial has cost so far, given what was read of it already.
 
-    Without a price table nothing is known but the ledger's hours.
+    Without a price table nothing is known but the ledger's hours and what answers themselves say that they cost.
 
     Args:
         store: The results file.
@@ -69,7 +69,9 @@ def spending(
     calls += sum(store.load_run_extent(run.load_run_id)[0] for run in store.load_runs(trial_id=trial.trial_id))
     if not table and (stages or entries or calls):
         train = Cost(0.0, (EVERYTHING,))
-    return Spending(train, serve, _calls(table, calls), train_hours, serve_hours, calls, _oldest(table))
+    usd, telling, silent = store.answers_usd(trial.trial_id)
+    asked = Cost(usd, (CALL,) if silent else ()) if telling else _calls(table, calls)
+    return Spending(train, serve, asked, train_hours, serve_hours, calls, _oldest(table))
 
 
 def _training(by_item: Mapping[str, Price], stage: StageRecord | None) -> tuple[Cost, float | None]:
