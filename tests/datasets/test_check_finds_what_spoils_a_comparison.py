@@ -21,8 +21,8 @@ from automl_bench.datasets.decoding import DEEP, OTHER_COLOURS, TRANSPARENT, TUR
 from automl_bench.datasets.importing import ImportOptions, import_dataset
 from automl_bench.datasets.manifest import Manifest, read_manifest
 from automl_bench.datasets.near_duplicates import MOST_PAIRS, alike_pairs, describe, describe_all, outline
-from automl_bench.datasets.numbers_in_words import counted
 from automl_bench.errors import DatasetError
+from automl_bench.numbers_in_words import counted, number_of
 
 Tree = Callable[..., Path]
 
@@ -266,6 +266,8 @@ def test_images_of_a_size_unlike_the_others_are_named(tmp_path: Path) -> None:
 )
 def test_sentences_are_right_for_one_and_for_many(number: int, text: str) -> None:
     assert counted("{n} [file that is|files that are]", number) == text
+    assert number_of(number, "file that is", "files that are") == text
+    assert number_of(number, "shot").endswith(" shot" if number == 1 else " shots")
     for reason in Reason:
         assert not set("[|]") & set(reason.phrase_for(number))
 
