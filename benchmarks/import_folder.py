@@ -1,6 +1,7 @@
 """How long `data import` of a folder takes, as a ratio to a bare pass of os.scandir + SHA-256 over the same files.
 
     python benchmarks/import_folder.py [--files 100000] [--classes 100] [--bytes 20000] [--rounds 3] [--folder DIR]
+                                       [--check]
 
 All are measured in the same process, with the files in the page cache; every second round goes the other way round. The
 bare pass is the least that anything can do that hashes the files: one thread, one read, no copy, no image header, no
@@ -11,7 +12,8 @@ rest.
 Nothing is deleted before the end: for about a minute after files were deleted, ext4 looks at each of their inodes again
 for every new file ("recently deleted"), which makes new files ten times as dear. Each round gives a ratio to its own
 bare pass; the exit code is 1 if the median of one way's ratios is above 3. `os.sync` stands between the runs, so that
-none pays for what the one before it wrote.
+none pays for what the one before it wrote. With `--check`, each round also checks the copied dataset, as `data check`
+does; the median of its ratios to that import may be 2 at most.
 """
 
 from __future__ import annotations
@@ -28,9 +30,12 @@ import zlib
 from collections.abc import Callable
 from pathlib import Path
 
+from automl_bench.datasets.checks import check_dataset
 from automl_bench.datasets.importing import ImportOptions, import_dataset
+from automl_bench.datasets.manifest import read_manifest
 
 LIMIT = 3.0
+CHECK_LIMIT = 2.0
 WAYS = ("bare", "copy", "link")
 
 
@@ -84,6 +89,11 @@ def seconds(work: Callable[[], object]) -> float:
     return time.perf_counter() - begin
 
 
+def check(folder: Path) -> None:
+    report = check_dataset(read_manifest(folder), processes=os.cpu_count() or 1)
+    assert report.samples, "an empty dataset would measure nothing"
+
+
 def one_round(root: Path, data: Path, number: int) -> dict[str, float]:
     """Return the seconds of each way, measured one after the other; even rounds begin with the last."""
     times = {}
@@ -103,6 +113,7 @@ def main() -> int:
     parser.add_argument("--classes", type=int, default=100)
     parser.add_argument("--bytes", type=int, default=20_000)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--check", action="store_true", help="also measure data check")
     parser.add_argument("--folder", type=Path, default=None, help="where to work; by default a temporary folder")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=options.folder) as work:
@@ -115,6 +126,7 @@ def main() -> int:
             f"{'round':>5} {'bare s':>8} {'copy s':>8} {'link s':>8} {'copy ratio':>11} {'link ratio':>11} {'load':>5}"
         )
         ratios: dict[str, list[float]] = {"copy": [], "link": []}
+        checks = []
         for number in range(1, options.rounds + 1):
             times = one_round(root, data, number)
             for way, values in ratios.items():
@@ -122,9 +134,19 @@ def main() -> int:
             cells = " ".join(f"{times[way]:8.2f}" for way in WAYS)
             ends = " ".join(f"{values[-1]:11.2f}" for values in ratios.values())
             print(f"{number:>5} {cells} {ends} {os.getloadavg()[0]:5.1f}", flush=True)
+            if options.check:
+                took = seconds(lambda: check(data / f"copy-{number}"))  # noqa: B023
+                checks.append(took / times["copy"])
+                print(
+                    f"      check {took:.2f} s, {checks[-1]:.2f} times the import {os.getloadavg()[0]:5.1f}", flush=True
+                )
     medians = {way: statistics.median(values) for way, values in ratios.items()}
     print(f"median of the ratios: copy {medians['copy']:.2f}, link {medians['link']:.2f} (limit {LIMIT:g})")
-    return int(max(medians.values()) > LIMIT)
+    slow = max(medians.values()) > LIMIT
+    if checks:
+        print(f"median of check to import {statistics.median(checks):.2f} (limit {CHECK_LIMIT:g})")
+        slow = slow or statistics.median(checks) > CHECK_LIMIT
+    return int(slow)
 
 
 if __name__ == "__main__":

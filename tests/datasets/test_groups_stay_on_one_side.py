@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import random
+import re
 from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from odd_sources import Source
 
@@ -17,6 +21,7 @@ from automl_bench.datasets.checks import check_dataset
 from automl_bench.datasets.importing import Imported, ImportOptions, import_dataset
 from automl_bench.datasets.layouts import LayoutHints
 from automl_bench.datasets.manifest import Manifest, read_manifest
+from automl_bench.datasets.pixel_arrays import png_bytes
 from automl_bench.datasets.splitting import choose_test_by_group
 from automl_bench.errors import DatasetError, UsageError
 
@@ -151,7 +156,7 @@ def test_what_is_no_group_is_refused(tmp_path: Path) -> None:
         imported(path, tmp_path, r"subject(\d+)")
     folders = Source(tmp_path / "other")
     folders.tree("cat", "dog")
-    with pytest.raises(UsageError, match="no column of a list"):
+    with pytest.raises(UsageError, match="no column of the data"):
         imported(folders.root, tmp_path, "patient")
     with pytest.raises(UsageError, match="no regular expression"):
         imported(path, tmp_path, "patient(")
@@ -169,3 +174,31 @@ def test_bundles_of_contents_and_groups_are_never_divided(chance: random.Random)
     assert all(len(found) == 1 for found in side.values())
     for label in {label for _, label in samples}:
         assert any(own == label and sample_id not in chosen for sample_id, own in samples)
+
+
+def parquet_of(path: Path, **columns: pa.Array | list[object]) -> Path:
+    images = [png_bytes(np.full((9, 9), at, np.uint8)) for at in range(40)]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(pa.table({"image": images, "label": ["a", "b"] * 20, **columns}), path)
+    return path
+
+
+@pytest.mark.parametrize("values", [[f"p{at // 4}" for at in range(40)], [at // 4 for at in range(40)]])
+def test_a_column_of_a_parquet_file_keeps_its_samples_together(tmp_path: Path, values: list[object]) -> None:
+    file = parquet_of(tmp_path / "in/train.parquet", Patient=values)
+    named = imported(file, tmp_path)
+    assert any("'Patient' is not used" in warning and "--group Patient" in warning for warning in named.warnings)
+    done = imported(file, tmp_path, "patient")
+    assert sides(done.manifest).keys() == {str(value) for value in values}
+    assert all(len(splits) == 1 for splits in sides(done.manifest).values())
+    assert not [warning for warning in done.warnings if "not used" in warning]
+
+
+def test_a_group_that_only_some_parquet_files_have_or_that_is_a_list_is_refused(tmp_path: Path) -> None:
+    parquet_of(tmp_path / "in/train-00000-of-00002.parquet", patient=[at // 4 for at in range(40)])
+    odd = parquet_of(tmp_path / "in/train-00001-of-00002.parquet")
+    with pytest.raises(DatasetError, match=re.escape(f"{odd} has no column 'patient', where other files do.")):
+        imported(tmp_path / "in", tmp_path, "patient")
+    file = parquet_of(tmp_path / "in/lists.parquet", patient=[[at] for at in range(40)])
+    with pytest.raises(DatasetError, match="a group is a text or a whole number"):
+        imported(file, tmp_path, "patient")

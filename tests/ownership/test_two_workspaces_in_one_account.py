@@ -33,7 +33,7 @@ def test_orphans_are_this_workspaces_own_and_the_others_are_only_counted(anna: C
     (ben.root / "results" / "automl-bench.sqlite").unlink()
     ended = ben("teardown", "--orphans", "--yes", "simulated")
     assert ended.code == ExitCode.OK, ended.stderr
-    assert "deleted 1 of 1 resources" in ended.stdout
+    assert "deleted 1 of 1 resource" in ended.stdout
     assert len(anna.cloud.things()) == 3, "the colleague's are untouched"
     assert f"3 resources of workspace {anna.workspace_id} (" in ended.stderr
     assert "$18000.00 an hour" in ended.stderr

@@ -297,5 +297,5 @@ def test_a_printed_command_names_the_workspace_that_was_given(anna: Colleague, t
     assert ended.code == ExitCode.OK, ended.stderr
     (words,) = printed_commands(ended.stderr)
     assert words[:2] == ["--workspace", "anna's own"]
-    assert "deleted 1 of 1 resources" in run(*words).stdout
+    assert "deleted 1 of 1 resource" in run(*words).stdout
     assert anna.cloud.things() == []

@@ -119,7 +119,7 @@ def test_images_that_the_service_refuses_fail_the_upload_with_their_code(aws: Aw
     trial.set = TrainingSet("squares", trial.set.labels, (*trial.set.train, tiny), trial.set.validation)
     done = trial.upload()
     assert done.state is OperationState.FAILED
-    assert done.message == "the service refused 1 images of the train-dataset (ERROR_INVALID_IMAGE)"
+    assert done.message == "the service refused 1 image of the train-dataset (ERROR_INVALID_IMAGE)"
 
 
 def test_a_manifest_that_the_service_refuses_fails_the_upload(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from automl_bench.errors import NotEnoughShots, UsageError
+from automl_bench.numbers_in_words import number_of
 
 DEFAULT_SHOTS: tuple[int, ...] = (5, 20, 80, 320, 1280)
 """The sizes of the ancestor's study, each four times the last."""
@@ -94,7 +95,7 @@ def require_shots(class_sizes: Mapping[str, int], shots: int | None, dataset: st
     if fewest == 0:
         remedy = f"Add training samples of {label!r}, or remove the class from the dataset."
     else:
-        remedy = f"Ask for at most {fewest} shots or for `all`, or add training samples of {label!r}."
+        remedy = f"Ask for at most {number_of(fewest, 'shot')} or for `all`, or add training samples of {label!r}."
     wanted = "1 is the least" if shots is None else f"{shots} were asked for"
     raise NotEnoughShots(
         f"class {label!r} of {dataset!r} has {count_of(fewest)}, and {wanted}.",

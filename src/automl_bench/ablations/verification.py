@@ -17,6 +17,7 @@ from automl_bench.ablations.shots import is_validation, spell
 from automl_bench.ablations.upload_folders import inside_class_folders
 from automl_bench.datasets.manifest import GROUP, fingerprint_of
 from automl_bench.errors import DatasetError, NotEnoughShots
+from automl_bench.numbers_in_words import number_of
 
 if TYPE_CHECKING:
     from automl_bench.datasets.manifest import Manifest
@@ -189,7 +190,8 @@ def _uneven_class(plan: Plan, pair: _Pair, where: str) -> str:
     for label in plan.labels:
         expected = plan.class_sizes[label] if pair.shots is None else pair.shots
         if found[label] != expected:
-            return f"the {where} has {found[label]} distinct samples of class {label!r} instead of {expected}."
+            has = number_of(found[label], "distinct sample")
+            return f"the {where} has {has} of class {label!r} instead of {expected}."
     return ""
 
 

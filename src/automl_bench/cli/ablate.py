@@ -9,6 +9,7 @@ import typer
 
 from automl_bench.cli.output import console, print_json, print_table, progress_bar
 from automl_bench.errors import PluginError, UsageError
+from automl_bench.numbers_in_words import number_of
 
 if TYPE_CHECKING:
     from automl_bench.ablations.files import Written
@@ -163,17 +164,24 @@ def _as_json(
 def _show(manifest: Manifest, written: Written, folders: dict[str, tuple[int, int]]) -> None:
     columns = ("shots", "fold", "training", "validation")
     rows = [(row["shots"], row["fold"], row["train"], row["validation"]) for row in written.counts]
-    print_table(columns, rows, title=f"{manifest.name}: {len(manifest.labels)} classes, seed {written.seed}")
+    print_table(
+        columns,
+        rows,
+        title=f"{manifest.name}: {number_of(len(manifest.labels), 'class', 'classes')}, seed {written.seed}",
+    )
     out = console()
     for note in written.notes:
         out.print(note, markup=False)
     for name, files in written.providers.items():
-        out.print(f"format of {name}: {len(files)} files, {files[0]} …", markup=False)
+        out.print(f"format of {name}: {number_of(len(files), 'file')}, {files[0]} …", markup=False)
     for name, (linked, copied) in folders.items():
         objects = written.objects.get(name.removeprefix("uploads_"))
         where = f"; copy what is in it to {objects.destination}" if objects else ""
-        out.print(f"{name}: {linked} hard links, {copied} copies{where}", markup=False)
-    out.print(f"{len(written.files)} files in {written.folder}", markup=False)
+        out.print(
+            f"{name}: {number_of(linked, 'hard link')}, {number_of(copied, 'copy', 'copies')}{where}",
+            markup=False,
+        )
+    out.print(f"{number_of(len(written.files), 'file')} in {written.folder}", markup=False)
 
 
 def _verify(manifest: Manifest, *, as_json: bool) -> None:

@@ -15,6 +15,7 @@ from automl_bench.cli.output import console, print_json, say
 from automl_bench.cli.parting import forget_list, stopping
 from automl_bench.contract import Capability
 from automl_bench.errors import AutomlBenchError, Interrupted, LeaseLost, UsageError
+from automl_bench.numbers_in_words import number_of
 
 if TYPE_CHECKING:
     from automl_bench.cli.session import Session
@@ -73,7 +74,7 @@ def clear(*, everything: bool, orphans: bool, provider: str | None, whose: Whose
         forget_list()
     if stop.is_set() and not any(item.resource.hourly_usd != 0.0 for item in cleared.left):
         raise Interrupted(
-            f"stopped on request, with {len(cleared.left)} of {cleared.count} resources not deleted.",
+            f"stopped on request, with {len(cleared.left)} of {number_of(cleared.count, 'resource')} not deleted.",
             remedy="Run the same command again to go on.",
         )
     complain(cleared.left)
@@ -88,7 +89,10 @@ def announce(count: int, left: Sequence[Leftover], *, as_json: bool, others: Seq
     for line in others:
         say(line)
     deleted = count - len(left)
-    console().print("nothing to delete" if not count else f"deleted {deleted} of {count} resources", markup=False)
+    console().print(
+        "nothing to delete" if not count else f"deleted {deleted} of {number_of(count, 'resource')}",
+        markup=False,
+    )
 
 
 def _clear_ledger(session: Session, cleared: Cleared, stop: threading.Event) -> None:
@@ -240,6 +244,6 @@ def _listing_providers(session: Session, only: str | None) -> list[BoundProvider
 
 def _confirm(count: int) -> None:
     if not sys.stdin.isatty():
-        raise UsageError(f"{count} orphans found, none deleted.", remedy="Add --yes to delete them.")
+        raise UsageError(f"{number_of(count, 'orphan')} found, none deleted.", remedy="Add --yes to delete them.")
     if not typer.confirm(f"Delete {'this one' if count == 1 else f'these {count}'}?", err=True):
         raise Interrupted("nothing deleted.")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from automl_bench.cli.output import console, print_json, print_table
 from automl_bench.errors import DatasetError, LeakyDataset, NotEnoughShots
+from automl_bench.numbers_in_words import number_of
 
 if TYPE_CHECKING:
     from automl_bench.datasets.check_report import CheckReport
@@ -39,8 +40,8 @@ def print_imported(imported: Imported, as_json: bool) -> None:
         if note not in imported.warnings:
             errors.print(_escaped(note))
     console().print(
-        f"{manifest.name}: {len(manifest.labels):,} classes, {counts['train']:,} train + {counts['test']:,} test "
-        f"images ({imported.layout}) in {manifest.folder}",
+        f"{manifest.name}: {number_of(len(manifest.labels), 'class', 'classes')}, {counts['train']:,} train + "
+        f"{number_of(counts['test'], 'test image')} ({imported.layout}) in {manifest.folder}",
         markup=False,
     )
     console().print(imported.account.line(), markup=False)
@@ -55,12 +56,12 @@ def _escaped(text: str) -> str:
 def print_report(report: CheckReport) -> None:
     """Print the findings of a check as a table."""
     if not report.findings:
-        console().print(f"{report.dataset}: {report.samples:,} images, nothing found.")
+        console().print(f"{report.dataset}: {number_of(report.samples, 'image')}, nothing found.")
         return
     print_table(
         ("severity", "finding", "for example"),
         [(str(finding.severity), finding.summary, "\n".join(finding.examples)) for finding in report.findings],
-        title=f"{report.dataset}: {report.samples:,} images",
+        title=f"{report.dataset}: {number_of(report.samples, 'image')}",
     )
 
 

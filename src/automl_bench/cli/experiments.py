@@ -19,6 +19,7 @@ from automl_bench.errors import (
     SettingsError,
     WorkspaceError,
 )
+from automl_bench.numbers_in_words import counted
 
 if TYPE_CHECKING:
     from automl_bench.cli.session import Session
@@ -138,7 +139,10 @@ def _print_bill(session: Session) -> None:
     context = provider_context(bound)
     print_table(list(COLUMNS), bill_rows(context), title="the bill")
     left = bound.provider.list_resources(context, NAME_PREFIX)
-    console().print(f"{bill_note()}; {len(left) or 'no'} resources are left", markup=False)
+    console().print(
+        f"{bill_note()}; {counted('{n} [resource is|resources are]', len(left)) if left else 'no resources are'} left",
+        markup=False,
+    )
 
 
 def status(as_json: JsonOption = False) -> None:
@@ -160,7 +164,12 @@ def status(as_json: JsonOption = False) -> None:
         return
     columns = ["trial", "status", "stages done", "reason"]
     print_table(columns, [[row["trial"], row["status"], " ".join(row["stages_done"]), row["reason"]] for row in rows])
-    console().print(f"{left} resources exist: automl-bench resources" if left else "no resources exist", markup=False)
+    console().print(
+        counted("{n} [resource exists|resources exist]: automl-bench resources", left)
+        if left
+        else "no resources exist",
+        markup=False,
+    )
 
 
 def _status_row(store: Store, trial: TrialRecord) -> dict[str, Any]:
@@ -343,8 +352,8 @@ def _end(tally: Tally) -> None:
         raise ProviderError(f"{words}.", remedy="Fix the cause and run again with --retry-failed.")
     if tally.over_budget:
         raise BudgetExceeded(
-            f"{len(tally.over_budget)} trials were not begun: they could pass the budget.",
-            remedy="Raise --max-cost to run them.",
+            counted("{n} [trial was|trials were] not begun: [it|they] could pass the budget.", len(tally.over_budget)),
+            remedy="Raise --max-cost to run what is left.",
         )
     if tally.unfinished or tally.busy:
         raise OperationUnfinished("some trials are not finished.", remedy="Run the same command again to go on.")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from automl_bench.cli.output import console, print_json
 from automl_bench.errors import AutomlBenchError, DatasetError, UsageError
+from automl_bench.numbers_in_words import number_of
 
 if TYPE_CHECKING:
     from automl_bench.datasets.catalogue import CatalogueEntry
@@ -92,6 +93,6 @@ def fetch_several(
         )
     if failed:
         raise DatasetError(
-            f"{len(failed)} of {len(names)} datasets could not be fetched: {', '.join(failed)}.",
+            f"{len(failed)} of {number_of(len(names), 'dataset')} could not be fetched: {', '.join(failed)}.",
             remedy="The reasons stand above; run the same command again for what is missing.",
         )

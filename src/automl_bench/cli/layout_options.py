@@ -26,8 +26,9 @@ Group = Annotated[
     str,
     typer.Option(
         metavar="COLUMN|REGEX",
-        help="What keeps samples together (patient, session, product): a column of the list, or a regular expression "
-        "on paths whose first parenthesis is the group. No split and no subset then divides a group.",
+        help="What keeps samples together (patient, session, product): a column of the list or of the Parquet files, "
+        "or a regular expression on paths whose first parenthesis is the group. No split and no subset then divides "
+        "a group.",
     ),
 ]
 Download = Annotated[

@@ -11,6 +11,7 @@ import typer
 
 from automl_bench.cli.output import console, print_json
 from automl_bench.errors import AutomlBenchError, Infeasible, SettingsError
+from automl_bench.numbers_in_words import number_of
 
 if TYPE_CHECKING:
     from automl_bench.cli.session import Session
@@ -172,8 +173,8 @@ def _print(document: dict[str, Any], plans: list[TrialPlan], views: list[Provide
 
     out, total = console(), document["total"]
     out.print(
-        f"{document['experiment']}: {total['trials']} trials, {total['refused']} refused, {total['ahead']} to run;"
-        " nothing was asked of any provider\n",
+        f"{document['experiment']}: {number_of(total['trials'], 'trial')}, {total['refused']} refused, "
+        f"{total['ahead']} to run; nothing was asked of any provider\n",
         markup=False,
     )
     show_table(plan_tables.trials_table(document["trials"]))
@@ -214,5 +215,5 @@ def _hours_words(document: dict[str, Any]) -> str:
         return f"hours unknown, as none of these was run here before; {bound}"
     words = f"about {seconds(total['expected_hours'] * 3600)} one after another"
     if total["without_experience"]:
-        words = f"at least {words[6:]} + unknown ({total['without_experience']} trials like none before)"
+        words = f"at least {words[6:]} + unknown ({number_of(total['without_experience'], 'trial')} like none before)"
     return f"{words}; {bound}"

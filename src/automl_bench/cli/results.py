@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from automl_bench.cli.output import console, print_json, print_table
+from automl_bench.numbers_in_words import counted, number_of
 from automl_bench.settings.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -151,18 +152,26 @@ def merge_results(
         return
     say = console()
     say.print(
-        f"Took over {len(found.added)} trials and {found.imported} imported results from {other};"
-        f" {len(found.same)} trials were here already.",
+        f"Took over {number_of(len(found.added), 'trial')} and "
+        f"{number_of(found.imported, 'imported result')} from {other};"
+        f" {counted('{n} [trial was|trials were]', len(found.same))} here already.",
         markup=False,
     )
     if found.beside:
+        were = counted("{n} [trial was|trials were]", len(found.beside))
+        stand = counted("[the other one stands|theirs stand]", len(found.beside))
         say.print(
-            f"{len(found.beside)} trials were measured on both machines; theirs stand beside ours, marked with"
-            f" {other.name}: {', '.join(found.beside)}.",
+            f"{were} measured on both machines; {stand} beside ours, marked with {other.name}: "
+            f"{', '.join(found.beside)}.",
             markup=False,
         )
     if found.conflicts:
-        say.print(f"{found.conflicts} imported results were left out: others of the same point are here.", markup=False)
+        say.print(
+            counted(
+                "{n} imported [result was|results were] left out: others of the same point are here.", found.conflicts
+            ),
+            markup=False,
+        )
     for trial_id, why in found.left.items():
         say.print(f"Trial {trial_id} was left out: {why}.", markup=False)
 
@@ -195,7 +204,7 @@ def remove_results(
     if as_json:
         print_json({"source": source, "removed": removed})
     else:
-        console().print(f"Removed {removed} imported results of {source}.", markup=False)
+        console().print(f"Removed {number_of(removed, 'imported result')} of {source}.", markup=False)
 
 
 @app.command("check")
@@ -231,7 +240,7 @@ def check_results(
     held = [one.condition for one in judged if one.holds]
     if held:
         raise GateFailed(
-            f"{len(held)} of {len(judged)} conditions hold: {'; '.join(held)}.",
+            f"{len(held)} of {counted('{n} [condition holds|conditions hold]', len(judged))}: {'; '.join(held)}.",
             remedy="Look at the numbers with `automl-bench compare` and `automl-bench results --trials`.",
         )
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from automl_bench.datasets.numbers_in_words import counted
+from automl_bench.numbers_in_words import counted
 
 
 class Reason(StrEnum):

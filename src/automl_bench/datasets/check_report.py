@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from automl_bench.datasets.numbers_in_words import counted
+from automl_bench.numbers_in_words import counted
 
 if TYPE_CHECKING:
     from automl_bench.datasets.label_suspects import Suspect

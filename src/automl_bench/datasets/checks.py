@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
+from sys import intern
 from typing import TYPE_CHECKING
 
 from automl_bench.datasets.check_report import CheckReport, Finding, Severity, findings_of
@@ -59,7 +61,7 @@ def check_dataset(
         progress: Called with (images done, images in all).
     """
     columns = (manifest.table[name].to_pylist() for name in ("sample_id", "path", "split", "label"))
-    rows = [_Row(*values) for values in zip(*columns, strict=True)]
+    rows = [_Row(one, path, intern(split), intern(label)) for one, path, split, label in zip(*columns, strict=True)]
     inspected = inspect_all(manifest.folder, [row.path for row in rows], processes=processes, progress=progress)
     described = [at for at, image in enumerate(inspected) if image.description]
     findings = [
@@ -67,7 +69,7 @@ def check_dataset(
         *_image_findings(rows, inspected),
         *_size_findings(manifest),
         *_pixel_findings(rows, inspected),
-        *_near_findings(rows, inspected, described),
+        *_near_findings(rows, inspected, described, threads=processes),
         *_class_findings(manifest, shots),
         *_group_findings(manifest),
         *_unlisted(manifest, rows),
@@ -216,12 +218,16 @@ def _pixel_findings(rows: Sequence[_Row], inspected: Sequence[Inspected]) -> lis
     ]
 
 
-def _near_findings(rows: Sequence[_Row], inspected: Sequence[Inspected], described: Sequence[int]) -> list[Finding]:
-    first_of: dict[str, int] = {}  # equal pixels are a finding of their own, and would crowd out what is merely alike
+def _near_findings(
+    rows: Sequence[_Row], inspected: Sequence[Inspected], described: Sequence[int], *, threads: int
+) -> list[Finding]:
+    first_of: dict[
+        tuple[str, str], int
+    ] = {}  # equal pixels are a finding of their own, and would crowd out what is merely alike
     for at in described:
-        first_of.setdefault(inspected[at].pixel_id + rows[at].split, at)
+        first_of.setdefault((inspected[at].pixel_id, rows[at].split), at)
     places = list(first_of.values())
-    pairs = alike_pairs([inspected[at].description for at in places])
+    pairs = alike_pairs([inspected[at].description for at in places], threads=threads)
     across: list[list[str]] = []
     inside: list[list[str]] = []
     for first, second in pairs.tolist():
@@ -311,14 +317,12 @@ def _unlisted(manifest: Manifest, rows: Sequence[_Row]) -> list[Finding]:
     listed = {row.path for row in rows}
     found = []
     for split in SPLITS:
-        root = manifest.folder / split
-        for path in sorted(root.rglob("*")) if root.is_dir() else ():
-            relative = path.relative_to(manifest.folder).as_posix()
-            if relative not in listed and not kept_out(path.name) and path.is_file():
-                found.append(relative)
-    return findings_of(
-        "unlisted", Severity.WARNING, "{n} [file is|files are] not in manifest.csv and [is|are] never used", found
-    )
+        for folder, _, names in os.walk(manifest.folder / split):
+            relative = Path(folder).relative_to(manifest.folder).as_posix()
+            paths = (f"{relative}/{name}" for name in names if not kept_out(name))
+            found += [path for path in paths if path not in listed and (manifest.folder / path).is_file()]
+    summary = "{n} [file is|files are] not in manifest.csv and [is|are] never used"
+    return findings_of("unlisted", Severity.WARNING, summary, sorted(found))
 
 
 def dataset_folders(data_dir: Path) -> list[Path]:

@@ -17,6 +17,7 @@ from automl_bench.datasets.listing import split_notes
 from automl_bench.datasets.split_names import settled, split_of
 from automl_bench.datasets.survey import Folder, reason_of_other
 from automl_bench.errors import DatasetError
+from automl_bench.numbers_in_words import counted, number_of
 
 OUTER, INNER = "outer-folders", "inner-folders"
 
@@ -181,7 +182,8 @@ def _plain_tree(root: Folder, level: Folder, reasons: dict[str, Reason]) -> Clas
     loose, inside = len(level.images), sum(folder.below for folder in folders)
     if loose >= inside and loose:
         raise Objection(
-            f"{level.path} has {loose:,} images beside the folders {_named(folders)}, which hold only {inside:,}.",
+            f"{level.path} has {number_of(loose, 'image')} beside the folders {_named(folders)}, "
+            f"which hold only {inside:,}.",
             remedy=f"Move the images into class folders, or add --layout {OUTER} to leave them out.",
         )
     tree = ClassTree(root, [(folder.name, "", folder) for folder in folders], reasons)
@@ -233,7 +235,7 @@ def _refuse_a_single_class(level: Folder, only: Folder) -> None:
     if beside or inside:
         name = level.shown(beside[0]) if beside else only.shown(inside[0])
         count = len(beside) + len(inside)
-        more = f" and {count - 1:,} more files" if count > 1 else ""
+        more = counted(" and {n} more [file|files]", count - 1) if count > 1 else ""
         raise Objection(
             f"{level.path} has images in one folder, {only.name!r}, beside {name}{more}: no classes can be told.",
             remedy="Lay it out as <class>/<image>, or give a list with the columns path,label; "
@@ -247,7 +249,7 @@ _DESCRIPTIONS = (".csv", ".tsv", ".jsonl", ".json", ".xml", ".parquet", ".zip", 
 def _no_classes(level: Folder) -> Objection:
     found = ""
     if level.images:
-        found = f": {len(level.images):,} images lie in it, for example {level.images[0]}"
+        found = f": {counted('{n} [image lies|images lie]', len(level.images))} in it, for example {level.images[0]}"
     else:
         _refuse_emptied(level, set(), [])
     return Objection(
@@ -315,7 +317,8 @@ def _split_tree(
     reasons.update({folder.relative: Reason.OTHER_FOLDER for folder in others})
     notes = _split_notes(classes)
     for folder in unlabelled:
-        notes.append(f"{folder.shown()} has no class folders: its {folder.below:,} images have no labels.")
+        without = counted("{n} [image has no label|images have no labels]", folder.below)
+        notes.append(f"{folder.shown()} has no class folders: its {without}.")
     if others:
         notes.append(f"Ignored beside the split folders: {', '.join(folder.name for folder in others)}.")
     evaluation = [top.name for top, kind in holders if kind == "evaluation"]

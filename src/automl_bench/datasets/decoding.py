@@ -204,8 +204,13 @@ def _is_transparent(image: Image.Image) -> bool:
     return image.mode in _TRANSPARENT_MODES or "transparency" in image.info
 
 
-def pixels_of(image: Image.Image, *, upright: bool = True) -> Image.Image:
+def pixels_of(image: Image.Image, *, upright: bool = True, look: Look | None = None) -> Image.Image:
     """Return the pixels of an opened picture by the rule, in mode "L" or "RGB".
+
+    Args:
+        image: The opened picture.
+        upright: Whether to turn it by its EXIF orientation.
+        look: What `look_of` said of it, if it was asked: saves looking for the orientation again.
 
     Raises:
         UndecodablePicture: If it is truncated or damaged, or its colour model cannot be converted.
@@ -221,9 +226,14 @@ def pixels_of(image: Image.Image, *, upright: bool = True) -> Image.Image:
     except Exception as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise UndecodablePicture(f"is truncated or damaged ({reason[:120]})") from error
-    orientation = orientation_of(image) if upright else 1
+    orientation = _orientation_left(image, look) if upright else 1
     picture = _in_plain_mode(image)
     return picture if orientation == 1 else picture.transpose(_turns()[orientation])
+
+
+def _orientation_left(image: Image.Image, look: Look | None) -> int:
+    """Return the orientation of a loaded picture: 1 if Pillow has turned it by itself, as it does a TIFF."""
+    return orientation_of(image) if look is None or image.format == "TIFF" else look.orientation
 
 
 def _turns() -> dict[int, Image.Transpose]:

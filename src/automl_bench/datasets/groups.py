@@ -29,8 +29,8 @@ def grouped_by_path(listing: Listing, pattern: str, root: str) -> Listing:
     """
     if re.fullmatch(r"\w+", pattern):
         raise UsageError(
-            f"--group {pattern!r} is no column of a list, and as a regular expression it always finds the same.",
-            remedy="Give a column of the list, or an expression such as 'patient(\\d+)'.",
+            f"--group {pattern!r} is no column of the data, and as a regular expression it always finds the same.",
+            remedy="Give a column of the list or of the Parquet files, or an expression such as 'patient(\\d+)'.",
         )
     try:
         compiled = re.compile(pattern)

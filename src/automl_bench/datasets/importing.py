@@ -20,7 +20,6 @@ from automl_bench.datasets.intake import Placement, Problem, Refused, refusal, t
 from automl_bench.datasets.layouts import LayoutHints
 from automl_bench.datasets.listing import Incoming, Listing
 from automl_bench.datasets.manifest import Manifest, in_split, labels_of, read_manifest, string_array, write_manifest
-from automl_bench.datasets.numbers_in_words import counted
 from automl_bench.datasets.pixel_identity import Copies, decode_images, is_decoded_at_import, remember
 from automl_bench.datasets.placing import building_folder, scratch_folder
 from automl_bench.datasets.planner import recognise
@@ -28,6 +27,7 @@ from automl_bench.datasets.provenance import DatasetCard
 from automl_bench.datasets.similar_labels import merged, similar_labels, told_apart
 from automl_bench.datasets.splitting import draw_test_split
 from automl_bench.errors import AutomlBenchError, DatasetError, UsageError
+from automl_bench.numbers_in_words import counted
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -239,7 +239,7 @@ def _refuse_vanished_classes(listing: Listing, table: pa.Table, refused: list[Re
     label = vanished[0]
     lost = [each for each in refused if each.label == label]
     why = f": {lost[0].where} {lost[0].problem.phrase}" if lost else ""
-    more = f" (and {len(vanished) - 1:,} more classes)" if len(vanished) > 1 else ""
+    more = counted(" (and {n} more [class|classes])", len(vanished) - 1) if len(vanished) > 1 else ""
     raise DatasetError(
         f"the class {label!r}{more} has no image left of {len(lost):,}{why}.",
         remedy=(lost[0].problem.remedy if lost else "")

@@ -139,7 +139,7 @@ def _forced_folders(source: Source) -> Listing:
 
 def _parquet(source: Source) -> Listing:
     hints = source.hints
-    return read_parquet(source.folder, test_split=hints.test_split, label_column=hints.label_column)
+    return read_parquet(source.folder, test_split=hints.test_split, label_column=hints.label_column, group=hints.group)
 
 
 def _published(read: Callable[[Path], Listing]) -> Callable[[Source], Listing]:

@@ -215,10 +215,18 @@ def looks_like_group(name: str, values: int, rows: int) -> bool:
         values: How many different values it has.
         rows: How many rows.
     """
-    if not 1 < values < rows:
+    if not 1 < values < rows or not is_group_name(name):
         return False
-    words = {word.lower() for word in _WORD.findall(name)}
-    return bool(words & GROUP_WORDS) or (name.endswith("id") and values * 2 <= rows)
+    return _has_group_word(name) or values * 2 <= rows
+
+
+def is_group_name(name: str) -> bool:
+    """Return whether a column's name is one that columns of groups have: with such a word in it, or an id."""
+    return _has_group_word(name) or name.endswith("id")
+
+
+def _has_group_word(name: str) -> bool:
+    return bool({word.lower() for word in _WORD.findall(name)} & GROUP_WORDS)
 
 
 def split_of_path(cell: str) -> str:

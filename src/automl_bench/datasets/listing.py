@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from automl_bench.datasets.account import LeftOut
 from automl_bench.errors import DatasetError
+from automl_bench.numbers_in_words import counted
 
 
 class Incoming(NamedTuple):
@@ -85,7 +86,7 @@ def split_notes(found: set[str], counts: Mapping[str, int] | None = None) -> tup
         )
     notes = []
     if "validation" in found:
-        number = f" ({counts['validation']:,} samples)" if counts else ""
+        number = counted(" ({n} [sample|samples])", counts["validation"]) if counts else ""
         notes.append(
             f"The validation split{number} was pooled with train: each ablation draws its own validation half."
         )

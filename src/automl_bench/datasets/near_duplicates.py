@@ -4,28 +4,34 @@ An image is described by the 63 lowest frequencies of its grey picture (a discre
 as perceptual hashes use) scaled to length 1, which takes brightness and contrast out; and by those of its centre
 without the outer 2.5 % on each side. Two images look alike if the cosine between two of these descriptions is at least
 `LEAST_COSINE` in one of the eight orientations. A mirror flips signs and a quarter turn also swaps rows and columns, so
-one description serves all eight.
+one description serves all eight. Bringing a line of pixels to 32 is linear, as the transform is: both together are one
+matrix for each length, so pictures of one size are described in a few matrix products.
 
 Candidates are the pairs that are as close in values that no orientation changes: descriptions cannot be closer than
-these values are, so no pair is lost. Up to `_COMPARED_WITH_ALL` images, all are compared with all. Of more, only those
-are that lie in the same cell: each of `_DRAWS` times, some images are drawn as centres, and every image belongs to the
-nearest one. The farther apart two images are, the likelier all draws part them; `benchmarks/look_alikes.py` measures
-how many pairs that costs. There are as many centres as the square root of the number of images, so the time grows with
-that number to the power of 1.5.
+these values are, so no pair is lost; nor is one by looking at the `_LEADING` of these values first. Up to
+`_COMPARED_WITH_ALL` images, all are compared with all. Of more, only those are that lie in the same cell: each of
+`_DRAWS` times, some images are drawn as centres, and every image belongs to the nearest one. The farther apart two
+images are, the likelier all draws part them; `benchmarks/look_alikes.py` measures how many pairs that costs. There are
+as many centres as the square root of the number of images, so the time grows with that number to the power of 1.5.
 
 docs/datasets.md gives recall and false alarms as `benchmarks/look_alikes.py` measures them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from functools import cache
-from typing import TYPE_CHECKING
+from collections import defaultdict, deque
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import closing
+from functools import cache, partial
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
     from PIL import Image
+
+    _Block = tuple[NDArray[np.int64], NDArray[np.int64]]
 
 LEAST_COSINE = 0.985
 
@@ -33,6 +39,8 @@ TRIMMED = 0.025
 """Share of width and height that the second description leaves out on each side."""
 
 _SIDE = 32
+_MOST_SIDE = 64
+"""Larger pictures are brought to this first."""
 _FREQUENCIES = 8
 _LEAST_CONTRAST = 2.0
 """Root mean square of the low frequencies, in grey levels, below which an image is blank and described as nothing."""
@@ -42,9 +50,13 @@ _PAIRS_AT_ONCE = 50_000
 _COMPARED_WITH_ALL = 5_000
 """Up to so many images the search loses nothing; it takes half a second."""
 _DRAWS = 8
+_LEADING = 24
+"""So many of the 63 values tell nearly all pairs apart."""
 
 MOST_PAIRS = 200_000
 """The search ends at so many pairs: a data set in which nearly all images look alike."""
+_ENOUGH_PAIRS = MOST_PAIRS * 5 // 4
+"""Some may be the same ones again."""
 
 DESCRIPTION_BYTES = 2 * 2 * _FREQUENCIES**2
 
@@ -58,29 +70,68 @@ def describe(picture: Image.Image) -> bytes:
     return describe_all([outline(picture)])[0]
 
 
-def outline(picture: Image.Image) -> bytes:
-    """Return a picture and its trimmed centre as 32 × 32 grey values each: all that `describe_all` needs of it."""
+class Outline(NamedTuple):
+    """All that `describe_all` needs of a picture: grey values, row by row, of at most `_MOST_SIDE` pixels on a side."""
+
+    width: int
+    height: int
+    grey: bytes
+
+
+def outline(picture: Image.Image) -> Outline:
+    """Return the grey values of a picture, of a large one made smaller."""
     from PIL.Image import Resampling
 
     grey = picture if picture.mode == "L" else picture.convert("L")
-    width, height = grey.size
-    smooth = Resampling.BOX if min(grey.size) >= _SIDE else Resampling.BICUBIC
-    trimmed = (width * TRIMMED, height * TRIMMED, width * (1 - TRIMMED), height * (1 - TRIMMED))
-    return b"".join(grey.resize((_SIDE, _SIDE), smooth, box=box).tobytes() for box in (None, trimmed))
+    size = (min(grey.width, _MOST_SIDE), min(grey.height, _MOST_SIDE))
+    small = grey if grey.size == size else grey.resize(size, Resampling.HAMMING)
+    return Outline(*size, small.tobytes())
 
 
-def describe_all(outlines: Sequence[bytes]) -> list[bytes]:
-    """Return the description of each outline; together they take a tenth of the time."""
+def describe_all(outlines: Sequence[Outline]) -> list[bytes]:
+    """Return the description of each outline; together, those of one size take a tenth of the time."""
+    places: dict[tuple[int, int], list[int]] = defaultdict(list)
+    for at, one in enumerate(outlines):
+        places[one.width, one.height].append(at)
+    descriptions = [b""] * len(outlines)
+    for size, together in places.items():
+        described = _describe_equal(*size, b"".join(outlines[at].grey for at in together))
+        for at, description in zip(together, described, strict=True):
+            descriptions[at] = description
+    return descriptions
+
+
+def _describe_equal(width: int, height: int, grey: bytes) -> list[bytes]:
+    """Describe pictures of one size."""
     import numpy as np
 
-    views = np.frombuffer(b"".join(outlines), np.uint8).reshape(-1, 2, _SIDE, _SIDE).astype(np.float32)
-    basis = _cosines()
-    spectra = basis @ views @ basis.T
+    values = np.frombuffer(grey, np.uint8).astype(np.float32)
+    by_rows = (values.reshape(-1, width) @ _cosines_of(width).T).reshape(-1, height, 2 * _FREQUENCIES)
+    both = _cosines_of(height) @ by_rows
+    views = (both[:, :_FREQUENCIES, :_FREQUENCIES], both[:, _FREQUENCIES:, _FREQUENCIES:])  # whole, trimmed
+    spectra = np.stack(views, axis=1)
     spectra[:, :, 0, 0] = 0
     norms = np.sqrt((spectra**2).sum(axis=(2, 3), keepdims=True))
     blank = norms.min(axis=(1, 2, 3)) < _LEAST_CONTRAST * _SIDE
     descriptions = (spectra / np.maximum(norms, 1)).astype(np.float16)
     return [b"" if none else each.tobytes() for each, none in zip(descriptions, blank.tolist(), strict=True)]
+
+
+@cache
+def _cosines_of(side: int) -> NDArray[np.float32]:
+    """Return what takes a line of `side` values to its frequencies, and below it to those of its trimmed centre.
+
+    Shape (2 × frequencies, side). It is the cosine basis after Pillow's way to bring the line to `_SIDE` values.
+    """
+    import numpy as np
+    from PIL import Image
+
+    unit = Image.fromarray(np.eye(side, dtype=np.float32))
+    lines = [
+        np.asarray(unit.resize((side, _SIDE), Image.Resampling.BICUBIC, box=(0, cut, side, side - cut)))
+        for cut in (0.0, side * TRIMMED)
+    ]
+    return np.concatenate([_cosines() @ line for line in lines])
 
 
 @cache
@@ -95,11 +146,12 @@ def _cosines() -> NDArray[np.float32]:
     return single
 
 
-def alike_pairs(descriptions: Sequence[bytes]) -> NDArray[np.int64]:
+def alike_pairs(descriptions: Sequence[bytes], *, threads: int = 1) -> NDArray[np.int64]:
     """Return the pairs of images that look alike, as an n × 2 array of positions (first < second), sorted.
 
     Args:
         descriptions: Of each image, from `describe`; none of them empty.
+        threads: How many compare at a time; the result does not depend on it.
     """
     import numpy as np
     from threadpoolctl import threadpool_limits
@@ -109,81 +161,153 @@ def alike_pairs(descriptions: Sequence[bytes]) -> NDArray[np.int64]:
     shape = (len(descriptions), 2, _FREQUENCIES, _FREQUENCIES)
     spectra = np.frombuffer(b"".join(descriptions), np.float16).reshape(shape)
     # Of small products, threads of the BLAS library only wait for each other: for minutes if the machine is busy.
-    with threadpool_limits(limits=1, user_api="blas"):
-        return _distinct_pairs(spectra)
+    with threadpool_limits(limits=1, user_api="blas"), ThreadPoolExecutor(threads) as pool:
+        return _distinct_pairs(spectra, pool, ahead=2 * threads)
 
 
-def _distinct_pairs(spectra: NDArray[np.float16]) -> NDArray[np.int64]:
+class _Views(NamedTuple):
+    """Values that are the same in all eight orientations: first of all images, then of all trimmed centres.
+
+    Attributes:
+        values: Shape (2 n, 63), those that differ most between images first.
+        leading: The first of them, (2 n, `_LEADING`).
+    """
+
+    values: NDArray[np.float16]
+    leading: NDArray[np.float32]
+
+    @property
+    def images(self) -> int:
+        """Number of images, n."""
+        return len(self.values) // 2
+
+
+def _distinct_pairs(spectra: NDArray[np.float16], pool: Executor, *, ahead: int) -> NDArray[np.int64]:
     import numpy as np
+
+    views = _unchanged_by_turns(spectra)
+
+    def compare(block: _Block) -> NDArray[np.int64]:
+        return _pairs_between(spectra, views, *block)
 
     found: list[NDArray[np.int64]] = []
     number = 0
-    for candidates in _candidates(_unchanged_by_turns(spectra)):
-        pairs = candidates[_look_alike(spectra, candidates)]
-        found.append(pairs)
-        number += len(pairs)
-        if number >= MOST_PAIRS * 5 // 4:  # most of them may be the same ones again
-            found = [np.unique(np.concatenate(found), axis=0)]
-            number = len(found[0])
-            if number >= MOST_PAIRS:
-                break
+    with closing(_in_order(compare, _blocks(views, pool), pool, ahead)) as results:
+        for pairs in results:
+            found.append(pairs)
+            number += len(pairs)
+            if number >= _ENOUGH_PAIRS:
+                found = [np.unique(np.concatenate(found), axis=0)]
+                number = len(found[0])
+                if number >= MOST_PAIRS:
+                    break
     distinct: NDArray[np.int64] = np.unique(np.concatenate(found), axis=0) if found else np.empty((0, 2), np.int64)
     return distinct[:MOST_PAIRS]
 
 
-def _candidates(values: NDArray[np.float32]) -> Iterator[NDArray[np.int64]]:
-    """Yield pairs of positions (first < second) that are close, some of them several times.
+def _in_order(
+    work: Callable[[_Block], NDArray[np.int64]], blocks: Iterator[_Block], pool: Executor, ahead: int
+) -> Generator[NDArray[np.int64]]:
+    """Yield the results in the order of the blocks; no more than `ahead` are worked on or wait to be."""
+    under_way: deque[Future[NDArray[np.int64]]] = deque()
+    try:
+        for block in blocks:
+            under_way.append(pool.submit(work, block))
+            if len(under_way) == ahead:
+                yield under_way.popleft().result()
+        while under_way:
+            yield under_way.popleft().result()
+    finally:
+        for future in under_way:
+            future.cancel()
 
-    Args:
-        values: Of `_unchanged_by_turns`, (n, 2, 63): an image may be close to another one or to its trimmed centre.
-    """
-    number = len(values)
-    views = values.transpose(1, 0, 2).reshape(2 * number, -1)  # first all images, then all trimmed centres
-    for cell in _cells(views, number):
-        whole = cell[cell < number]
+
+def _blocks(views: _Views, pool: Executor) -> Iterator[_Block]:
+    """Yield (rows, columns) of positions in `views` that are to be compared with each other; pairs may come again."""
+    for cell in _cells(views, pool):
+        whole = cell[cell < views.images]
         for row in range(0, len(whole), _ROWS_AT_ONCE):
             for column in range(0, len(cell), _COLUMNS_AT_ONCE):
-                rows, columns = whole[row : row + _ROWS_AT_ONCE], cell[column : column + _COLUMNS_AT_ONCE]
-                yield from _close_pairs(views, rows, columns, number)
+                yield whole[row : row + _ROWS_AT_ONCE], cell[column : column + _COLUMNS_AT_ONCE]
 
 
-def _close_pairs(
-    views: NDArray[np.float32], rows: NDArray[np.int64], columns: NDArray[np.int64], number: int
-) -> Iterator[NDArray[np.int64]]:
+def _pairs_between(
+    spectra: NDArray[np.float16],
+    views: _Views,
+    rows: NDArray[np.int64],
+    columns: NDArray[np.int64],
+) -> NDArray[np.int64]:
+    """Return pairs of images that look alike, one of `rows` and one of `columns`: all, or `_ENOUGH_PAIRS`."""
     import numpy as np
 
+    found = [np.empty((0, 2), np.int64)]
+    number = 0
+    for candidates in _close_pairs(views, rows, columns):
+        found.append(candidates[_look_alike(spectra, candidates)])
+        number += len(found[-1])
+        if number >= _ENOUGH_PAIRS:
+            break
+    return np.concatenate(found)
+
+
+def _close_pairs(views: _Views, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
+    """Yield pairs of positions (first < second) that are close: an image to another one or to its trimmed centre."""
+    import numpy as np
+
+    number = views.images
     close = float(2 - 2 * LEAST_COSINE + 0.002)  # squared distance; float16 costs a little
-    left, right = views[rows], views[columns]
+    # Those that are close are close in a part of the values too, which is cheaper to see.
+    near = _are_close(views.leading[rows], views.leading[columns], close)
+    first, second = np.divmod(np.flatnonzero(near), len(columns))
+    # Two images meet in both orders, an image and the centre of another one in this order only.
+    centre = columns[second] >= number
+    pairs = np.stack([rows[first], columns[second] % number], axis=1)
+    wanted = np.flatnonzero((pairs[:, 0] < pairs[:, 1]) | (centre & (pairs[:, 0] > pairs[:, 1])))
+    for at in range(0, len(wanted), _PAIRS_AT_ONCE):
+        some = wanted[at : at + _PAIRS_AT_ONCE]
+        left = views.values[rows[first[some]]].astype(np.float32)
+        right = views.values[columns[second[some]]].astype(np.float32)
+        apart = ((left - right) ** 2).sum(axis=1)
+        yield np.sort(pairs[some[apart <= close]], axis=1)
+
+
+def _are_close(left: NDArray[np.float32], right: NDArray[np.float32], close: float) -> NDArray[np.bool_]:
+    """Return of all pairs whether the squared distance is at most `close`, (rows of left, rows of right)."""
+    import numpy as np
+
     # |a - b|² <= c is a·b - |a|²/2 - |b|²/2 >= -c/2: one product of vectors with two more places.
     left = np.column_stack([left, (left**2).sum(axis=1) / -2, np.ones(len(left), np.float32)])
     right = np.column_stack([right, np.ones(len(right), np.float32), (right**2).sum(axis=1) / -2])
-    first, second = np.divmod(np.flatnonzero(left @ right.T >= -close / 2), len(right))
-    pairs = np.stack([rows[first], columns[second] % number], axis=1)
-    # Two images meet in both orders, an image and the centre of another one in this order only.
-    pairs = np.sort(pairs[(pairs[:, 0] < pairs[:, 1]) | ((columns[second] >= number) & (pairs[:, 0] > pairs[:, 1]))], 1)
-    for at in range(0, len(pairs), _PAIRS_AT_ONCE):
-        yield pairs[at : at + _PAIRS_AT_ONCE]
+    near: NDArray[np.bool_] = left @ right.T >= -close / 2
+    return near
 
 
-def _cells(views: NDArray[np.float32], number: int) -> Iterator[NDArray[np.int64]]:
+def _cells(views: _Views, pool: Executor) -> Iterator[NDArray[np.int64]]:
     """Yield positions in `views` that are to be compared with each other: all, or those around one of the centres."""
     import numpy as np
 
+    number = views.images
     if number <= _COMPARED_WITH_ALL:
-        yield np.arange(len(views))
+        yield np.arange(2 * number)
         return
     draws = np.random.default_rng(0)
+    blocks = [views.leading[at : at + _COLUMNS_AT_ONCE] for at in range(0, 2 * number, _COLUMNS_AT_ONCE)]
     for _ in range(_DRAWS):
-        centres = views[draws.choice(number, round(number**0.5), replace=False)]
-        half = (centres**2).sum(axis=1) / 2
-        blocks = (views[at : at + _COLUMNS_AT_ONCE] for at in range(0, len(views), _COLUMNS_AT_ONCE))
-        nearest = np.concatenate([(block @ centres.T - half).argmax(axis=1) for block in blocks])
+        centres = views.leading[draws.choice(number, round(number**0.5), replace=False)]
+        nearest = np.concatenate(list(pool.map(partial(_nearest, centres), blocks)))
         ends = np.cumsum(np.bincount(nearest, minlength=len(centres)))
         yield from np.split(np.argsort(nearest, kind="stable"), ends[:-1])
 
 
-def _unchanged_by_turns(spectra: NDArray[np.float16]) -> NDArray[np.float32]:
-    """Return values that are the same in all eight orientations, (n, 2, 63); no two get farther apart than they were.
+def _nearest(centres: NDArray[np.float32], views: NDArray[np.float32]) -> NDArray[np.int64]:
+    """Return the number of the nearest centre of each view."""
+    half = (centres**2).sum(axis=1) / 2
+    nearest: NDArray[np.int64] = (views @ centres.T - half).argmax(axis=1)
+    return nearest
+
+
+def _unchanged_by_turns(spectra: NDArray[np.float16]) -> _Views:
+    """Return values that are the same in all eight orientations; no two get farther apart than they were.
 
     Magnitudes, and of the two that a quarter turn swaps their sum and the size of their difference.
     """
@@ -192,13 +316,22 @@ def _unchanged_by_turns(spectra: NDArray[np.float16]) -> NDArray[np.float32]:
     rows, columns = np.triu_indices(_FREQUENCIES, 1)
     half = np.float32(np.sqrt(0.5))
     straight = np.arange(1, _FREQUENCIES)
-    values = np.empty((*spectra.shape[:2], _FREQUENCIES**2 - 1), np.float32)
-    for at in range(0, len(spectra), _COLUMNS_AT_ONCE):
-        size = np.abs(spectra[at : at + _COLUMNS_AT_ONCE].astype(np.float32))
-        upper, lower = size[..., rows, columns], size[..., columns, rows]
-        parts = ((upper + lower) * half, np.abs(upper - lower) * half, size[..., straight, straight])
-        values[at : at + _COLUMNS_AT_ONCE] = np.concatenate(parts, axis=-1)
-    return values
+    number = len(spectra)
+    values = np.empty((2 * number, _FREQUENCIES**2 - 1), np.float16)
+    leading = np.empty((2 * number, _LEADING), np.float32)
+    order = None
+    for view in (0, 1):
+        for at in range(0, number, _COLUMNS_AT_ONCE):
+            size = np.abs(spectra[at : at + _COLUMNS_AT_ONCE, view].astype(np.float32))
+            upper, lower = size[:, rows, columns], size[:, columns, rows]
+            parts = ((upper + lower) * half, np.abs(upper - lower) * half, size[:, straight, straight])
+            together = np.concatenate(parts, axis=1)
+            if order is None:
+                order = np.argsort(-together.var(axis=0), kind="stable")
+            here = slice(view * number + at, view * number + at + len(size))
+            values[here] = together[:, order]
+            leading[here] = together[:, order[:_LEADING]]
+    return _Views(values, leading)
 
 
 def _look_alike(spectra: NDArray[np.float16], pairs: NDArray[np.int64]) -> NDArray[np.bool_]:
@@ -209,7 +342,7 @@ def _look_alike(spectra: NDArray[np.float16], pairs: NDArray[np.int64]) -> NDArr
     best = np.full(len(pairs), -1, np.float32)
     for one, other in ((0, 0), (0, 1), (1, 0)):
         for turned in (first[:, one], first[:, one].transpose(0, 2, 1)):
-            products = (turned * second[:, other]).reshape(len(pairs), -1)
+            products = (turned * second[:, other]).reshape(len(pairs), _FREQUENCIES**2)
             np.maximum(best, (products @ patterns).max(axis=1), out=best)
     alike: NDArray[np.bool_] = best >= LEAST_COSINE
     return alike

@@ -6,10 +6,11 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from automl_bench.datasets.class_folders import check_label
 from automl_bench.datasets.image_headers import TYPE_EXTENSIONS, parse_header
+from automl_bench.datasets.list_columns import is_group_name, looks_like_group
 from automl_bench.datasets.listing import Incoming, Listing, pooled_split, split_notes
 from automl_bench.datasets.split_names import SPLIT_WORDS, settled, split_of
 from automl_bench.datasets.survey import kept_out
@@ -76,7 +77,15 @@ def _refuse_configurations(path: Path, files: list[Path]) -> None:
         )
 
 
-def read_parquet(path: Path, *, test_split: str = "test", label_column: str = "") -> Listing:
+class _Columns(NamedTuple):
+    """Names of the columns of a file: image, label, and group or ""."""
+
+    image: str
+    label: str
+    group: str
+
+
+def read_parquet(path: Path, *, test_split: str = "test", label_column: str = "", group: str = "") -> Listing:
     """List the samples of a Parquet file or of a folder of shards.
 
     The split comes from the file name (`train-00000-of-00002.parquet`), else from the folder it stands in. Labels are
@@ -86,6 +95,7 @@ def read_parquet(path: Path, *, test_split: str = "test", label_column: str = ""
         path: A file or a folder.
         test_split: The split that is the test set; some hub datasets name theirs "validation".
         label_column: Column with the labels, if it is not `label`.
+        group: What keeps samples together: a column, or something else that is not looked for here.
 
     Raises:
         DatasetError: If a file is damaged or has other columns, or integer labels have no names.
@@ -105,26 +115,78 @@ def read_parquet(path: Path, *, test_split: str = "test", label_column: str = ""
             f"{odd} names no split, where other files do.",
             remedy="Name the shards train-…, validation-… and test-…, or import one file.",
         )
-    columns = [_columns_of(file, label_column) for file in files]
-    names = [_label_names(file, *pair) for file, pair in zip(files, columns, strict=True)]
+    columns = [_columns_of(file, label_column, group) for file in files]
+    grouped = _is_grouped(files, columns, group)
+    names = [_label_names(file, one.image, one.label) for file, one in zip(files, columns, strict=True)]
     counts: dict[str, int] = {}
     for file, split in splits.items():
         counts[split] = counts.get(split, 0) + _opened(file).metadata.num_rows
     has_split, notes = split_notes(found, counts)
 
     def samples() -> Iterator[Incoming]:
-        for file, pair, label_names in zip(files, columns, names, strict=True):
+        for file, one, label_names in zip(files, columns, names, strict=True):
             split = pooled_split(splits[file]) if has_split else ""
-            yield from _samples_of(file, pair, label_names, split)
+            yield from _samples_of(file, one, label_names, split)
 
     labels = tuple(
         dict.fromkeys(
             name
-            for file, pair, given in zip(files, columns, names, strict=True)
-            for name in _used(file, pair[1], given)
+            for file, one, given in zip(files, columns, names, strict=True)
+            for name in _used(file, one.label, given)
         )
     )
-    return Listing("Parquet (hub layout)", labels, has_split, sum(counts.values()), samples, notes)
+    total = sum(counts.values())
+    return Listing(
+        "Parquet (hub layout)",
+        labels,
+        has_split,
+        total,
+        samples,
+        notes,
+        group_candidates=() if grouped else _group_candidates(files, columns, total),
+        grouped=grouped,
+    )
+
+
+def _is_grouped(files: list[Path], columns: list[_Columns], group: str) -> bool:
+    """Return whether the files have the group column.
+
+    Raises:
+        DatasetError: If only some have it.
+    """
+    without = [file for file, one in zip(files, columns, strict=True) if not one.group]
+    if without and len(without) < len(files):
+        raise DatasetError(
+            f"{without[0]} has no column {group!r}, where other files do.",
+            remedy="Export all files with it, or choose another group.",
+        )
+    return not without
+
+
+def _is_plain(kind: pa.DataType) -> bool:
+    """Whether a column holds texts or whole numbers."""
+    import pyarrow as pa
+
+    inner = kind.value_type if pa.types.is_dictionary(kind) else kind
+    return bool(pa.types.is_string(inner) or pa.types.is_large_string(inner) or pa.types.is_integer(inner))
+
+
+def _group_candidates(files: list[Path], columns: list[_Columns], total: int) -> tuple[str, ...]:
+    """Return the unused columns that look as if they said what samples have in common."""
+    import pyarrow.compute as pc
+
+    found = []
+    schemas = [_opened(file).schema_arrow for file in files]
+    for field in schemas[0]:
+        used = any(field.name in one for one in columns) or any(field.name not in schema.names for schema in schemas)
+        if used or not _is_plain(field.type) or not is_group_name(field.name):
+            continue
+        values: set[Any] = set()
+        for file in files:
+            values.update(pc.unique(_opened(file).read(columns=[field.name])[field.name]).to_pylist())
+        if looks_like_group(field.name, len(values), total):
+            found.append(field.name)
+    return tuple(found)
 
 
 def _split_word(file: Path) -> str:
@@ -146,17 +208,24 @@ def _opened(file: Path) -> ParquetFile:
         raise DatasetError(f"{file} cannot be read as Parquet: {reason}.", remedy="Download it again.") from error
 
 
-def _columns_of(file: Path, label_column: str) -> tuple[str, str]:
-    """Return the names of the columns with image and label.
+def _columns_of(file: Path, label_column: str, group: str) -> _Columns:
+    """Return the names of the columns that are read.
 
     Raises:
-        DatasetError: If the columns are not the hub's.
+        DatasetError: If the columns are not the hub's, or the group's holds neither texts nor numbers.
     """
-    names = _opened(file).schema_arrow.names
+    schema = _opened(file).schema_arrow
+    names = schema.names
     image = next((name for name in _IMAGE_COLUMNS if name in names), "")
     label = label_column or "label"
     if image and label in names:
-        return image, label
+        together = next((name for name in names if group and name.lower() == group.lower()), "")
+        if together and not _is_plain(kind := schema.field(together).type):
+            raise DatasetError(
+                f"{file} has a `{together}` column of type {kind}, and a group is a text or a whole number.",
+                remedy="Choose another column with --group.",
+            )
+        return _Columns(image, label, together)
     wanted = "this version imports images only" if "text" in names else "`image` and `label` are needed"
     remedy = "Choose the label with --labels-from COLUMN." if image else "Export the images to class folders."
     raise DatasetError(f"{file} has the columns {', '.join(names)}: {wanted}.", remedy=remedy)
@@ -229,13 +298,14 @@ def _label(value: Any, names: list[str] | None, where: str) -> str:
     return names[int(value)]
 
 
-def _samples_of(file: Path, columns: tuple[str, str], names: list[str] | None, split: str) -> Iterator[Incoming]:
+def _samples_of(file: Path, columns: _Columns, names: list[str] | None, split: str) -> Iterator[Incoming]:
     import pyarrow as pa
 
     row = 0
     try:
-        for batch in _opened(file).iter_batches(_ROWS_PER_STEP, columns=list(columns)):
-            for image, value in zip(batch[columns[0]], batch[columns[1]], strict=True):
+        for batch in _opened(file).iter_batches(_ROWS_PER_STEP, columns=[name for name in columns if name]):
+            groups = batch[columns.group].to_pylist() if columns.group else [None] * len(batch)
+            for image, value, given_group in zip(batch[columns.image], batch[columns.label], groups, strict=True):
                 row += 1
                 where = f"{file}, row {row}"
                 content = image.as_py()
@@ -246,7 +316,9 @@ def _samples_of(file: Path, columns: tuple[str, str], names: list[str] | None, s
                 if data is None:
                     raise DatasetError(f"{where} has no image bytes.", remedy="Export it with the images embedded.")
                 name = given or f"{file.stem}-{row:07d}{_extension(data)}"
-                yield Incoming(name, _label(value.as_py(), names, where), split, data=data, where=where)
+                label = _label(value.as_py(), names, where)
+                together = "" if given_group is None else str(given_group).strip()
+                yield Incoming(name, label, split, data=data, where=where, group=together)
     except (pa.ArrowInvalid, OSError) as error:
         raise DatasetError(f"{file} is damaged: {error}.", remedy="Download it again.") from error
 

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from automl_bench.datasets.listing import Incoming, Listing
 from automl_bench.datasets.placing import cannot
 from automl_bench.errors import DatasetError
+from automl_bench.numbers_in_words import number_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -116,7 +117,8 @@ def read_idx(folder: Path, labels: Sequence[str] = ()) -> Listing:
             pixels = _idx_array(path, rank=3)
             if len(pixels) != len(numbers[split]):
                 raise DatasetError(
-                    f"{path} has {len(pixels)} images and {len(numbers[split])} labels.", remedy="Download both again."
+                    f"{path} has {number_of(len(pixels), 'image')} and {number_of(len(numbers[split]), 'label')}.",
+                    remedy="Download both again.",
                 )
             given = split if "test" in splits else ""
             for index, (image, number) in enumerate(zip(pixels, numbers[split], strict=True)):
@@ -184,7 +186,8 @@ def read_cifar10(folder: Path) -> Listing:
                 labels = np.asarray(numbers[split][seen[split] : seen[split] + len(pixels)])
             if len(labels) != len(pixels):
                 raise DatasetError(
-                    f"{batches[name]} has {len(pixels)} images and {len(labels)} labels.", remedy="Download it again."
+                    f"{batches[name]} has {number_of(len(pixels), 'image')} and {number_of(len(labels), 'label')}.",
+                    remedy="Download it again.",
                 )
             for image, number in zip(pixels, labels, strict=True):
                 index = seen[split]

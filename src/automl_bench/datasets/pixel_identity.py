@@ -17,6 +17,7 @@ from automl_bench.datasets.decoding import RULE
 from automl_bench.datasets.image_inspection import Inspected, inspect_all
 from automl_bench.datasets.placing import write_text_atomically
 from automl_bench.errors import DatasetError
+from automl_bench.numbers_in_words import counted
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -104,7 +105,7 @@ def find_copies(manifest: Manifest, *, processes: int = 1, progress: Progress = 
         return known
     bad, copies = decode_images(manifest.folder, manifest.table, processes=processes, progress=progress)
     if bad:
-        others = f", and {len(bad) - 1:,} others cannot be used" if len(bad) > 1 else ""
+        others = counted(", and {n} [other|others] cannot be used", len(bad) - 1) if len(bad) > 1 else ""
         raise DatasetError(
             f"{manifest.folder / bad[0].path} {bad[0].problem}{others}.",
             remedy=f"List all with `automl-bench data check {manifest.name}`, remove or replace them at the source and "

@@ -101,7 +101,7 @@ def _recognised(
         raise DatasetError(f"{path} {where}.", remedy=f"Give {UNDERSTOOD}.")
     ending = path.suffix.lower()
     if ending == ".parquet" and parquet_shards(path):
-        return read_parquet(path, test_split=hints.test_split, label_column=hints.label_column)
+        return read_parquet(path, test_split=hints.test_split, label_column=hints.label_column, group=hints.group)
     if ending in LIST_ENDINGS:
         return read_named_list(path, hints)
     if is_archive(path):

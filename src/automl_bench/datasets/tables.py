@@ -13,6 +13,7 @@ from typing import Any
 from automl_bench.datasets.foreign_content import foreign_content, is_git_lfs_pointer
 from automl_bench.datasets.placing import cannot
 from automl_bench.errors import DatasetError
+from automl_bench.numbers_in_words import number_of
 
 TEXT_ENDINGS = (".csv", ".tsv")
 LIST_ENDINGS = (*TEXT_ENDINGS, ".jsonl", ".parquet")
@@ -133,7 +134,8 @@ def _from_text(path: Path, text: str) -> Table:
 def _check_width(cells: list[str], header: list[str], path: Path, line: int) -> None:
     if len(cells) != len(header):
         raise DatasetError(
-            f"{path}, line {line}: {len(cells)} cells, where the header has {len(header)}.", remedy="Correct the row."
+            f"{path}, line {line}: {number_of(len(cells), 'cell')}, where the header has {len(header)}.",
+            remedy="Correct the row.",
         )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from automl_bench.contract import Json
 from automl_bench.measurement.verdict import Finding
+from automl_bench.numbers_in_words import counted, number_of
 
 LARGEST_ADDED_SHARE = 0.05
 """What this client's own waits may add to the median or the mean latency, or take from the throughput."""
@@ -78,8 +79,8 @@ def causes_of_disturbance(client: Mapping[str, Json]) -> list[str]:
         causes.append(f"the wall clock moved by {moved:+.3g} s: it was set, or this machine stood still as a whole")
     if throttled and throttled["ms"] >= NOTED_STANDSTILL_MS:
         causes.append(
-            f"a processor quota (cgroup; docker --cpus) held this process back {throttled['times']} times, "
-            f"{throttled['ms']:.0f} ms in all"
+            "a processor quota (cgroup; docker --cpus) held this process back "
+            f"{number_of(throttled['times'], 'time')}, {throttled['ms']:.0f} ms in all"
         )
     if (stopped := client["standstills"]["ms"]) > NOTED_STANDSTILL_MS:
         count = client["standstills"]["count"]
@@ -113,7 +114,9 @@ def _effects(summary: Mapping[str, Json], judged: Sequence[str], *, all_of_them:
         f"{name} {measured[name]:.3g}{unit.get(name, ' ms')} (without it {without[name]:.3g}{unit.get(name, ' ms')})"
         for name in shown
     ]
-    return f"{disturbance['late']} of {disturbance['n']} answers were read late: {', '.join(parts)}."
+    late = disturbance["late"]
+    of_all = f"{late} of {number_of(disturbance['n'], 'answer')} {counted('[was|were]', late)}"
+    return f"{of_all} read late: {', '.join(parts)}."
 
 
 def _moved(name: str, measured: Mapping[str, float], without: Mapping[str, float]) -> bool:

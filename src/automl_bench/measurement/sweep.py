@@ -18,6 +18,7 @@ from automl_bench.measurement.validity import (
     judge_sweep,
 )
 from automl_bench.measurement.verdict import Verdict
+from automl_bench.numbers_in_words import number_of
 
 if TYPE_CHECKING:
     from automl_bench.measurement.load import LoadSession
@@ -179,7 +180,10 @@ def _failing(step: Mapping[str, Json]) -> Knee | None:
     kinds = ", ".join(
         f"{count} {kind}" for kind, count in outcomes.items() if count and kind not in {"ok", "throttled"}
     )
-    return Knee(Cause.FAILING, f"{bad} of {n} requests failed at {step['offered_rate']:.3g}/s: {kinds}.")
+    return Knee(
+        Cause.FAILING,
+        f"{bad} of {number_of(n, 'request')} failed at {step['offered_rate']:.3g}/s: {kinds}.",
+    )
 
 
 def _queueing(step: Mapping[str, Json], first: Mapping[str, Json] | None, bounds: Bounds) -> Knee | None:

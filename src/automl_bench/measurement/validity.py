@@ -14,6 +14,7 @@ from automl_bench.contract import Json
 from automl_bench.measurement.interference import JUDGED_OF_A_STEP, disturbed, lesser_disturbance
 from automl_bench.measurement.quantiles import minimum_n
 from automl_bench.measurement.verdict import Finding, Verdict, collect
+from automl_bench.numbers_in_words import number_of
 
 WANTED_QUANTILE = 0.99
 """A run that cannot bound its p99 is too short: at least 299 answered calls."""
@@ -160,7 +161,8 @@ def _errors(summary: Mapping[str, Json]) -> Finding | None:
     kinds = ", ".join(f"{count} {kind}" for kind, count in summary["outcomes"].items() if count and kind != "ok")
     return Finding(
         "errors",
-        f"{(n - ok) / n:.1%} of {n} calls had no good answer ({kinds}); at most {LARGEST_ERROR_SHARE:.0%} may.",
+        f"{(n - ok) / n:.1%} of {number_of(n, 'call')} had no good answer ({kinds}); "
+        f"at most {LARGEST_ERROR_SHARE:.0%} may.",
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from automl_bench.contract import Json
+from automl_bench.numbers_in_words import counted, number_of
 from automl_bench.store.records import LoadRun
 
 SHOWN = ("p50", "p90", "p95", "p99", "p99.9")
@@ -112,7 +113,7 @@ def _where_the_time_goes(summary: Mapping[str, Json]) -> str:
     trips = summary.get("round_trip_ms") or {}
     trip = "/".join(_ms((trips.get(moment) or {}).get("ms")) for moment in ("before", "during", "after"))
     return (
-        f"phases      mean ms: {parts} (n={phases['n']}); {connections['new']} new connections; "
+        f"phases      mean ms: {parts} (n={phases['n']}); {number_of(connections['new'], 'new connection')}; "
         f"round trip before/during/after {trip}"
     )
 
@@ -125,11 +126,12 @@ def _client(summary: Mapping[str, Json]) -> str:
 
 def _repeats(repeats: Mapping[str, Json]) -> str:
     if "needs" in repeats:
-        return f"repeats     {repeats['pairs']} samples were sent twice; the cache check needs {repeats['needs']}"
+        pairs = counted("{n} [sample was|samples were]", repeats["pairs"])
+        return f"repeats     {pairs} sent twice; the cache check needs {repeats['needs']}"
     verdict = "suspiciously fast: a cache?" if repeats["suspicious"] else "no sign of a cache"
     return (
-        f"repeats     {repeats['ratio']:.2f} times the first answer's time over {repeats['pairs']} samples "
-        f"sent twice: {verdict}"
+        f"repeats     {repeats['ratio']:.2f} times the first answer's time over "
+        f"{number_of(repeats['pairs'], 'sample')} sent twice: {verdict}"
     )
 
 

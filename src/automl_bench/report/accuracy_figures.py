@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from automl_bench.report.drawing import Drawing, Look, canvas, finish, legend_below, panel_grid, plain_log_axis, short
 from automl_bench.report.labels import Labelled, current, in_order, observations, real_shots, shots_label
 from automl_bench.report.verdicts import Comparison
-from automl_bench.statistics.means import Estimate, over_datasets, over_folds, shots_order
+from automl_bench.statistics.means import Estimate, over_datasets, over_folds, shots_order, shots_words
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -195,7 +195,7 @@ def _accuracy_alt(points: Points, series: Sequence[str]) -> str:
         if own:
             first, last = points[name, own[0]], points[name, own[-1]]
             parts.append(
-                f"{name} {100 * first.mean:.1f} % at {shots_label(own[0])} shots,"
+                f"{name} {100 * first.mean:.1f} % at {shots_words(own[0])},"
                 f" {100 * last.mean:.1f} % at {shots_label(own[-1])}"
             )
     return f"Lines of mean accuracy against shots: {'; '.join(parts)}."
@@ -328,7 +328,7 @@ def ranks_figure(scores: Mapping[str, Mapping[str, float]], shots: int | None) -
             figure,
             "critical_difference",
             title="Mean ranks over datasets",
-            caption=f"Mean ranks over {len(found.datasets)} datasets at {shots_label(shots)} shots. Friedman's test:"
+            caption=f"Mean ranks over {len(found.datasets)} datasets at {shots_words(shots)}. Friedman's test:"
             f" p {p}, the variants {differ}. Grey: within the critical difference ({found.critical_difference:.2f}) of"
             " the best mean rank, not told apart from it by Nemenyi's test. A picture; verdicts stand in the table.",
             alt=", ".join(f"{name} {rank:.2f}" for name, rank in zip(found.variants, found.mean_ranks, strict=True)),

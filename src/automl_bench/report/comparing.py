@@ -18,7 +18,7 @@ from automl_bench.report.tables import Table, milliseconds, p_words, percent, se
 from automl_bench.report.verdicts import Comparison, Question
 from automl_bench.report.watched import is_watched
 from automl_bench.statistics.contributions import Metric
-from automl_bench.statistics.means import shots_order
+from automl_bench.statistics.means import shots_order, shots_words
 
 if TYPE_CHECKING:
     from automl_bench.store import Store
@@ -189,7 +189,7 @@ def answer(a: str, b: str, support: Support) -> str:
 def _line(one: Comparison, a: str, metric: Metric) -> str:
     """Return "A is ahead of B by 3.1 points [1.2, 5.0] on pets at 20 shots (…, p = 0.002)", or "not settled: …"."""
     place = "over datasets" if one.dataset == ALL_DATASETS else f"on {one.dataset}"
-    place += f" at {shots_label(one.shots)} shots"
+    place += f" at {shots_words(one.shots)}"
     p = p_words(one.corrected if one.corrected is not None else one.p)
     basis = f"({one.basis}, p {p if p.startswith('<') else f'= {p}'})"
     of = "" if metric is Metric.ACCURACY else f" of {metric.words}"

@@ -12,7 +12,7 @@ from automl_bench.report.labels import Labelled, observations, shots_label
 from automl_bench.report.tables import percent
 from automl_bench.report.watched import compare_points, is_watched
 from automl_bench.statistics.families import LEVEL
-from automl_bench.statistics.means import over_folds, shots_order
+from automl_bench.statistics.means import over_folds, shots_order, shots_words
 
 WORTH_A_WORD = 0.03
 """A fall by three points is named where nothing is known of its chance, as in imported results."""
@@ -45,7 +45,7 @@ class Fall:
         """Return the fall in words."""
         chance = "" if self.p is None else f" (p = {self.p:.2g})" if self.p >= 0.001 else " (p < 0.001)"
         return (
-            f"{self.series} on {self.dataset} falls from {percent(self.high)} % at {shots_label(self.before)} shots to"
+            f"{self.series} on {self.dataset} falls from {percent(self.high)} % at {shots_words(self.before)} to"
             f" {percent(self.low)} % at {shots_label(self.after)}{chance}: with more labels that hints at a fault in"
             " training or data."
         )

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from automl_bench.numbers_in_words import counted, number_of
 from automl_bench.report.labels import Labelled, in_order
 from automl_bench.report.tables import percent
 from automl_bench.statistics.means import Point
@@ -49,9 +50,12 @@ def missing_notes(named: Sequence[Labelled]) -> list[str]:
     sent = sum(one.row["test_samples"] or 0 for one in named if one.counts)
     notes = []
     if without:
-        notes.append(f"{len(without)} of {len(named)} trials have no complete score and are left out of the means.")
+        of_all = f"{len(without)} of {number_of(len(named), 'trial')}"
+        notes.append(
+            of_all + counted(" [has|have] no complete score and [is|are] left out of the means.", len(without))
+        )
     if failed:
-        notes.append(f"{failed:,} of {sent:,} test samples got no answer; they count as wrong.")
+        notes.append(f"{failed:,} of {number_of(sent, 'test sample')} got no answer; they count as wrong.")
     for source in in_order(one.row["source"] for one in named if one.row["trial_id"]):
         if source != "measured":
             whom = in_order(one.series for one in named if one.row["source"] == source)

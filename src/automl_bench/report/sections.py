@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from automl_bench.numbers_in_words import counted, number_of
 from automl_bench.report.accuracy_figures import accuracy_figure, difference_figure, ranks_figure, training_figure
 from automl_bench.report.costs import cost_table
 from automl_bench.report.curve_words import CURVE_CAUTION, curve_notes
@@ -211,7 +212,8 @@ def _short(findings: Findings) -> tuple[str, ...]:
     series, datasets = in_order(one.series for one in named), in_order(one.dataset for one in named)
     scored = sum(one.counts for one in named)
     points = [
-        f"{len(series)} variants on {len(datasets)} datasets: {len(named)} results, {scored} with a complete score."
+        f"{number_of(len(series), 'variant')} on {number_of(len(datasets), 'dataset')}: "
+        f"{number_of(len(named), 'result')}, {scored} with a complete score."
         if named
         else "There are no results yet."
     ]
@@ -263,7 +265,7 @@ def _failures(findings: Findings) -> tuple[str, ...]:
     without = len(findings.unscored.rows)
     points = [f"{without} of {len(named)} results have no complete score; they are in no mean."] if without else []
     if named and not without:
-        points.append(f"All {len(named)} results have a complete score.")
+        points.append(counted("[The only result has|All {n} results have] a complete score.", len(named)))
     for name in in_order(one.series for one in named):
         own = [one.row for one in named if one.series == name and one.row["trial_id"] and one.row["test_samples"]]
         sent = sum(row["test_samples"] for row in own)
@@ -271,8 +273,9 @@ def _failures(findings: Findings) -> tuple[str, ...]:
         throttled = sum(row["calls"]["throttled"] for row in own)
         if own:
             points.append(
-                f"{name}: {failed:,} of {sent:,} test samples without an answer, {abstained:,} answered without a label"
-                f" (both count as wrong); {throttled:,} requests throttled and asked again."
+                f"{name}: {failed:,} of {number_of(sent, 'test sample')} without an answer, "
+                f"{abstained:,} answered without a label (both count as wrong); "
+                f"{number_of(throttled, 'request')} throttled and asked again."
             )
     return tuple(points)
 

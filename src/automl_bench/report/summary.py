@@ -26,6 +26,7 @@ from automl_bench.statistics.means import (
     over_folds,
     panel_notes,
     shots_order,
+    shots_words,
 )
 
 CONSTANT_PANEL = "same datasets throughout"
@@ -91,7 +92,7 @@ def accuracy_table(rows: Iterable[Mapping[str, Any]], field: str = "accuracy") -
             for k, one, end in zip(shots, found, ends, strict=True):
                 if one is not None:
                     records.append(_record(dataset, name, k, field, unit, one, end))
-    heads = ("dataset", "variant", *(f"{shots_label(k)} shots" for k in shots))
+    heads = ("dataset", "variant", *(shots_words(k) for k in shots))
     return Table(f"{SCORES[field]} (%)", heads, tuple(cells), tuple(records), tuple(notes))
 
 

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 from automl_bench.report.advice import advice, chance
 from automl_bench.report.answers import Answers
 from automl_bench.report.falls import falls
-from automl_bench.report.labels import ALL_DATASETS, Labelled, current, in_order, observations, shots_label
+from automl_bench.report.labels import ALL_DATASETS, Labelled, current, in_order, observations
 from automl_bench.report.verdicts import Comparison, Question, verdict
 from automl_bench.report.watched import compare_points, is_watched, watched_notes
 from automl_bench.statistics.contributions import Metric
 from automl_bench.statistics.families import chained_holm, holm, pairs_among
-from automl_bench.statistics.means import Estimate, Point, over_folds, shots_order
+from automl_bench.statistics.means import Estimate, Point, over_folds, shots_order, shots_words
 from automl_bench.statistics.paired import FEWEST_DRAWS, Difference, Finding, ordered_pairs
 from automl_bench.statistics.panels import (
     Equivalence,
@@ -270,7 +270,7 @@ def _asked(one: _Pair, question: Question, finding: Finding, corrected: float, s
         question=question,
         dataset=one.dataset,
         shots=one.shots,
-        where=f"{one.dataset}, {shots_label(one.shots)} shots",
+        where=f"{one.dataset}, {shots_words(one.shots)}",
         value=found.value,
         low=finding.low,
         high=finding.high,
@@ -306,7 +306,7 @@ def _words_over_datasets(over: Sequence[_Over], family: Family) -> list[Comparis
                 question=Question.DATASETS,
                 dataset=ALL_DATASETS,
                 shots=one.shots,
-                where=f"{ALL_DATASETS}, {shots_label(one.shots)} shots",
+                where=f"{ALL_DATASETS}, {shots_words(one.shots)}",
                 value=panel.value,
                 low=panel.low,
                 high=panel.high,

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from automl_bench.measurement.stopping import Decision, StoppingMonitor, StoppingRule, StopSettings, pairs_of
+from automl_bench.numbers_in_words import number_of
 from automl_bench.trials.price_records import table_of
 from automl_bench.trials.pricing import CALL
 
@@ -92,7 +93,7 @@ def _line(group: Sequence[Mapping[str, Any]]) -> str:
     shots = "all" if first["shots"] is None else first["shots"]
     return (
         f"{first['dataset']}, {shots} shots, fold {first['fold']}: ended after {first[STOPPING]['answered']} of "
-        f"{first[STOPPING]['of']} test samples: {'; '.join(said.values())}. Saved {calls} calls ({price})."
+        f"{first[STOPPING]['of']} test samples: {'; '.join(said.values())}. Saved {number_of(calls, 'call')} ({price})."
     )
 
 

@@ -17,6 +17,7 @@ from automl_bench.contract import Json, LabelledSample, Modality, ProviderDescri
 from automl_bench.datasets.manifest import Manifest, read_manifest
 from automl_bench.datasets.pixel_identity import find_copies, known_copies
 from automl_bench.datasets.unchanged import require_unchanged
+from automl_bench.numbers_in_words import counted, number_of
 from automl_bench.providers.feasibility import test_obstacles, training_obstacles
 from automl_bench.store.records import TrialRecord
 
@@ -108,8 +109,9 @@ class MaterialSource:
         if count:
             named = ", ".join(f"{number:,} {reason}" for reason, number in reasons.items())
             remarks.append(
-                f"{dataset}: {count:,} of {len(samples):,} images go to services as original bytes that each of them "
-                f'may decode differently ({named}); images.format = "png" sends everyone the same pixels.'
+                f"{dataset}: {count:,} of {number_of(len(samples), 'image')} {counted('[goes|go]', count)} to services "
+                f"as original bytes that each of them may decode differently ({named}); "
+                'images.format = "png" sends everyone the same pixels.'
             )
         if known_copies(manifest) is None:
             remarks.append(

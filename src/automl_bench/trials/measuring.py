@@ -16,6 +16,7 @@ from automl_bench.measurement.accuracy_pass import PassLane, PassProgress, PassS
 from automl_bench.measurement.load import LoadSettings, run_load
 from automl_bench.measurement.pass_summary import summarise_pass
 from automl_bench.measurement.stopping import StoppingMonitor
+from automl_bench.numbers_in_words import counted
 from automl_bench.store.records import CallPhase, Invocation, LoadCall, LoadRun, Outcome, StageStatus
 from automl_bench.trials.early_stop import STOPPING, stopping_monitor, stopping_result
 from automl_bench.trials.error_meaning import Meaning, Moment, meaning_of
@@ -217,7 +218,8 @@ def _deviations(trial: Trial) -> list[str]:
     before = sum(datetime.fromisoformat(row.at) < moment for row in store.invocations(trial_id) if row.at)
     if not before:
         return []
-    return [f"{before} answers come from a model trained before an interruption; the others from one trained again."]
+    come = counted("{n} [answer comes|answers come]", before)
+    return [f"{come} from a model trained before an interruption; the others from one trained again."]
 
 
 def _lane(trial: Trial, invoker: Invoker, settings: PassSettings) -> PassLane:

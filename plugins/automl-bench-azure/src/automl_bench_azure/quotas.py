@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from automl_bench.errors import PermissionDenied, QuotaExceeded, RequestRefused, ResourceMissing
+from automl_bench.numbers_in_words import number_of
 
 if TYPE_CHECKING:
     from automl_bench_azure.account import Account
@@ -45,8 +46,8 @@ def check(account: Account, options: Options) -> tuple[str, ...]:
         cores = math.ceil(int(machine.get("vCPUs") or 0) * count * spare)
         if cores > free:
             raise QuotaExceeded(
-                f"{count} {size} need {cores} cores of the family {family} in {account.location}, and the quota leaves "
-                f"{free}.",
+                f"{count} {size} need {number_of(cores, 'core')} of the family {family} in {account.location}, "
+                f"and the quota leaves {free}.",
                 remedy=REMEDY,
             )
     return tuple(notes)

@@ -23,6 +23,7 @@ from automl_bench.contract import (
     TrialContext,
 )
 from automl_bench.hookspecs import hookimpl
+from automl_bench.numbers_in_words import counted, number_of
 from automl_bench_nyckel.description import DESCRIPTION
 
 FIRST_LOOK_SECONDS = 0.5
@@ -43,7 +44,9 @@ def check_access(context: ProviderContext) -> AccessReport:
     with Control.of(context) as control:
         count = len(functions.listed(control, ""))
         return AccessReport(
-            ok=True, account=f"the account of these credentials at {control.server_url}", notes=(f"{count} functions",)
+            ok=True,
+            account=f"the account of these credentials at {control.server_url}",
+            notes=(number_of(count, "function"),),
         )
 
 
@@ -74,8 +77,9 @@ def upload(context: TrialContext, training_set: TrainingSet) -> Operation:
         names = labels.ensure_labels(context, control, function.resource_id, training_set.labels)
         uploaded = samples.upload_samples(context, control, function.resource_id, training_set, names)
     if uploaded.collapsed:
+        have = counted("[has|have] the same content as another one", uploaded.collapsed)
         context.log(
-            f"{uploaded.collapsed} of {count} samples have the same content as another one, "
+            f"{uploaded.collapsed} of {number_of(count, 'sample')} {have}, "
             f"{uploaded.contradicting} of them with another label"
         )
     return Operation(

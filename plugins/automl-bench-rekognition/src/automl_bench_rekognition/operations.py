@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from automl_bench.contract import Json, Operation, OperationState
 from automl_bench.errors import ResourceMissing
+from automl_bench.numbers_in_words import number_of
 from automl_bench_rekognition import projects
 from automl_bench_rekognition.description import STALE_SECONDS
 from automl_bench_rekognition.naming import MODEL
@@ -69,7 +70,7 @@ def _look_at_import(account: Account, _context: TrialContext, known: Mapping[str
 def _refusals(account: Account, kind: str, arn: str, errors: int) -> str:
     codes = sorted({code for line in projects.refused_entries(account, arn) for code in _codes(line)})
     named = f" ({', '.join(codes)})" if codes else ""
-    return f"the service refused {errors} images of the {kind}{named}"
+    return f"the service refused {number_of(errors, 'image')} of the {kind}{named}"
 
 
 def _codes(line: str) -> list[str]:

@@ -22,6 +22,7 @@ from automl_bench.contract import (
     TrialContext,
 )
 from automl_bench.hookspecs import hookimpl
+from automl_bench.numbers_in_words import counted
 from automl_bench_vertex import labels
 from automl_bench_vertex.description import DESCRIPTION, prices, training_hour_usd
 from automl_bench_vertex.naming import DATASET, ENDPOINT, MODEL, SAMPLES, TRAINING, import_file, sibling
@@ -93,9 +94,10 @@ def upload(context: TrialContext, training_set: TrainingSet) -> Operation:
 
 def _tell_of_copies(context: TrialContext, shipment: Shipment) -> None:
     if shipment.collapsed:
+        pattern = "{n} [sample has|samples have] the same content as another one and [stays|stay] out, "
         context.log(
-            f"{shipment.collapsed} samples have the same content as another one and stay out, "
-            f"{shipment.contradicting} of them with another label or in the other half"
+            counted(pattern, shipment.collapsed)
+            + f"{shipment.contradicting} of them with another label or in the other half"
         )
 
 
