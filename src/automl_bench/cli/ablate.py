@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from automl_bench.border.command_lines import quoted_command
 from automl_bench.cli.output import console, print_json, print_table, progress_bar
 from automl_bench.errors import PluginError, UsageError
 
@@ -98,7 +99,7 @@ def _exporters(session: Session, asked_for: list[str] | None) -> tuple[dict[str,
             session.registry.load(name)  # says so if it is not installed or does not load
             raise UsageError(
                 f"{name} has no manifest format of its own.",
-                remedy=f"Leave --provider out; what {name} can do: automl-bench providers show {name}",
+                remedy=f"Leave --provider out; what {name} can do: {quoted_command('providers', 'show', name)}",
             )
     return {name: found[name] for name in asked_for}, {}
 
@@ -189,7 +190,7 @@ def _verify(manifest: Manifest, *, as_json: bool) -> None:
             for check in checks
         ]
         print_table(columns, rows, title=f"{manifest.name}: invariants of the subsets on disk")
-    error = first_violation(checks)
+    error = first_violation(manifest.name, checks)
     if error is not None:
         raise error
 

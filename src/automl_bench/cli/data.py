@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from automl_bench.border.command_lines import command_line
 from automl_bench.cli.checking import check
 from automl_bench.cli.dataset_output import print_imported
 from automl_bench.cli.layout_options import (
@@ -180,7 +181,7 @@ def _print_values(values: Mapping[str, Any]) -> None:
     if counts:
         print_table(("class", "train", "test"), [(label, row["train"], row["test"]) for label, row in counts.items()])
     elif not values["in_workspace"]:
-        console().print(f"Not in the workspace yet: automl-bench data fetch {values['name']}")
+        console().print(f"Not in the workspace yet: {command_line('data', 'fetch', values['name'])}")
 
 
 @app.command("fetch")

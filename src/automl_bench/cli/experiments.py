@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from automl_bench.border.command_lines import command_line
 from automl_bench.cli.output import console, print_json, print_table, say
 from automl_bench.errors import (
     BudgetExceeded,
@@ -160,7 +161,9 @@ def status(as_json: JsonOption = False) -> None:
         return
     columns = ["trial", "status", "stages done", "reason"]
     print_table(columns, [[row["trial"], row["status"], " ".join(row["stages_done"]), row["reason"]] for row in rows])
-    console().print(f"{left} resources exist: automl-bench resources" if left else "no resources exist", markup=False)
+    console().print(
+        f"{left} resources exist: {command_line('resources')}" if left else "no resources exist", markup=False
+    )
 
 
 def _status_row(store: Store, trial: TrialRecord) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from typing import Annotated, Any, TextIO, overload
 import typer
 
 from automl_bench import __version__
+from automl_bench.border.command_lines import command_line, set_workspace_option
 from automl_bench.border.streams import plugins_print_to_the_log, release
 from automl_bench.border.texts import ScrubbingFilter, clean, remember_environment
 from automl_bench.cli import (
@@ -44,7 +45,6 @@ from automl_bench.errors import (
     WorkspaceError,
 )
 from automl_bench.settings.workspace import WORKSPACE_VARIABLE, Workspace
-from automl_bench.trials.command_lines import set_workspace_option
 from automl_bench.trials.interruption import handling
 
 app = typer.Typer(
@@ -253,7 +253,8 @@ def _explain_unexpected(error: Exception) -> int:
     """Turn a usage error of the command line into one line, and a bug into a file with its traceback."""
     if hasattr(error, "format_message") and hasattr(error, "exit_code"):
         context = getattr(error, "ctx", None)
-        hint = f" See: {context.command_path} --help" if context is not None else ""
+        words = [] if context is None else context.command_path.split()[1:]
+        hint = "" if context is None else f" See: {command_line(*words, '--help')}"
         message = str(error.format_message()).rstrip(".")
         say(f"error: {message}.{hint}")
         return ExitCode.USAGE

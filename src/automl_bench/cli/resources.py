@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from automl_bench.border.command_lines import quoted_command
 from automl_bench.cli.output import console, print_json, print_table
 
 if TYPE_CHECKING:
@@ -59,7 +60,9 @@ def resources(as_json: Annotated[bool, typer.Option("--json", help="Print JSON f
     known = [row["hourly_usd"] for row in rows if row["hourly_usd"] is not None]
     unknown = len(rows) - len(known)
     tail = f", and {unknown} of unknown price" if unknown else ""
-    console().print(f"together ${sum(known):.2f} an hour{tail}; delete: automl-bench teardown --all", markup=False)
+    console().print(
+        f"together ${sum(known):.2f} an hour{tail}; delete: {quoted_command('teardown', '--all')}", markup=False
+    )
 
 
 def _has_due(session: Session) -> bool:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from automl_bench.border.command_lines import quoted_command
 from automl_bench.cli.output import console, print_json, print_table
 from automl_bench.settings.workspace import Workspace
 
@@ -118,7 +119,7 @@ def import_results(
         return
     known = f" ({taken.found - taken.new} were there already)" if taken.new < taken.found else ""
     console().print(
-        f"Imported {taken.new} {taken.what} from {file}{known}. `automl-bench results` shows them.", markup=False
+        f"Imported {taken.new} {taken.what} from {file}{known}. {quoted_command('results')} shows them.", markup=False
     )
 
 
@@ -231,7 +232,7 @@ def check_results(
     if held:
         raise GateFailed(
             f"{len(held)} of {len(judged)} conditions hold: {'; '.join(held)}.",
-            remedy="Look at the numbers with `automl-bench compare` and `automl-bench results --trials`.",
+            remedy=f"Look at the numbers: {quoted_command('results', '--trials')}.",
         )
 
 

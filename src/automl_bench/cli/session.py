@@ -11,6 +11,7 @@ from functools import cached_property
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
+from automl_bench.border.command_lines import quoted_command
 from automl_bench.contract import Capability, ManifestEntry, Owner, ProviderManifest, Variant
 from automl_bench.errors import AutomlBenchError, DatasetNotFound, UsageError
 from automl_bench.providers.discovery import PluginRegistry
@@ -115,7 +116,7 @@ class Session:
         if not self.workspace.store_path.exists():
             raise UsageError(
                 f"there are no results in {self.workspace.results} yet.",
-                remedy="Run something first, for example: automl-bench demo",
+                remedy="Run something first, for example: {quoted_command('demo')}",
             )
         return open_store(self.workspace.store_path, read_only=True)
 
@@ -182,11 +183,11 @@ class Session:
         known = sorted(set(here) | set(self.workspace.config_files("datasets")))
         close = difflib.get_close_matches(name, known, n=1)
         if name in known:
-            remedy = f"Bring it: automl-bench data fetch {name}"
+            remedy = f"Bring it: {quoted_command('data', 'fetch', name)}"
         elif close:
             remedy = f"Did you mean {close[0]!r}?"
         else:
-            remedy = f"Bring your own: automl-bench data import {name} PATH"
+            remedy = f"Bring your own: {quoted_command('data', 'import', name, 'PATH')}"
         raise DatasetNotFound(f"there is no dataset {name!r} in {self.workspace.data}.", remedy=remedy)
 
     def trials(self, experiment: Experiment, variants: Sequence[Variant] | None = None) -> list[TrialRecord]:

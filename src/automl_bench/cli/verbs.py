@@ -274,7 +274,7 @@ def _build(
     as_json: bool,
 ) -> None:
     from automl_bench.contract import Stage
-    from automl_bench.trials.command_lines import trial_command
+    from automl_bench.trials.command_lines import teardown_command
     from automl_bench.trials.single import build_stage, open_entries, working_on
 
     stage = Stage(name)
@@ -292,7 +292,7 @@ def _build(
     for entry in entries:
         price = "price unknown" if entry.hourly_usd is None else f"${entry.hourly_usd:.2f} an hour"
         out.print(f"  exists: {entry.kind} {entry.name} ({price})", markup=False)
-    console(stderr=True).print(f"Delete it with: {trial_command('teardown', trial.record)}", markup=False)
+    console(stderr=True).print(f"Delete it with: {teardown_command(trial.record)}", markup=False)
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from urllib.parse import unquote, urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, InstanceOf, ValidationError, model_validator
 
+from automl_bench.border.command_lines import quoted_command
 from automl_bench.contract import DatasetSource, Modality
 from automl_bench.datasets.layouts import LayoutHints
 from automl_bench.datasets.placing import cannot
@@ -186,7 +187,7 @@ def find(entries: Mapping[str, CatalogueEntry], name: str) -> CatalogueEntry:
         f"there is no dataset {name!r} in the catalogue.",
         remedy=f"Did you mean {close[0]!r}?"
         if close
-        else f"Known are {', '.join(entries)}; bring your own with `automl-bench data import {name} PATH`.",
+        else f"Known are {', '.join(entries)}; bring your own with {quoted_command('data', 'import', name, 'PATH')}.",
     )
 
 

@@ -10,6 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, cast
 
+from automl_bench.border.command_lines import quoted_command
 from automl_bench.contract import Modality
 from automl_bench.datasets.placing import cannot, write_text_atomically
 from automl_bench.datasets.provenance import DatasetCard, read_card, write_card
@@ -181,8 +182,8 @@ def read_manifest(folder: Path, *, columns: Sequence[str] = COLUMNS) -> Manifest
     if not path.is_file():
         raise DatasetNotFound(
             f"there is no dataset {folder.name!r}: {path} does not exist.",
-            remedy=f"Fetch it with `automl-bench data fetch {folder.name}`, or bring your own with "
-            f"`automl-bench data import {folder.name} PATH`; `automl-bench data list` shows all.",
+            remedy=f"Bring your own with {quoted_command('data', 'import', folder.name, 'PATH')}; "
+            f"{quoted_command('data', 'list')} shows what can be fetched.",
         )
     card = read_card(folder) or DatasetCard(name=folder.name)
     with ThreadPoolExecutor(1) as pool:  # the digest is taken by one core while the other parses

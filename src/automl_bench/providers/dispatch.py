@@ -14,6 +14,7 @@ from typing import Any
 
 import pluggy
 
+from automl_bench.border.command_lines import quoted_command
 from automl_bench.border.streams import divert
 from automl_bench.border.texts import clean, clean_all, printable
 from automl_bench.border.values import fault_of
@@ -209,7 +210,7 @@ class Provider:
         if capability not in self.description.capabilities:
             raise UnsupportedCapability(
                 f"{self.name} cannot {what}.",
-                remedy=f"See what it can do: automl-bench providers show {self.name}",
+                remedy=f"See what it can do: {quoted_command('providers', 'show', self.name)}",
                 provider=self.name,
             )
 

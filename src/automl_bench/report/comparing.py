@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from statistics import fmean, median
 from typing import TYPE_CHECKING, Any
 
+from automl_bench.border.command_lines import quoted_command
 from automl_bench.errors import UsageError
 from automl_bench.report.labels import ALL_DATASETS, Labelled, in_order, labelled, shots_label
 from automl_bench.report.rows import Row, result_rows
@@ -116,7 +117,7 @@ def compare(
     if not support.compared:
         raise UsageError(
             f"{label_a} and {label_b} have no results in common: the same dataset, shots, and draw or test images.",
-            remedy="`automl-bench results --trials` lists what there is.",
+            remedy=f"{quoted_command('results', '--trials')} lists what there is.",
         )
     return Compared(label_a, label_b, answer(label_a, label_b, support), support, tuple(_beside(named, support)))
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any
 
+from automl_bench.border.command_lines import quoted_command
 from automl_bench.report.labels import shots_label
 from automl_bench.report.plan_rows import STALE_MONTHS, ProviderView, largest
 from automl_bench.report.tables import UNKNOWN, Table, seconds
@@ -206,6 +207,6 @@ def warnings(views: Sequence[ProviderView], today: date) -> list[str]:
             oldest = min(price.as_of for price in old)
             found.append(
                 f"{view.name}: prices are older than {STALE_MONTHS} months (the oldest of {oldest}): read them again"
-                f" before you rely on them; `automl-bench providers show {view.name}` names the sources."
+                f" before you rely on them; {quoted_command('providers', 'show', view.name)} names the sources."
             )
     return found

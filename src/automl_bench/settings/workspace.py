@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from automl_bench.border.command_lines import quoted_command
 from automl_bench.border.names import is_name
 from automl_bench.errors import UsageError
 
@@ -48,7 +49,8 @@ class Workspace:
         if not is_name(name):
             raise UsageError(
                 f"{name!r} cannot be the name of a dataset.",
-                remedy="Names have letters, digits, dots, dashes and underscores: see `automl-bench data list`.",
+                remedy="Names have letters, digits, dots, dashes and underscores: see "
+                f"{quoted_command('data', 'list')}.",
             )
         return self.data / name
 

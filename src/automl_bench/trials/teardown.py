@@ -9,6 +9,7 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from automl_bench.border.command_lines import quoted_command
 from automl_bench.contract import (
     Capability,
     Deletion,
@@ -207,5 +208,5 @@ def complain(left: Sequence[Leftover], because: Exception | None = None) -> None
         raise ResourcesLeft(
             f"{why}{count} may still exist and cost money.",
             items=[str(item) for item in left],
-            remedy="Try again: automl-bench teardown --all; or delete them by hand as listed.",
+            remedy=f"Try again: {quoted_command('teardown', '--all')}; or delete them by hand as listed.",
         )
