@@ -28,7 +28,7 @@ def measured(workspace, report_folder):
 
 
 def test_results_without_any_say_how_to_get_some(workspace, capsys):
-    assert run(["results"]) == ExitCode.SETTINGS
+    assert run(["results"]) == ExitCode.NO_RESULTS
     assert "There are no results yet" in capsys.readouterr().err
     assert list(workspace.iterdir()) == []
 
@@ -55,7 +55,7 @@ def test_results_print_means_times_load_runs_and_failures(measured, capsys):
 def test_an_unknown_experiment_is_refused_with_the_known_ones(measured, capsys):
     for command in (["results", "--experiment", "dmo"], ["report", "dmo"]):
         assert run(command) == ExitCode.USAGE
-        assert "Known experiments: demo." in capsys.readouterr().err
+        assert "Did you mean 'demo'?" in capsys.readouterr().err
     assert not (measured / "reports").exists()
 
 

@@ -31,6 +31,7 @@ from automl_bench.cli import (
     report,
     resources,
     results,
+    status,
     verbs,
 )
 from automl_bench.cli.output import say, say_plainly, trace_of
@@ -144,6 +145,7 @@ app.command("ablate", rich_help_panel="Data")(ablate.ablate)
 verbs.register(app)
 app.command("plan", rich_help_panel="Experiments")(plan.plan)
 experiments.register(app)
+app.command("status", rich_help_panel="Experiments")(status.status)
 app.add_typer(results.app, name="results")
 app.command("compare", rich_help_panel="Results")(compare.compare)
 app.command("report", rich_help_panel="Results")(report.report)

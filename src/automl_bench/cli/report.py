@@ -135,12 +135,11 @@ def export(
 
 def _of_trials(store: Store, folder: Path, experiment: str | None, wanted: Format) -> list[Path]:
     """Write the files of trials; a provider's default variant is not named in them."""
-    from automl_bench.errors import UsageError
     from automl_bench.providers.discovery import PluginRegistry
+    from automl_bench.report.missing import no_experiment
 
     if experiment is not None and store.experiment(experiment) is None:
-        known = ", ".join(one.name for one in store.experiments()) or "none yet"
-        raise UsageError(f"There is no experiment {experiment!r}.", remedy=f"Known experiments: {known}.")
+        raise no_experiment(store, experiment)
     trials = store.trials(experiment=experiment)
     defaults = _default_variants(PluginRegistry(), {trial.provider for trial in trials})
     if wanted is Format.PREDICTIONS:

@@ -9,6 +9,7 @@ import typer
 
 from automl_bench.border.command_lines import quoted_command
 from automl_bench.cli.output import console, print_json, print_table
+from automl_bench.errors import NoResults
 from automl_bench.settings.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -43,21 +44,23 @@ def results(
     if context.invoked_subcommand is not None:
         return
     from automl_bench.report.costs import cost_table
+    from automl_bench.report.missing import nothing_of
     from automl_bench.report.rows import result_rows
     from automl_bench.report.summary import accuracy_table, load_table, times_table, trials_table, unscored_table
     from automl_bench.report.unanswered import unanswered_table
     from automl_bench.store import open_store
 
     with open_store(Workspace.current().store_path, read_only=True) as store:
-        rows = [
-            row
-            for row in result_rows(store, experiment)
-            if provider in (None, row["provider"]) and dataset in (None, row["dataset"])
-        ]
+        everything = result_rows(store, experiment)
+    rows = everything
+    for key, wanted in (("provider", provider), ("dataset", dataset)):
+        rows = [row for row in rows if wanted in (None, row[key])]
+        if wanted is not None and not rows:
+            raise nothing_of(f"There are no results of {wanted!r}.", wanted, sorted({row[key] for row in everything}))
+    if not rows:
+        raise NoResults("There are no results yet.", remedy=f"Try {quoted_command('demo', '--cloud')}.")
     if as_json:
         print_json(rows)
-    elif not rows:
-        console(stderr=True).print("No trial matches. `automl-bench status` shows what is planned.")
     elif trials:
         show_table(trials_table(rows))
     else:

@@ -12,6 +12,7 @@ from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 from automl_bench.border.command_lines import quoted_command
+from automl_bench.border.names import did_you_mean
 from automl_bench.contract import Capability, ManifestEntry, Owner, ProviderManifest, Variant
 from automl_bench.errors import AutomlBenchError, DatasetNotFound, UsageError
 from automl_bench.providers.discovery import PluginRegistry
@@ -109,15 +110,10 @@ class Session:
         """Open the results file for reading.
 
         Raises:
-            UsageError: If nothing has been run here yet.
+            NoResults: If nothing has been run here yet.
         """
         from automl_bench.store import open_store
 
-        if not self.workspace.store_path.exists():
-            raise UsageError(
-                f"there are no results in {self.workspace.results} yet.",
-                remedy="Run something first, for example: {quoted_command('demo')}",
-            )
         return open_store(self.workspace.store_path, read_only=True)
 
     def provider(self, name: str) -> Provider:
@@ -177,17 +173,13 @@ class Session:
         """
         if (self.workspace.dataset(name) / "manifest.csv").is_file():
             return
-        import difflib
-
         here = sorted(path.parent.name for path in self.workspace.data.glob("*/manifest.csv"))
         known = sorted(set(here) | set(self.workspace.config_files("datasets")))
-        close = difflib.get_close_matches(name, known, n=1)
         if name in known:
             remedy = f"Bring it: {quoted_command('data', 'fetch', name)}"
-        elif close:
-            remedy = f"Did you mean {close[0]!r}?"
         else:
-            remedy = f"Bring your own: {quoted_command('data', 'import', name, 'PATH')}"
+            own = f"Bring your own: {quoted_command('data', 'import', name, 'PATH')}"
+            remedy = did_you_mean(name, known, own)
         raise DatasetNotFound(f"there is no dataset {name!r} in {self.workspace.data}.", remedy=remedy)
 
     def trials(self, experiment: Experiment, variants: Sequence[Variant] | None = None) -> list[TrialRecord]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib.util
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -13,6 +12,7 @@ from typing import Any
 
 import pluggy
 
+from automl_bench.border.names import did_you_mean
 from automl_bench.border.streams import divert
 from automl_bench.errors import AutomlBenchError, PluginLoadFailed, UsageError
 from automl_bench.hookspecs import PROJECT_NAME, ObserverHooks, ProviderHooks
@@ -224,9 +224,8 @@ class PluginRegistry:
 
     def _suggest(self, name: str) -> str:
         names = self.names()
-        close = difflib.get_close_matches(name, names, n=1)
-        if close:
-            return f"Did you mean {close[0]!r}?"
+        if close := did_you_mean(name, names):
+            return close
         if name in extras():
             return f"Install it: pip install '{OUR_PACKAGE}[{name}]'"
         known = ", ".join(names) or "none"

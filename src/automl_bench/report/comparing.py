@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from automl_bench.border.command_lines import quoted_command
 from automl_bench.errors import UsageError
 from automl_bench.report.labels import ALL_DATASETS, Labelled, in_order, labelled, shots_label
+from automl_bench.report.missing import nothing_of
 from automl_bench.report.rows import Row, result_rows
 from automl_bench.report.score_notes import test_sizes, wilson_of
 from automl_bench.report.support import Support, chance, comparisons
@@ -149,8 +150,7 @@ def rows_of(store: Store, text: str, named: Sequence[Labelled]) -> tuple[str, li
         return candidates[0], [one for one in named if one.series == candidates[0]]
     if candidates:
         raise UsageError(f"{what} means several variants.", remedy=f"Name one of: {', '.join(candidates)}.")
-    known = ", ".join(names) or "none yet"
-    raise UsageError(f"There are no results of {text!r}.", remedy=f"Known variants: {known}.")
+    raise nothing_of(f"There are no results of {text!r}.", text, names)
 
 
 def answer(a: str, b: str, support: Support) -> str:

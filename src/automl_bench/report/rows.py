@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from automl_bench.contract import Stage
-from automl_bench.errors import UsageError
 from automl_bench.report.fields import RESULT_FIELDS
+from automl_bench.report.missing import no_experiment
 from automl_bench.report.unanswered import reasons_of
 from automl_bench.statistics.quantiles import describe, name_of
 from automl_bench.statistics.scores import Score, score, wilson_interval
@@ -56,10 +56,7 @@ def result_rows(store: Store, experiment: str | None = None) -> list[Row]:
         UsageError: If there is no such experiment.
     """
     if experiment is not None and store.experiment(experiment) is None:
-        known = ", ".join(one.name for one in store.experiments()) or "none yet"
-        raise UsageError(
-            f"There is no experiment {experiment!r} in {store.path}.", remedy=f"Known experiments: {known}."
-        )
+        raise no_experiment(store, experiment)
     rows = []
     labels: dict[str, frozenset[str]] = {}
     for trial in store.trials(experiment=experiment):

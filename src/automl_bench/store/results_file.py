@@ -18,7 +18,7 @@ from urllib.parse import quote
 from automl_bench.border.command_lines import quoted_command
 from automl_bench.border.texts import scrub
 from automl_bench.contract import Json
-from automl_bench.errors import CorruptRecord, LeaseLost, RecordsError, WorkspaceError
+from automl_bench.errors import CorruptRecord, LeaseLost, NoResults, RecordsError, WorkspaceError
 from automl_bench.store import schema
 from automl_bench.store.keys import RowKeys
 from automl_bench.store.leases import LeaseWatch, OwnerAlive, current_owner, owner_alive
@@ -345,7 +345,7 @@ def _switch_to_wal(connection: sqlite3.Connection) -> None:
 
 def _open_for_reading(path: Path) -> sqlite3.Connection:
     if not path.exists():
-        raise RecordsError(
+        raise NoResults(
             f"There are no results yet: {path} does not exist.",
             remedy=f"Run an experiment first, for example {quoted_command('demo')}.",
         )
