@@ -270,6 +270,9 @@ class Price:
             if that cannot be said. 0 for what a trial does not add to, such as a plan's monthly fee.
         counted: What the host counts instead, where `per_trial` is None; an item "call" is counted in calls anyway.
         units_each: Units that each counted thing takes: 2 for two nodes an hour.
+        monthly: Whether it is a fee for a month, whatever is run; for what a month of use costs, not for a trial.
+        plan: The plan that it belongs to, where a user pays by one of several; empty for what everyone pays.
+        included: Units a month that the plan's fee covers.
     """
 
     item: str
@@ -280,6 +283,9 @@ class Price:
     per_trial: float | None = None
     counted: Counted | None = None
     units_each: float = 1.0
+    monthly: bool = False
+    plan: str = ""
+    included: float = 0.0
 
 
 # --- long work and what it leaves ------------------------------------------------------------------------
