@@ -39,8 +39,8 @@ def test_results_json_is_a_list_of_rows_that_filters_narrow(measured, capsys):
     assert run(["results", "--experiment", "demo", "--provider", "local", "--dataset", "pets", "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)
     assert {row["dataset"] for row in rows} == {"pets"}
-    assert run(["results", "--dataset", "none", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out) == []
+    assert run(["results", "--dataset", "pats", "--json"]) == ExitCode.USAGE
+    assert "Did you mean 'pets'?" in capsys.readouterr().err
 
 
 def test_results_print_means_times_load_runs_and_failures(measured, capsys):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from automl_bench.border.command_lines import quoted_command
+from automl_bench.cli import completion
 from automl_bench.cli.output import console, print_json, print_table, progress_bar
 from automl_bench.errors import PluginError, UsageError
 
@@ -20,7 +21,13 @@ if TYPE_CHECKING:
 
 
 def ablate(
-    dataset: Annotated[str, typer.Argument(help="Dataset, as `data list` shows it.")],
+    dataset: Annotated[
+        str,
+        typer.Argument(
+            help="Dataset, as `data list` shows it.",
+            autocompletion=completion.datasets,
+        ),
+    ],
     shots: Annotated[
         str | None,
         typer.Option(

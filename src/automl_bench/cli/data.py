@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from automl_bench.border.command_lines import command_line
+from automl_bench.cli import completion
 from automl_bench.cli.checking import check
 from automl_bench.cli.dataset_output import print_imported
 from automl_bench.cli.layout_options import (
@@ -34,7 +35,13 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="Datasets: list, show, fetch, import, check.")
 
-Name = Annotated[str, typer.Argument(help="Dataset, as `data list` shows it.")]
+Name = Annotated[
+    str,
+    typer.Argument(
+        help="Dataset, as `data list` shows it.",
+        autocompletion=completion.known_datasets,
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Replace = Annotated[
     bool, typer.Option("--replace", help="Replace a dataset of that name; the old one stays if this fails.")
@@ -186,7 +193,13 @@ def _print_values(values: Mapping[str, Any]) -> None:
 
 @app.command("fetch")
 def fetch_dataset(
-    names: Annotated[list[str] | None, typer.Argument(help="Datasets, as `data list` shows them.")] = None,
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="Datasets, as `data list` shows them.",
+            autocompletion=completion.known_datasets,
+        ),
+    ] = None,
     everything: Annotated[
         bool, typer.Option("--all", help="Every dataset of the catalogue that can be fetched and is not here yet.")
     ] = False,

@@ -10,6 +10,7 @@ import typer
 
 from automl_bench.border.command_lines import quoted_command
 from automl_bench.border.names import did_you_mean
+from automl_bench.cli import completion
 from automl_bench.cli.output import console, print_json, print_table, say
 from automl_bench.cli.run_end import end, left_comes_first, print_tally, tally_json
 from automl_bench.errors import SettingsError
@@ -35,7 +36,14 @@ def register(app: typer.Typer) -> None:
 
 
 def run(
-    file: Annotated[Path, typer.Argument(metavar="EXPERIMENT", help="a TOML file, or the name of one in configs/")],
+    file: Annotated[
+        Path,
+        typer.Argument(
+            metavar="EXPERIMENT",
+            help="a TOML file, or the name of one in configs/",
+            autocompletion=completion.experiments,
+        ),
+    ],
     jobs: JobsOption = None,
     keep: Annotated[bool, typer.Option("--keep", help="Leave everything at the providers; you pay for it.")] = False,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try failed trials again.")] = False,

@@ -35,7 +35,7 @@ from automl_bench.cli import (
     verbs,
 )
 from automl_bench.cli.output import say, say_plainly, trace_of
-from automl_bench.cli.streams import steady_streams
+from automl_bench.cli.streams import speak_plainly, steady_streams
 from automl_bench.errors import (
     AutomlBenchError,
     ExitCode,
@@ -51,7 +51,7 @@ from automl_bench.trials.interruption import handling
 app = typer.Typer(
     name="automl-bench",
     no_args_is_help=True,
-    add_completion=False,
+    add_completion=True,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -158,6 +158,7 @@ app.command("bench-self", rich_help_panel="Results")(bench_self.bench_self)
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; every way out goes through here and ends with an `ExitCode`."""
     code: int = ExitCode.OK
+    speak_plainly()
     try:
         with steady_streams() as steady:
             code = run(arguments, own_process=True, steady=steady)
@@ -258,7 +259,9 @@ def _explain_unexpected(error: Exception) -> int:
         words = [] if context is None else context.command_path.split()[1:]
         hint = "" if context is None else f" See: {command_line(*words, '--help')}"
         message = str(error.format_message()).rstrip(".")
-        say(f"error: {message}.{hint}")
+        if type(error).__name__ == "NoArgsIsHelpError":  # the help has been printed: nothing else was asked for
+            return ExitCode.OK
+        say(f"error: {message}{'' if message.endswith('?') else '.'}{hint}")
         return ExitCode.USAGE
     trace = trace_of(error)
     if _debug:

@@ -66,8 +66,10 @@ def trace_of(error: BaseException) -> str:
 
 def print_json(value: Any) -> None:
     """Print a value as JSON on stdout, NaN as null, one document a command."""
-    text = json.dumps(_finite(value), indent=2, ensure_ascii=False, default=str)
-    streams.output().write(f"{scrub(text)}\n")
+    out = streams.output()
+    ascii_only = not (out.encoding or "utf-8").lower().startswith("utf")
+    text = json.dumps(_finite(value), indent=2, ensure_ascii=ascii_only, default=str)
+    out.write(f"{scrub(text)}\n")
 
 
 def _finite(value: Any) -> Any:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from automl_bench.cli import completion
 from automl_bench.cli.output import console, print_json
 from automl_bench.errors import AutomlBenchError, Infeasible, SettingsError
 
@@ -22,7 +23,14 @@ if TYPE_CHECKING:
 
 
 def plan(
-    file: Annotated[Path, typer.Argument(metavar="EXPERIMENT", help="a TOML file, or the name of one in configs/")],
+    file: Annotated[
+        Path,
+        typer.Argument(
+            metavar="EXPERIMENT",
+            help="a TOML file, or the name of one in configs/",
+            autocompletion=completion.experiments,
+        ),
+    ],
     retry_failed: Annotated[
         bool, typer.Option("--retry-failed", help="Count failed trials in, as `run --retry-failed` would.")
     ] = False,

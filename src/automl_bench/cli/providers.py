@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from automl_bench.cli import completion
 from automl_bench.cli.output import console, print_json, print_table, say_plainly
 from automl_bench.errors import AutomlBenchError, UsageError
 
@@ -16,7 +17,14 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, context_settings={"help_option_names": ["-h", "--help"]})
 
-NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="name of a provider")]
+NameArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="NAME",
+        help="name of a provider",
+        autocompletion=completion.providers,
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from automl_bench.cli import completion
 from automl_bench.cli.output import console, print_json, progress_bar, say
 from automl_bench.cli.verb_output import print_accuracy, stage_json, times_words
 from automl_bench.errors import InvalidMeasurement, UnsupportedCapability, UsageError
@@ -17,8 +18,13 @@ if TYPE_CHECKING:
     from automl_bench.store.records import TrialRecord
     from automl_bench.trials.trial import Trial
 
-ProviderArgument = Annotated[str, typer.Argument(metavar="PROVIDER", help="provider or provider:variant")]
-DatasetArgument = Annotated[str, typer.Argument(metavar="DATASET", help="name of a dataset in the workspace")]
+ProviderArgument = Annotated[
+    str, typer.Argument(metavar="PROVIDER", help="provider or provider:variant", autocompletion=completion.providers)
+]
+DatasetArgument = Annotated[
+    str,
+    typer.Argument(metavar="DATASET", help="name of a dataset in the workspace", autocompletion=completion.datasets),
+]
 ShotsArgument = Annotated[str, typer.Argument(metavar="SHOTS", help='labelled samples per class, or "all"')]
 FoldOption = Annotated[int, typer.Option(min=0, help="Which draw of the subsets.")]
 SeedOption = Annotated[int, typer.Option(min=0, help="Seed of the draw.")]
