@@ -6,8 +6,10 @@ user knows stands as a word in capitals (`PATH`). A test runs every command that
 
 from __future__ import annotations
 
+import re
 import shlex
 
+NO_BREAK = "\N{NO-BREAK SPACE}"
 _program = ["automl-bench"]
 
 
@@ -29,6 +31,16 @@ def command_line(*words: str, workspace: str = "") -> str:
 def quoted_command(*words: str) -> str:
     """Return a command between backticks, for the middle of a sentence."""
     return f"`{command_line(*words)}`"
+
+
+def in_one_piece(text: str) -> str:
+    """Return a text in which no line can be broken within a command: no-break spaces stand between backticks."""
+    return re.sub("`[^`]*`", lambda found: found[0].replace(" ", NO_BREAK), text)
+
+
+def with_spaces(line: str) -> str:
+    """Return a line of such a text with its spaces again, to be printed."""
+    return line.replace(NO_BREAK, " ")
 
 
 def _rendered(words: list[str]) -> str:

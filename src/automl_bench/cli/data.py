@@ -359,7 +359,13 @@ def import_own(
             imported = import_from_hub(name, address, workspace.data, downloads, options, progress=progress)
         else:
             imported = import_dataset(name, path, workspace.data, options, progress=progress)
+    workspace.mark()
     print_imported(imported, as_json)
+
+
+def import_into_workspace(name: str, path: Path) -> None:
+    """Import data with all defaults, as `data import NAME PATH` does."""
+    import_own(name, path)
 
 
 app.command("check")(check)

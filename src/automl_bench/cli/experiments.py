@@ -11,6 +11,7 @@ import typer
 from automl_bench.border.command_lines import quoted_command
 from automl_bench.border.names import did_you_mean
 from automl_bench.cli import completion
+from automl_bench.cli.decision import print_verdict
 from automl_bench.cli.output import console, print_json, print_table, say
 from automl_bench.cli.run_end import end, left_comes_first, print_tally, tally_json
 from automl_bench.errors import SettingsError
@@ -81,15 +82,17 @@ def run(
     from automl_bench.trials.conductor import Wishes
 
     session = Session()
-    experiment = read_experiment(find_experiment(session, file))
+    path = find_experiment(session, file)
+    experiment = read_experiment(path)
     wishes = Wishes(jobs, keep, retry_failed, max_cost, keep_trained_hours)
-    tally, rows = run_trials(session, experiment, wishes)
+    tally, rows = run_trials(session, experiment, wishes, path)
     with left_comes_first(tally):
         if as_json:
             print_json({"experiment": experiment.name, "tally": tally_json(tally), "results": rows})
         else:
             print_results(experiment, rows)
             print_tally(experiment.name, tally)
+            print_verdict(session, experiment.name, rows)
     end(tally, str(file))
 
 
@@ -118,15 +121,16 @@ def demo(
     for dataset in DEMO_DATASETS:
         if not (session.workspace.data / dataset / "manifest.csv").is_file():
             fetch_into_workspace(dataset)
-    experiment = read_experiment(find_experiment(session, Path("demo-cloud" if cloud else "demo")))
-    tally, rows = run_trials(session, experiment, Wishes(jobs=jobs))
+    path = find_experiment(session, Path("demo-cloud" if cloud else "demo"))
+    experiment = read_experiment(path)
+    tally, rows = run_trials(session, experiment, Wishes(jobs=jobs), path)
     with left_comes_first(tally):
         print_results(experiment, rows)
         print_tally(experiment.name, tally)
         if cloud:
             _print_bill(session)
-        path = write_report(experiment.name)
-        console().print(f"report: {path}", markup=False)
+        console().print(f"report: {write_report(experiment.name)}", markup=False)
+        print_verdict(session, experiment.name, rows)
     end(tally, experiment.name)
 
 
@@ -157,6 +161,8 @@ def find_experiment(session: Session, file: Path) -> Path:
     # A path as the documentation writes it also works where only the packaged files exist.
     if file.parent == Path("configs/experiments") and file.stem in known:
         return known[file.stem]
+    if (path := session.workspace.run_before().get(str(file))) is not None and path.is_file():
+        return path
     here = [str(path) for path in sorted(file.parent.glob("*.toml"))]
     others = f"Give a TOML file, or one of: {', '.join(sorted(known))}."
     raise SettingsError(
@@ -165,8 +171,20 @@ def find_experiment(session: Session, file: Path) -> Path:
     )
 
 
-def run_trials(session: Session, experiment: Experiment, wishes: Wishes) -> tuple[Tally, list[dict[str, Any]]]:
-    """Run the trials of an experiment and return how it went, and its rows of `results --json`."""
+def run_trials(
+    session: Session, experiment: Experiment, wishes: Wishes, path: Path
+) -> tuple[Tally, list[dict[str, Any]]]:
+    """Run the trials of an experiment.
+
+    Args:
+        session: The workspace.
+        experiment: What to run.
+        wishes: How.
+        path: The experiment's file, so that later commands find it by its name.
+
+    Returns:
+        How it went, and its rows of `results --json`.
+    """
     from automl_bench.cli.display import RunDisplay
     from automl_bench.cli.parting import stopping
     from automl_bench.cli.session import canonical, environment, self_measurement
@@ -186,6 +204,7 @@ def run_trials(session: Session, experiment: Experiment, wishes: Wishes) -> tupl
         RunDisplay(len(trials)) as display,
     ):
         store.hurry_with(stop)
+        session.workspace.remember_run(experiment.name, path)
         for trial in trials:
             store.save_trial(trial)
         aside = store.set_aside_experiment(experiment.name, [trial.trial_id for trial in trials])

@@ -26,6 +26,7 @@ from automl_bench.cli import (
     compare,
     data,
     experiments,
+    first_steps,
     plan,
     providers,
     report,
@@ -101,6 +102,8 @@ def root(
     if workspace is not None:
         os.environ[WORKSPACE_VARIABLE] = str(workspace.absolute())
         set_workspace_option(str(workspace))
+    elif (found := Workspace.current().root) != Path.cwd() and not os.environ.get(WORKSPACE_VARIABLE):
+        say(f"workspace: {found}")
     logging.basicConfig(
         level=logging.DEBUG if debug else logging.ERROR, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr
     )
@@ -140,6 +143,7 @@ class _TracebackFile(logging.Handler):
                 file.write(text)
 
 
+first_steps.register(app)
 app.add_typer(data.app, name="data", help="Datasets: list, show, fetch, import, check.")
 app.command("ablate", rich_help_panel="Data")(ablate.ablate)
 verbs.register(app)

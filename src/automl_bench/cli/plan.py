@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from automl_bench.cli import completion
-from automl_bench.cli.output import console, print_json
+from automl_bench.cli.output import console, print_json, say
 from automl_bench.errors import AutomlBenchError, Infeasible, SettingsError
 
 if TYPE_CHECKING:
@@ -81,6 +81,20 @@ def plan(
         _print(document, plans, views)
     if not any(row["feasible"] for row in rows):
         raise Infeasible("none of the trials can run.", remedy="See the reasons above.")
+
+
+def worst_cost(session: Session, experiment: Experiment) -> tuple[str, bool]:
+    """Return what an experiment may cost at most, in words, and whether that is certainly nothing."""
+    from automl_bench.report.plan_tables import total_words
+    from automl_bench.trials.pricing import together
+
+    plans, _, views, remarks = _plan(session, experiment, retry_failed=False)
+    for remark in [*(f"{view.name}: {problem}" for view in views for problem in view.problems), *remarks]:
+        say(f"warning: {remark}")
+    ahead = [one for one in plans if one.ahead and one.reserved is not None]
+    billed = [one.reserved.total for one in ahead if one.reserved is not None and not one.simulated]
+    cost = together(billed)
+    return f"{len(ahead)} trials to run, {total_words(plans)}", not cost.usd and not cost.unknown
 
 
 def _plan(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from automl_bench.border.command_lines import quoted_command
+from automl_bench.cli.decision import print_card
 from automl_bench.cli.output import console, print_json, print_table
 from automl_bench.errors import NoResults
 from automl_bench.settings.workspace import Workspace
@@ -68,6 +69,8 @@ def results(
         for table in (make(rows) for make in makers):
             if table.rows:
                 show_table(table)
+        with open_store(Workspace.current().store_path, read_only=True) as store:
+            print_card(store, rows, experiment)
 
 
 @app.command("import")

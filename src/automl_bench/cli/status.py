@@ -151,7 +151,10 @@ def _print(rows: Sequence[Mapping[str, Any]], left: int, *, watched: bool) -> No
             out.clear()
         out.print(f"{datetime.now():%H:%M:%S}", markup=False)
     columns = ["trial", "status", "stages done", "reason"]
-    print_table(columns, [[row["trial"], row["status"], " ".join(row["stages_done"]), row["reason"]] for row in rows])
+    cells = [[row["trial"], row["status"], " ".join(row["stages_done"]), row["reason"]] for row in rows]
+    if not any(row["reason"] for row in rows):
+        columns, cells = columns[:-1], [line[:-1] for line in cells]
+    print_table(columns, cells)
     counts = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in _totals(rows).items())
     out.print(f"{len(rows)} trial{'s' if len(rows) != 1 else ''}: {counts}", markup=False)
     if left:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from automl_bench.border.command_lines import quoted_command
 from automl_bench.report.candidates import Candidate
 from automl_bench.report.curve_words import fitted
 from automl_bench.report.labels import Labelled, in_order, shots_label
@@ -287,28 +288,22 @@ def next_steps(seen: Standing, left: int) -> tuple[str, ...]:
     failed = sum(row["status"] == TrialStatus.FAILED for row in rows)
     begun = sum(row["status"] in {TrialStatus.PLANNED, TrialStatus.RUNNING, TrialStatus.INTERRUPTED} for row in rows)
     if left:
-        return ("`automl-bench teardown --all` deletes what is left at providers.",)
+        return (f"{quoted_command('teardown', '--all')} deletes what is left at providers.",)
     if name and failed:
-        return (f"`automl-bench run {name} --retry-failed` tries the {failed} failed trial{'s' * (failed > 1)} again.",)
+        again = quoted_command("run", name, "--retry-failed")
+        return (f"{again} tries the {failed} failed trial{'s' * (failed > 1)} again.",)
     if name and begun:
-        return (f"`automl-bench run {name}` goes on with {begun} trial{'s' * (begun > 1)}.",)
+        return (f"{quoted_command('run', name)} goes on with {begun} trial{'s' * (begun > 1)}.",)
     if open_ := open_in_first_tier(seen):
         one = open_[0]
         return (
-            f"`automl-bench compare {_word(one.a)} {_word(one.b)} --dataset {_word(one.dataset)}` shows what is open;"
+            f"{quoted_command('compare', one.a, one.b, '--dataset', one.dataset)} shows what is open;"
             " then add test samples or folds as said above.",
         )
-    report = f"`automl-bench report {name}`" if name else "`automl-bench report`"
+    report = quoted_command("report", *([name] if name else []))
     if name and not seen.use.stated:
         return (f"State your own volume under [use] in the experiment, run it again, then {report}.",)
     return (f"{report} writes the page with the evidence.",)
-
-
-def _word(text: str) -> str:
-    """Quote an argument where a shell would cut it."""
-    import shlex
-
-    return shlex.quote(text)
 
 
 def what_it_cost(seen: Standing) -> tuple[str, ...]:
@@ -341,7 +336,7 @@ def still_running(trials: Iterable[str], entries: Sequence[tuple[str, float | No
         rate = f"{dollars(sum(known))} an hour" + (" + unknown" if len(known) < len(entries) else "")
         count = len(entries)
         words.append(
-            f"Yes: {count} resource{'s' * (count > 1)} at providers, {rate}; `automl-bench resources` lists them."
+            f"Yes: {count} resource{'s' * (count > 1)} at providers, {rate}; {quoted_command('resources')} lists them."
         )
     if under_way:
         count = len(under_way)

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from automl_bench.border.command_lines import in_one_piece, with_spaces
 from automl_bench.report.candidates import Candidate, candidates
 from automl_bench.report.card_answers import (
     Standing,
@@ -222,14 +223,15 @@ def card_text(decision: Decision, width: int = 80) -> list[str]:
             wrapped.append(one.question)
         for place, text in enumerate(one.answers):
             head = one.question.ljust(margin) if beside and place == 0 else indent
-            wrapped += textwrap.wrap(
-                text,
+            lines = textwrap.wrap(
+                in_one_piece(text),
                 max(width, 20),
                 initial_indent=head,
                 subsequent_indent=indent,
                 break_long_words=False,
                 break_on_hyphens=False,
             )
+            wrapped += map(with_spaces, lines)
     return wrapped
 
 

@@ -8,13 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from automl_bench.contract import Counted, Price
-from automl_bench.trials.pricing import CALL, EVERYTHING, Cost, Part, part_of
+from automl_bench.trials.pricing import CALL, EVERYTHING, Cost, Part, is_simulated, part_of
 
 DAYS_A_MONTH = 30.4375
 """365.25 / 12."""
-
-INVENTED = ("simulated", "invented")
-"""Words in a price's source that say that nobody is billed at that price."""
 
 ASSUMPTIONS = (
     "One endpoint of the kind that was measured, for as many hours of each day as stated; one call is one sample.",
@@ -139,7 +136,7 @@ def running_costs(table: Sequence[Price]) -> RunningCosts:
         unknown=tuple(unknown),
         as_of=min((one.as_of for one in paid), default=""),
         sources=tuple(dict.fromkeys(one.source for one in paid)),
-        invented=any(word in one.source for one in table for word in INVENTED),
+        invented=is_simulated(table),
     )
 
 

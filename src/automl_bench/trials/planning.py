@@ -15,7 +15,7 @@ from automl_bench.store.records import StageRecord, StageStatus, TrialRecord, Tr
 from automl_bench.trials.experiment import Experiment, missing_stages
 from automl_bench.trials.extent import SECONDS_PER_HOUR, Extent, extent_of
 from automl_bench.trials.material import Material, MaterialSource, obstacle, obstacles_of_test
-from automl_bench.trials.pricing import Reservation, prices, reservation
+from automl_bench.trials.pricing import Reservation, is_simulated, prices, reservation
 from automl_bench.trials.trial import BoundProvider
 from automl_bench.trials.waiting import first_sentence
 
@@ -58,6 +58,7 @@ class TrialPlan:
         extent: What it takes; None if its samples cannot be drawn.
         reserved: What it may cost at most; None if refused.
         experience: How long earlier ones took, if there were any.
+        simulated: Whether its prices are those of a simulation: nobody is billed.
     """
 
     trial: TrialRecord
@@ -66,6 +67,7 @@ class TrialPlan:
     extent: Extent | None = None
     reserved: Reservation | None = None
     experience: Experience | None = None
+    simulated: bool = False
 
     @property
     def feasible(self) -> bool:
@@ -186,6 +188,7 @@ class Planner:
             extent=extent,
             reserved=reservation(table, extent, bound.budget),
             experience=self._past.experiences.get(_kin(trial)),
+            simulated=is_simulated(table),
         )
 
     def _look(self, trial: TrialRecord) -> tuple[str, int, int]:
