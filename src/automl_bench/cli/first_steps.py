@@ -117,11 +117,10 @@ def try_(
     for provider in providers:
         session.variant(provider)
     dataset = _bring(session, source, name)
-    path = session.workspace.root / f"try-{dataset}.toml"
-    draft = _draft(session, path.stem, [dataset], providers, [dataset])
+    path = _experiment_file(session.workspace.root, dataset, tuple(providers))
     session.workspace.mark()
-    if not path.exists() or _asks_for_others(path, draft):
-        path.write_text(draft.text(), encoding="utf-8")
+    if not path.exists():
+        _write_new(path, _draft(session, path.stem, [dataset], providers, [dataset]))
     say(f"experiment: {path}")
     experiment = read_experiment(path)
     _agree(session, experiment, yes=yes or max_cost is not None)
@@ -209,11 +208,16 @@ def _write_new(path: Path, draft: Draft) -> None:
         ) from error
 
 
-def _asks_for_others(path: Path, draft: Draft) -> bool:
-    """Whether an experiment's file names other providers than those asked for now."""
+def _experiment_file(root: Path, dataset: str, providers: tuple[str, ...]) -> Path:
+    """Return the file of the same attempt before, else one that is not there yet."""
     from automl_bench.settings.experiment_files import read_experiment
 
-    return read_experiment(path).providers != draft.providers
+    number = 1
+    while True:
+        path = root / f"try-{dataset}{f'-{number}' if number > 1 else ''}.toml"
+        if not path.exists() or read_experiment(path).providers == providers:
+            return path
+        number += 1
 
 
 def _shown(path: Path) -> str:

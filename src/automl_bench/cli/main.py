@@ -75,6 +75,7 @@ def _print_version(wanted: bool) -> None:
 
 @app.callback()
 def root(
+    context: typer.Context,
     workspace: Annotated[
         Path | None,
         typer.Option("--workspace", "-w", help="Folder of data, configs, results and reports.", show_default="."),
@@ -102,8 +103,8 @@ def root(
     if workspace is not None:
         os.environ[WORKSPACE_VARIABLE] = str(workspace.absolute())
         set_workspace_option(str(workspace))
-    elif (found := Workspace.current().root) != Path.cwd() and not os.environ.get(WORKSPACE_VARIABLE):
-        say(f"workspace: {found}")
+    elif context.invoked_subcommand != "init" and not os.environ.get(WORKSPACE_VARIABLE):
+        _name_the_workspace()
     logging.basicConfig(
         level=logging.DEBUG if debug else logging.ERROR, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr
     )
@@ -115,6 +116,13 @@ def root(
         logging.getLogger(noisy).setLevel(logging.WARNING)
     for handler in logging.getLogger().handlers:
         handler.addFilter(ScrubbingFilter())
+
+
+def _name_the_workspace() -> None:
+    """Say which workspace was found, where that is not the current folder."""
+    root = Workspace.current().root
+    if root != Path.cwd():
+        say(f"workspace: {root}")
 
 
 class _OneLine(logging.Formatter):

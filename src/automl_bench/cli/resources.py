@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from automl_bench.border.command_lines import quoted_command
+from automl_bench.border.command_lines import command_line
 from automl_bench.cli.output import console, print_json, print_table
 
 if TYPE_CHECKING:
@@ -60,9 +60,8 @@ def resources(as_json: Annotated[bool, typer.Option("--json", help="Print JSON f
     known = [row["hourly_usd"] for row in rows if row["hourly_usd"] is not None]
     unknown = len(rows) - len(known)
     tail = f", and {unknown} of unknown price" if unknown else ""
-    console().print(
-        f"together ${sum(known):.2f} an hour{tail}; delete: {quoted_command('teardown', '--all')}", markup=False
-    )
+    console().print(f"together ${sum(known):.2f} an hour{tail}", markup=False)
+    console().print(f"Delete with: {command_line('teardown', '--all')}", markup=False)
 
 
 def _has_due(session: Session) -> bool:

@@ -198,7 +198,7 @@ def decide(
         Line("training", "How long to train?", training_words(seen)),
         Line("labels", "Worth more labels?", more_labels(seen)),
         Line("open", "What is not settled?", not_settled(seen)),
-        Line("next", "What next?", next_steps(seen, len(left))),
+        Line("next", "What next?", next_steps(seen, sum(usd != 0.0 for _, usd in left))),
         Line("spent", "What did this cost?", what_it_cost(seen)),
         Line("running", "Still running?", still_running(under_way, left)),
     )

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
+from automl_bench.border.command_lines import quoted_command
+
 SIZES = (5, 20, 80)
 MOST_TESTS = 500
 """Test samples of a first experiment: enough for differences of some points, few enough to be quick."""
@@ -44,7 +46,7 @@ name = {json.dumps(self.name)}
 # Datasets of the workspace.
 datasets = {_listed(self.datasets)}
 
-# Providers, or provider:variant. `automl-bench providers list` shows what is installed.
+# Providers, or provider:variant. {quoted_command("providers", "list")} shows what is installed.
 providers = {_listed(self.providers)}
 
 # Labelled samples per class, training and validation together; "all" is allowed, too.

@@ -347,7 +347,7 @@ def _open_for_reading(path: Path) -> sqlite3.Connection:
     if not path.exists():
         raise NoResults(
             f"There are no results yet: {path} does not exist.",
-            remedy=f"Run an experiment first, for example {quoted_command('demo')}.",
+            remedy=f"Run an experiment first, for example {quoted_command('demo', '--cloud')}.",
         )
     connection = _connect(path, "mode=ro")
     try:
