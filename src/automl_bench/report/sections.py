@@ -7,8 +7,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from automl_bench.report.accuracy_figures import accuracy_figure, difference_figure, ranks_figure, training_figure
+from automl_bench.report.blocks import Chart, Widget
 from automl_bench.report.costs import cost_table
 from automl_bench.report.curve_words import CURVE_CAUTION, curve_notes
+from automl_bench.report.decision import Decision, candidates_table, decide
 from automl_bench.report.drawing import Drawing, looks
 from automl_bench.report.labels import Labelled, baseline_label, current, in_order, observations
 from automl_bench.report.latency import LatencyPool, latency_pools, latency_table
@@ -53,6 +55,10 @@ READING = (
 """Words a reader needs, one sentence each."""
 
 
+Block = Table | Drawing | Chart | Widget
+"""What a section holds."""
+
+
 @dataclass(frozen=True, slots=True)
 class Findings:
     """Everything a report shows, computed once."""
@@ -71,6 +77,7 @@ class Findings:
     unscored: Table
     unanswered: Table
     trials: Table
+    decision: Decision
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,19 +94,28 @@ class Section:
     name: str
     title: str
     points: tuple[str, ...] = ()
-    blocks: tuple[Table | Drawing, ...] = ()
+    blocks: tuple[Block, ...] = ()
 
 
-def find(store: Store, named: Sequence[Labelled], rows: Sequence[Row], *, baseline: str = "") -> Findings:
+def find(
+    store: Store,
+    named: Sequence[Labelled],
+    rows: Sequence[Row],
+    *,
+    settings: Mapping[str, Any] | None = None,
+    experiment: str | None = None,
+) -> Findings:
     """Compute what the report shows.
 
     Args:
         store: The results file.
         named: The rows with their labels.
         rows: The rows.
-        baseline: The variant that the others are compared with; empty for all pairs.
+        settings: The experiment's settings as stored: the variant that the others are compared with, and the use.
+        experiment: Its name.
     """
     pools = latency_pools(store, named)
+    baseline = str((settings or {}).get("baseline") or "")
     compared = comparisons(store, named, baseline=baseline_label(named, baseline) if baseline else None)
     return Findings(
         named=named,
@@ -116,6 +132,7 @@ def find(store: Store, named: Sequence[Labelled], rows: Sequence[Row], *, baseli
         unscored=unscored_table(rows),
         unanswered=unanswered_table(rows),
         trials=trials_table(rows),
+        decision=decide(store, named, compared, settings=settings, experiment=experiment),
     )
 
 
@@ -156,7 +173,7 @@ def page_sections(
     """Return the sections in reading order; one without content is left out, failures and limits never are."""
     by_name = {drawing.name: drawing for drawing in drawings}
 
-    def blocks(*wanted: str | Table) -> tuple[Table | Drawing, ...]:
+    def blocks(*wanted: str | Table) -> tuple[Block, ...]:
         found = [by_name.get(one) if isinstance(one, str) else one for one in wanted]
         return tuple(one for one in found if one is not None and not (isinstance(one, Table) and not one.rows))
 
@@ -164,7 +181,7 @@ def page_sections(
     curves = curve_notes(findings.named)
     f1 = findings.macro_f1 if any(one.row["macro_f1"] is not None for one in findings.named if one.counts) else None
     parts = [
-        Section("short", "In short", _short(findings)),
+        Section("short", "In short", _short(findings), blocks(candidates_table(findings.decision))),
         Section(
             "accuracy",
             "Accuracy",
@@ -212,12 +229,8 @@ def _short(findings: Findings) -> tuple[str, ...]:
         if named
         else "There are no results yet."
     ]
-    separate: dict[str, list[str]] = {}
-    for one in findings.verdicts.compared:
-        if one.separated or one.question is not Question.ANOTHER_DRAW:
-            separate.setdefault(one.where, []).append(one.words)
     points += _best(findings.accuracy)
-    points += [f"{where}: {' '.join(dict.fromkeys(words))}" for where, words in separate.items()]
+    points += [one.words for one in findings.verdicts.compared if one.question is Question.DATASETS and one.separated]
     points += findings.verdicts.falls
     invalid = [record for record in findings.loads.records if record["complete"] and not record["valid"]]
     if invalid:
@@ -274,7 +287,7 @@ def _failures(findings: Findings) -> tuple[str, ...]:
     return tuple(points)
 
 
-def _every_trial(trials: Table) -> tuple[tuple[str, ...], tuple[Table | Drawing, ...]]:
+def _every_trial(trials: Table) -> tuple[tuple[str, ...], tuple[Block, ...]]:
     if not trials.rows:
         return (), ()
     points: tuple[str, ...] = ()
