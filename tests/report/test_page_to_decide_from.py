@@ -136,3 +136,42 @@ def test_tables_filter_as_one_types(open_page):
     page.get_by_label("Filter What each offers").press_sequentially("signs thrifty")
     assert column(page, 3) == ["simulated:thrifty"]
     assert "1 of 12 rows" in page.locator("#short .tools").inner_text()
+
+
+@pytest.mark.parametrize(("viewport", "kind"), [(WIDE, "wide"), (NARROW, "narrow")])
+def test_the_chart_fits_its_screen_and_stays_legible(open_page, viewport, kind):
+    page = open_page(viewport)
+    shown = page.locator("#figure-quality-0 svg:visible")
+    assert shown.get_attribute("class") == kind
+    heights = shown.locator("text").evaluate_all("all => all.map(one => one.getBoundingClientRect().height)")
+    assert min(heights) > 10
+    for name in decision_pages.VARIANTS:
+        assert shown.get_by_text(name, exact=True).is_visible()
+
+
+def test_sliders_compute_what_the_page_says_without_scripts(open_page):
+    page = open_page()
+    for words in page.locator("#use > ul li").all_inner_texts()[:2]:
+        assert words in page.locator("#break-even .answer").inner_text()
+    assert (
+        "below 438,000 calls a month simulated:thrifty, above 438,000 simulated:quick"
+        in page.locator("#use").inner_text()
+    )
+
+
+def test_sliders_move_by_keyboard_and_change_month_and_ranking(open_page):
+    page = open_page()
+    row = page.locator("#break-even tbody tr", has_text="simulated:thrifty")
+    assert "$150.00 simulated" in row.inner_text()
+    calls = page.get_by_role("slider", name="Calls a month")
+    for _ in range(20):
+        calls.press("ArrowRight")
+    assert calls.get_attribute("aria-valuetext") == "1,000,000"
+    assert "$1,500 simulated" in row.inner_text()
+    hours = page.get_by_role("slider", name="Hours of service a day")
+    hours.press("Home")
+    assert "$0.00 simulated" in page.locator("#break-even tbody tr", has_text="simulated:quick").inner_text()
+    page.get_by_role("slider", name="Weight of quality").press("Home")
+    page.get_by_role("slider", name="Weight of cost").press("Home")
+    assert page.locator("#break-even tbody tr").first.inner_text().startswith("local:svc")
+    assert "First among all possible weights: local:svc" in page.locator("#break-even").inner_text()

@@ -106,6 +106,8 @@ def test_sections_stand_in_order_and_observers_have_theirs(folder):
     page = Page((folder / "report.html").read_text(encoding="utf-8"))
     assert page.headings == [
         "demo",
+        "Quality, labels, cost and speed",
+        "What use will cost",
         "In short",
         "Accuracy",
         "What the data support",

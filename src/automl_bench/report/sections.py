@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from automl_bench.report.accuracy_figures import accuracy_figure, difference_figure, ranks_figure, training_figure
 from automl_bench.report.blocks import Chart, Widget
+from automl_bench.report.break_even import break_even_widget, break_even_words
+from automl_bench.report.candidates import Candidate, candidates
 from automl_bench.report.costs import cost_table
 from automl_bench.report.curve_words import CURVE_CAUTION, curve_notes
 from automl_bench.report.decision import Decision, candidates_table, decide
@@ -16,6 +18,7 @@ from automl_bench.report.labels import Labelled, baseline_label, current, in_ord
 from automl_bench.report.latency import LatencyPool, latency_pools, latency_table
 from automl_bench.report.latency_figures import box_figure, distribution_figure, phases_figure
 from automl_bench.report.load_figures import rate_figure, timeline_figure
+from automl_bench.report.quality_chart import quality_charts
 from automl_bench.report.quality_tables import QualityTables, quality_tables
 from automl_bench.report.rows import Row
 from automl_bench.report.summary import (
@@ -78,6 +81,7 @@ class Findings:
     unanswered: Table
     trials: Table
     decision: Decision
+    offers: Sequence[Candidate]
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +137,7 @@ def find(
         unanswered=unanswered_table(rows),
         trials=trials_table(rows),
         decision=decide(store, named, compared, settings=settings, experiment=experiment),
+        offers=candidates(store, named, every_shots=True),
     )
 
 
@@ -181,7 +186,14 @@ def page_sections(
     curves = curve_notes(findings.named)
     f1 = findings.macro_f1 if any(one.row["macro_f1"] is not None for one in findings.named if one.counts) else None
     parts = [
-        Section("short", "In short", _short(findings), blocks(candidates_table(findings.decision))),
+        Section(
+            "quality",
+            "Quality, labels, cost and speed",
+            (),
+            (*_charts(findings), *blocks(candidates_table(findings.decision))),
+        ),
+        _use(findings),
+        Section("short", "In short", _short(findings)),
         Section(
             "accuracy",
             "Accuracy",
@@ -196,7 +208,7 @@ def page_sections(
         ),
         Section("f1", "F1", (), blocks(replace(f1, notes=f1.notes[:2])) if f1 is not None else ()),
         Section(
-            "quality",
+            "classes",
             "Classes and confidence",
             (),
             blocks(findings.quality.confidence, findings.quality.worst, findings.quality.confused),
@@ -218,6 +230,17 @@ def page_sections(
         Section("reading", "How to read this", READING),
     ]
     return [part for part in parts if part.points or part.blocks]
+
+
+def _use(findings: Findings) -> Section:
+    widget = break_even_widget(findings.decision)
+    points = break_even_words(findings.decision) if findings.decision.candidates else ()
+    return Section("use", "What use will cost", points, () if widget is None else (widget,))
+
+
+def _charts(findings: Findings) -> list[Chart]:
+    decision = findings.decision
+    return quality_charts(findings.offers, decision.tiers, decision.use)
 
 
 def _short(findings: Findings) -> tuple[str, ...]:
