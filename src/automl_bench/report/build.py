@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import automl_bench
 from automl_bench.contract import ReportSection
+from automl_bench.report.decision import Decision
 from automl_bench.report.drawing import Drawing
 from automl_bench.report.fields import RESULT_FIELDS
 from automl_bench.report.labels import labelled
@@ -76,15 +77,15 @@ def build_report(
     """
     rows = result_rows(store, experiment)
     context = _context(store, experiment)
-    findings = find(store, labelled(rows), rows, baseline=str(context.settings.get("baseline") or ""))
+    findings = find(store, labelled(rows), rows, settings=context.settings, experiment=experiment)
     drawings = all_drawings(findings)
     parts = page_sections(findings, drawings, context.settings, context.environment)
     write_figures(out_dir / "figures", drawings)
     _write(out_dir / "results.csv", rows_csv(rows))
     _write(out_dir / "results.json", _json(context, rows, findings))
-    _write(out_dir / "results.md", _markdown(context, parts))
+    _write(out_dir / "results.md", _markdown(context, findings.decision, parts))
     path = out_dir / "report.html"
-    _write(path, render_page(context.title, _subtitle(context, rows), parts, sections))
+    _write(path, render_page(context.title, _subtitle(context, rows), findings.decision.lines, parts, sections))
     return path
 
 
@@ -144,6 +145,7 @@ def _json(context: Context, rows: Sequence[Row], findings: Findings) -> str:
         "automl_bench": automl_bench.__version__,
         "settings": context.settings,
         "environment": context.environment,
+        "decision": findings.decision.as_json(),
         "results": rows,
         "accuracy": findings.accuracy.records,
         "macro_f1": findings.macro_f1.records,
@@ -164,13 +166,15 @@ def _plain(value: Any) -> Any:
     return dict(value) if isinstance(value, Mapping) else str(value)
 
 
-def _markdown(context: Context, parts: Sequence[Section]) -> str:
+def _markdown(context: Context, decision: Decision, parts: Sequence[Section]) -> str:
     lines = [
         f"# {markdown_text(context.title)}",
         "",
         f"{markdown_text(context.name)}, automl-bench {automl_bench.__version__}, {context.generated_at}",
         "",
     ]
+    for line in decision.lines:
+        lines += [f"**{line.question}**", "", *(f"- {markdown_text(text)}" for text in line.answers), ""]
     for part in parts:
         lines += [f"## {part.title}", ""]
         lines += [f"- {markdown_text(text)}" for text in part.points]
@@ -179,7 +183,7 @@ def _markdown(context: Context, parts: Sequence[Section]) -> str:
         for block in part.blocks:
             if isinstance(block, Table):
                 lines += [block.to_markdown()]
-            else:
+            elif isinstance(block, Drawing):
                 lines += [f"![{block.title}](figures/{block.name}.png)", "", f"*{markdown_text(block.caption)}*", ""]
     return "\n".join(lines).rstrip() + "\n"
 

@@ -93,8 +93,14 @@ class Candidate:
         return Cost(1000 * month.usd / use.calls_per_month if use.calls_per_month else 0.0, month.unknown)
 
 
-def candidates(store: Store, named: Sequence[Labelled]) -> list[Candidate]:
-    """Return what each variant offers on each dataset, in the order of the rows; those without a score are left out."""
+def candidates(store: Store, named: Sequence[Labelled], *, every_shots: bool = False) -> list[Candidate]:
+    """Return what each variant offers on each dataset, in the order of the rows; those without a score are left out.
+
+    Args:
+        store: The results file.
+        named: The rows with their labels.
+        every_shots: Whether to return one for each number of shots, with the speed measured at it, instead of the most.
+    """
     groups: dict[tuple[str, str], list[Labelled]] = defaultdict(list)
     for one in named:
         groups[one.series, one.dataset].append(one)
@@ -105,33 +111,46 @@ def candidates(store: Store, named: Sequence[Labelled]) -> list[Candidate]:
         scored = [one for one in many if one.counts]
         if not scored:
             continue
-        shots = max((one.shots for one in scored), key=shots_order)
-        own = [one for one in scored if one.shots == shots]
         if series not in prices:
             prices[series] = _running(store, many)
-        accuracy = _mean_over_draws(own)
-        tests = sizes.get((series, dataset, shots))
-        ends = wilson_of(accuracy, tests) or (None, None)
-        rows = [one.row for one in own]
-        found.append(
-            Candidate(
-                series=series,
-                dataset=dataset,
-                shots=shots,
-                accuracy=accuracy,
-                low=ends[0],
-                high=ends[1],
-                tests=tests,
-                draws=len({one.draw for one in own}),
-                classes=max((row["classes"] for row in rows if row["classes"]), default=None),
-                majority=max((row["majority"] for row in rows if row["majority"] is not None), default=None),
-                speed=_speed([one.row for one in many], rows),
-                train_seconds=_median(row["train_seconds"] for row in rows),
-                train_usd=_median(None if row["cost"] is None else row["cost"]["train_usd"] for row in rows),
-                running=prices[series],
-            )
-        )
+        shots = sorted({one.shots for one in scored}, key=shots_order)
+        for k in shots if every_shots else shots[-1:]:
+            own = [one for one in scored if one.shots == k]
+            loaded = [one for one in many if one.shots == k] if every_shots else many
+            found.append(_candidate(own, loaded, sizes.get((series, dataset, k)), prices[series]))
     return found
+
+
+def _candidate(
+    own: Sequence[Labelled], loaded: Sequence[Labelled], tests: int | None, running: RunningCosts
+) -> Candidate:
+    """Return what the trials of one variant, dataset and number of shots offer.
+
+    Args:
+        own: Those with a score.
+        loaded: Those whose load runs count.
+        tests: Test samples, or None.
+        running: What the use of the variant costs.
+    """
+    first, rows = own[0], [one.row for one in own]
+    accuracy = _mean_over_draws(own)
+    ends = wilson_of(accuracy, tests) or (None, None)
+    return Candidate(
+        series=first.series,
+        dataset=first.dataset,
+        shots=first.shots,
+        accuracy=accuracy,
+        low=ends[0],
+        high=ends[1],
+        tests=tests,
+        draws=len({one.draw for one in own}),
+        classes=max((row["classes"] for row in rows if row["classes"]), default=None),
+        majority=max((row["majority"] for row in rows if row["majority"] is not None), default=None),
+        speed=_speed([one.row for one in loaded], rows),
+        train_seconds=_median(row["train_seconds"] for row in rows),
+        train_usd=_median(None if row["cost"] is None else row["cost"]["train_usd"] for row in rows),
+        running=running,
+    )
 
 
 def _mean_over_draws(own: Sequence[Labelled]) -> float:

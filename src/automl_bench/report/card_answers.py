@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 from automl_bench.border.command_lines import quoted_command
 from automl_bench.report.candidates import Candidate
 from automl_bench.report.curve_words import fitted
-from automl_bench.report.labels import Labelled, in_order, shots_label
+from automl_bench.report.labels import Labelled, in_order, observations, shots_label
 from automl_bench.report.running_costs import Use
 from automl_bench.report.tables import milliseconds, percent, points, seconds
 from automl_bench.report.tiers import Tier
 from automl_bench.report.verdicts import Comparison, Question
+from automl_bench.statistics.means import over_folds
 from automl_bench.statistics.paired import FEWEST_DRAWS
 from automl_bench.store.records import TrialStatus
 from automl_bench.trials.pricing import Cost, dollars, together
@@ -151,7 +152,7 @@ def cost_a_month(seen: Standing) -> tuple[str, ...]:
     parts = []
     for name, many in seen.by_series.items():
         month = months[name]
-        each = f" ({many[0].per_thousand(seen.use)} per 1,000)" if not month.unknown else ""
+        each = f" ({many[0].per_thousand(seen.use)} per 1,000)" if month.usd and not month.unknown else ""
         parts.append(f"{name} {month}{each}")
     example = "" if seen.use.stated else ", an example: set [use]"
     return (f"{seen.use.words}{example}: {' · '.join(parts)}.{_prices_words(seen)}",)
@@ -232,9 +233,7 @@ def more_labels(seen: Standing) -> tuple[str, ...]:
             continue
         gain = curve.doubling()
         if gain is None:
-            words.append(
-                f"{dataset}: not known; the learning curve of {leader} follows no law that could be continued."
-            )
+            words.append(f"{dataset}: not known beyond what was measured; {_last_step(seen, leader, dataset)}.")
             continue
         low, high = gain
         verdict = "Yes" if low >= WORTH_A_LABEL else "Hardly" if high < WORTH_A_LABEL else "Perhaps"
@@ -247,6 +246,17 @@ def more_labels(seen: Standing) -> tuple[str, ...]:
             text += f", for {dollars(seen.use.label_usd * classes * curve.largest)} of labels"
         words.append(f"{text}.")
     return tuple(words) or ("No variant has a score yet.",)
+
+
+def _last_step(seen: Standing, series: str, dataset: str) -> str:
+    """Say what the last increase of the labels brought; there are two numbers of shots at least."""
+    means = over_folds(observations([one for one in seen.named if one.shots is not None]))
+    at = sorted(
+        (shots, one.mean) for (name, where, shots), one in means.items() if (name, where) == (series, dataset) and shots
+    )
+    (fewer, before), (more, after) = at[-2:]
+    change = f"{100 * (after - before):+.1f}".replace("-", "−")
+    return f"from {fewer} to {more} labels a class {series} changed by {change} points"
 
 
 def not_settled(seen: Standing) -> tuple[str, ...]:
