@@ -171,6 +171,25 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class ReportedTimes:
+    """How long one stage took elsewhere. No promise: it gives `plan` a range where nothing was measured here.
+
+    Attributes:
+        stage: The stage.
+        points: (labelled samples, seconds) of each case.
+        as_of: Date or month of the publication or measurement, ISO 8601.
+        source: Where the times were published, or on what they were measured.
+        variant: The variant that they are of; empty where they stand for all.
+    """
+
+    stage: Stage
+    points: tuple[tuple[int, float], ...]
+    as_of: str
+    source: str
+    variant: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ProviderDescription:
     """A provider's self-description: static, without I/O, the single source of its capabilities.
 
@@ -196,6 +215,9 @@ class ProviderDescription:
             policy document), as `providers show NAME --policy` prints them; empty if there are none to set.
         contract_version: The `CONTRACT_VERSION` that the plugin was written for, where it relies on something newer
             than version 1: an older automl-bench then says that it has to be updated.
+        reported_times: How long stages took elsewhere, as published or measured: what `plan` expects of a trial like
+            none that was run here.
+        simulated: Whether the service is a simulation, whose prices nobody bills: the word then stands beside each.
         imports: Modules that the hooks import and that are heavy: the host imports them once, before trials start in
             threads, as two first imports at once can find a half-made module. What is not installed is left to the
             hook that needs it.
@@ -217,6 +239,8 @@ class ProviderDescription:
     docs_url: str = ""
     policy: str = ""
     contract_version: int = 1
+    reported_times: tuple[ReportedTimes, ...] = ()
+    simulated: bool = False
     imports: tuple[str, ...] = ()
 
 

@@ -266,7 +266,7 @@ def install_broken(root: Path) -> Path:
 def test_a_misspelt_variant_is_an_error_as_in_a_run(desk: Desk) -> None:
     ended = desk.do("plan", experiment=EXPERIMENT.replace("toy:other", "toy:otter"))
     assert ended.returncode == ExitCode.USAGE
-    assert "Did you mean toy:other?" in ended.stderr
+    assert "Did you mean 'toy:other'?" in ended.stderr
 
 
 def test_hours_come_from_earlier_trials_only(desk: Desk) -> None:

@@ -85,16 +85,16 @@ def plan(
 
 def worst_cost(session: Session, experiment: Experiment) -> tuple[str, bool]:
     """Return what an experiment may cost at most, in words, and whether that is certainly nothing."""
+    from automl_bench.report.plan_expectations import billed, likely_words
     from automl_bench.report.plan_tables import total_words
-    from automl_bench.trials.pricing import together
 
     plans, _, views, remarks = _plan(session, experiment, retry_failed=False)
     for remark in [*(f"{view.name}: {problem}" for view in views for problem in view.problems), *remarks]:
         say(f"warning: {remark}")
-    ahead = [one for one in plans if one.ahead and one.reserved is not None]
-    billed = [one.reserved.total for one in ahead if one.reserved is not None and not one.simulated]
-    cost = together(billed)
-    return f"{len(ahead)} trials to run, {total_words(plans)}", not cost.usd and not cost.unknown
+    count = sum(one.ahead for one in plans)
+    cost = billed(plans)
+    words = f"{count} trials to run: {likely_words(plans)}; {total_words(plans)}"
+    return words, not cost.usd and not cost.unknown
 
 
 def _plan(
@@ -189,7 +189,7 @@ def _views(providers: dict[str, BoundProvider], problems: dict[str, list[str]], 
 
 def _print(document: dict[str, Any], plans: list[TrialPlan], views: list[ProviderView]) -> None:
     from automl_bench.cli.results import show_table
-    from automl_bench.report import plan_tables
+    from automl_bench.report import plan_expectations, plan_tables
     from automl_bench.report.plan_power import power_table
 
     out, total = console(), document["total"]
@@ -204,11 +204,18 @@ def _print(document: dict[str, Any], plans: list[TrialPlan], views: list[Provide
         out.print(line, markup=False)
     if refused:
         out.print()
-    for table in (plan_tables.money_table(plans), plan_tables.basis_table(plans)):
+    tables = (
+        plan_expectations.expectations_table(plans),
+        plan_expectations.example_bill(plans),
+        plan_tables.money_table(plans),
+        plan_tables.basis_table(plans),
+    )
+    for table in tables:
         if table.rows:
             show_table(table)
     if total["ahead"]:
-        out.print(f"{plan_tables.total_words(plans)}; {_hours_words(document)}\n", markup=False)
+        out.print(plan_expectations.likely_words(plans), markup=False)
+        out.print(f"worst case: {plan_tables.total_words(plans)}; {_hours_words(document)}\n", markup=False)
         out.print(_retention_words(document["keep_trained_hours"]), markup=False)
     show_table(plan_tables.providers_table(views))
     if document["statistics"]:
@@ -233,7 +240,7 @@ def _hours_words(document: dict[str, Any]) -> str:
     most = max((row["most_hours"] for row in document["trials"] if row["most_hours"] is not None), default=0.0)
     bound = f"a trial ends after {most:,.0f} h at the latest, waiting for this machine's turn not counted"
     if total["expected_hours"] is None:
-        return f"hours unknown, as none of these was run here before; {bound}"
+        return bound
     words = f"about {seconds(total['expected_hours'] * 3600)} one after another"
     if total["without_experience"]:
         words = f"at least {words[6:]} + unknown ({total['without_experience']} trials like none before)"

@@ -280,6 +280,7 @@ def _build(
     as_json: bool,
 ) -> None:
     from automl_bench.contract import Stage
+    from automl_bench.providers.simulation import hourly_words
     from automl_bench.trials.command_lines import teardown_command
     from automl_bench.trials.single import build_stage, open_entries, working_on
 
@@ -296,7 +297,7 @@ def _build(
     out = console()
     out.print(f"{stage} of {trial.record.label}: done{times_words(record)}", markup=False)
     for entry in entries:
-        price = "price unknown" if entry.hourly_usd is None else f"${entry.hourly_usd:.2f} an hour"
+        price = hourly_words(entry.hourly_usd, entry.provider)
         out.print(f"  exists: {entry.kind} {entry.name} ({price})", markup=False)
     console(stderr=True).print(f"Delete it with: {teardown_command(trial.record)}", markup=False)
 

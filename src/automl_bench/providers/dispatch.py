@@ -46,6 +46,7 @@ from automl_bench.errors import (
     UnsupportedCapability,
     WorkspaceError,
 )
+from automl_bench.providers import simulation
 from automl_bench.providers.discovery import UPDATE, PluginRegistry, needs_newer, requirement_of
 from automl_bench.providers.faults import no_way_out, said, violation
 from automl_bench.providers.guarded import GuardedLanes, guarded
@@ -200,6 +201,7 @@ class Provider:
                 f" {CONTRACT_VERSION}",
                 UPDATE,
             )
+        simulation.note(description)
         return description
 
     def _operation(self, hook: str, capability: Capability | None, **arguments: Any) -> Operation:

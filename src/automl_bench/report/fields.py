@@ -109,6 +109,7 @@ COST_FIELDS: Mapping[str, str] = {
     "wall_hours": "Sum of the stages' wall times, in hours.",
     "calls": "Requests stored, load runs included.",
     "prices_as_of": "Oldest date of the prices used that are above 0; null if there are none.",
+    "simulated": "Whether the prices are those of a simulation, which nobody bills.",
 }
 """Fields of `cost`, which is null for an imported result."""
 

@@ -350,6 +350,7 @@ def _cost(spent: Spending, stages: Sequence[StageRecord]) -> Row:
         "wall_hours": sum(wall) / SECONDS_PER_HOUR,
         "calls": spent.call_count,
         "prices_as_of": spent.as_of or None,
+        "simulated": spent.simulated,
     }
 
 
