@@ -11,7 +11,7 @@ import typer
 
 from automl_bench.cli import completion
 from automl_bench.cli.output import console, print_json, say
-from automl_bench.errors import AutomlBenchError, Infeasible, SettingsError
+from automl_bench.errors import AutomlBenchError, Infeasible
 
 if TYPE_CHECKING:
     from automl_bench.cli.session import Session
@@ -112,7 +112,7 @@ def _plan(
         name, _, wanted = text.partition(":")
         try:
             if name not in providers:
-                providers[name], problems[name] = _bind(session, name)
+                providers[name], problems[name] = session.bind_as_far_as_possible(name)
         except AutomlBenchError as error:
             # One provider that cannot be loaded does not hide what the others would do.
             problems.setdefault(name, [f"{error} `run` stops at this until it is corrected."])
@@ -125,33 +125,6 @@ def _plan(
     images = experiment.images.recorded()
     remarks = [remark for dataset in experiment.datasets for remark in source.picture_remarks(dataset, images)]
     return plans, unavailable, _views(providers, problems, planner), remarks
-
-
-def _bind(session: Session, name: str) -> tuple[BoundProvider, list[str]]:
-    """Return a provider with every setting that can be used, and what keeps it from being used here."""
-    from automl_bench.providers.discovery import requirement_of
-    from automl_bench.settings.provider_files import resolve_settings
-    from automl_bench.settings.secrets import Secrets
-    from automl_bench.trials.trial import BoundProvider
-
-    description = session.provider(name).description
-    wanted = description.requires or requirement_of(name)
-    problems = [
-        f"it needs {package}, which is not installed: pip install '{wanted or package}'"
-        for package in session.missing_packages(name)
-    ]
-    secrets = Secrets(name, description.settings)
-    problems += [f"{variable} is not set." for variable in secrets.missing()]
-    file = session.provider_file(name)
-    faults: list[SettingsError] = []
-    bound = BoundProvider(
-        session.provider(name),
-        resolve_settings(description, file, on_fault=faults.append),
-        secrets,
-        session.workspace.cache / name,
-        budget=file.budget,
-    )
-    return bound, [*problems, *(f"{fault} `run` stops at this until it is corrected." for fault in faults)]
 
 
 def _past(session: Session) -> Past:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from automl_bench.border.command_lines import quoted_command
 from automl_bench.border.names import did_you_mean
 from automl_bench.contract import Capability, ManifestEntry, Owner, ProviderManifest, Variant
-from automl_bench.errors import AutomlBenchError, DatasetNotFound, UsageError
+from automl_bench.errors import AutomlBenchError, DatasetNotFound, SettingsError, UsageError
 from automl_bench.providers.discovery import PluginRegistry
 from automl_bench.providers.dispatch import Provider
 from automl_bench.providers.host import Observers
@@ -145,6 +145,34 @@ class Session:
             budget=file.budget,
             whose=self.owner,
         )
+
+    def bind_as_far_as_possible(self, name: str) -> tuple[BoundProvider, list[str]]:
+        """Return a provider with every setting that can be used, and what keeps it from being used here.
+
+        Raises:
+            PluginError: If its plugin does not load.
+        """
+        from automl_bench.providers.discovery import requirement_of
+        from automl_bench.trials.trial import BoundProvider
+
+        description = self.provider(name).description
+        wanted = description.requires or requirement_of(name)
+        problems = [
+            f"it needs {package}, which is not installed: pip install '{wanted or package}'"
+            for package in self.missing_packages(name)
+        ]
+        secrets = Secrets(name, description.settings)
+        problems += [f"{variable} is not set." for variable in secrets.missing()]
+        file = self.provider_file(name)
+        faults: list[SettingsError] = []
+        bound = BoundProvider(
+            self.provider(name),
+            resolve_settings(description, file, on_fault=faults.append),
+            secrets,
+            self.workspace.cache / name,
+            budget=file.budget,
+        )
+        return bound, [*problems, *(f"{fault} `run` stops at this until it is corrected." for fault in faults)]
 
     def missing_packages(self, name: str) -> list[str]:
         """Return what a provider's package requires and is not installed, as far as that can be told by names alone."""

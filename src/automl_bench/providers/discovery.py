@@ -229,12 +229,12 @@ class PluginRegistry:
         if name in extras():
             return f"Install it: pip install '{OUR_PACKAGE}[{name}]'"
         known = ", ".join(names) or "none"
-        more = [extra for extra in extras() if extra not in names and _brings_a_provider(extra)]
+        more = [extra for extra in extras() if extra not in names and brings_a_provider(extra)]
         others = f" Others that can be installed: {', '.join(more)}." if more else ""
         return f"Installed are: {known}.{others}"
 
 
-def _brings_a_provider(extra: str) -> bool:
+def brings_a_provider(extra: str) -> bool:
     """Whether an extra stands for one plugin, as its name says."""
     wanted = re.compile(rf"{OUR_PACKAGE}-{re.escape(extra)}\b.*extra == ['\"]{re.escape(extra)}['\"]")
     return any(wanted.match(line) for line in metadata.requires(OUR_PACKAGE) or [])
