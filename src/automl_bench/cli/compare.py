@@ -18,7 +18,10 @@ def compare(
         str | None, typer.Option(help='Only these shots, a number or "all".', show_default="the most that both have")
     ] = None,
     rope: Annotated[
-        float, typer.Option(min=0.0, max=50.0, help="Points within which the two count as equal.", show_default=True)
+        float,
+        typer.Option(
+            min=0.0, max=50.0, help="Difference in points up to which the two count as equal.", show_default=True
+        ),
     ] = 1.0,
     markdown: Annotated[bool, typer.Option("--md", help="Print Markdown.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,

@@ -46,7 +46,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Replace = Annotated[
     bool, typer.Option("--replace", help="Replace a dataset of that name; the old one stays if this fails.")
 ]
-SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Leave out files that are no images, and say how many.")]
+SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Leave out files that are not images, and say how many.")]
 Seed = Annotated[int, typer.Option(help="Seed of the test split, where none is given.")]
 TestShare = Annotated[float, typer.Option(help="Share of each class for the test split, where none is given.")]
 
@@ -278,7 +278,7 @@ def _fetch(
 
 @app.command("import", epilog=layout_table())
 def import_own(
-    name: Annotated[str, typer.Argument(help="Name the dataset gets.")],
+    name: Annotated[str, typer.Argument(help="Name for the dataset.")],
     path: Annotated[
         Path,
         typer.Argument(

@@ -89,7 +89,7 @@ def try_(
             metavar="PROVIDER...", help="Providers or provider:variant.", autocompletion=completion.providers
         ),
     ],
-    name: Annotated[str, typer.Option(help="Name that the dataset gets.", show_default="that of DATA")] = "",
+    name: Annotated[str, typer.Option(help="Name for the dataset.", show_default="that of DATA")] = "",
     max_cost: Annotated[
         float | None, typer.Option(min=0, metavar="USD", help="Begin no trial that could pass this budget.")
     ] = None,

@@ -32,7 +32,7 @@ def plan(
         ),
     ],
     retry_failed: Annotated[
-        bool, typer.Option("--retry-failed", help="Count failed trials in, as `run --retry-failed` would.")
+        bool, typer.Option("--retry-failed", help="Include failed trials, as `run --retry-failed` would.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False,
 ) -> None:

@@ -90,7 +90,7 @@ def export(
     ] = None,
     format_: Annotated[Format, typer.Option("--format", help="File format.")] = Format.CSV,
     out: Annotated[Path | None, typer.Option(help="Folder to write to.", show_default="results/export")] = None,
-    incomplete: Annotated[bool, typer.Option("--incomplete", help="Also load runs that were cut short.")] = False,
+    incomplete: Annotated[bool, typer.Option("--incomplete", help="Include load runs that were cut short.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the paths as JSON.")] = False,
 ) -> None:
     """Write the stored tables as files, or predictions for other tools.

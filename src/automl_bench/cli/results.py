@@ -27,7 +27,7 @@ def results(
     experiment: Annotated[str | None, typer.Option(help="Only the trials of this experiment.")] = None,
     provider: Annotated[str | None, typer.Option(help="Only this provider.")] = None,
     dataset: Annotated[str | None, typer.Option(help="Only this dataset.")] = None,
-    trials: Annotated[bool, typer.Option("--trials", help="One line a trial instead of means.")] = False,
+    trials: Annotated[bool, typer.Option("--trials", help="One line for each trial instead of means.")] = False,
     as_json: Annotated[bool, _AS_JSON] = False,
 ) -> None:
     """Show results: accuracy ± SEM, median times, load runs, what it cost, and what failed.
@@ -76,7 +76,7 @@ def results(
 @app.command("import")
 def import_results(
     file: Annotated[Path, typer.Argument(help="A file in a format of docs/results-format.md.")],
-    provider: Annotated[str | None, typer.Option(help="Who answered, if the file does not say it.")] = None,
+    provider: Annotated[str | None, typer.Option(help="Provider that answered, if the file does not say it.")] = None,
     variant: Annotated[
         str | None, typer.Option(help="Its configuration.", show_default="what the file says, or imported")
     ] = None,
@@ -92,7 +92,7 @@ def import_results(
     sample_variable: Annotated[
         str, typer.Option(help="Variable of promptfoo's tests that names the test sample.")
     ] = "sample",
-    replace: Annotated[bool, typer.Option("--replace", help="Take the place of results of the same point.")] = False,
+    replace: Annotated[bool, typer.Option("--replace", help="Replace results of the same point.")] = False,
     as_json: Annotated[bool, _AS_JSON] = False,
 ) -> None:
     """Take in results or predictions that were made elsewhere; the file's first line tells what it is.

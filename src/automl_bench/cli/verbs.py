@@ -29,10 +29,10 @@ ShotsArgument = Annotated[str, typer.Argument(metavar="SHOTS", help='labelled sa
 FoldOption = Annotated[int, typer.Option(min=0, help="Which draw of the subsets.")]
 SeedOption = Annotated[int, typer.Option(min=0, help="Seed of the draw.")]
 TestLimitOption = Annotated[
-    int | None, typer.Option(min=1, help="Use so many test samples, drawn by seed.", show_default="all")
+    int | None, typer.Option(min=1, help="Number of test samples to use, drawn by seed.", show_default="all")
 ]
 MinSideOption = Annotated[
-    int | None, typer.Option(min=1, help="Enlarge images whose short side is under so many pixels.")
+    int | None, typer.Option(min=1, help="Enlarge images whose shorter side has fewer pixels than this.")
 ]
 EndpointOption = Annotated[
     str, typer.Option("--endpoint", metavar="ID", help="Use an endpoint that was made by hand; it is never deleted.")
@@ -117,7 +117,7 @@ def invoke(
     endpoint: EndpointOption = "",
     warm_up: Annotated[int, typer.Option(min=0, help="Untimed calls before the pass.")] = 3,
     idle_cold: Annotated[
-        float | None, typer.Option(min=0, help="Idle so many seconds after the pass, then record one cold call.")
+        float | None, typer.Option(min=0, help="Seconds to wait after the pass before one cold call is recorded.")
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -154,17 +154,18 @@ def parallel(
     test_limit: TestLimitOption = None,
     min_side: MinSideOption = None,
     endpoint: EndpointOption = "",
-    calls: Annotated[int, typer.Option(min=1, help="Closed loop: calls in all.")] = 1000,
+    calls: Annotated[int, typer.Option(min=1, help="Closed loop: total number of calls.")] = 1000,
     concurrency: Annotated[int, typer.Option(min=1, help="Closed loop: calls in flight.")] = 10,
     rate: Annotated[float | None, typer.Option(min=0.01, help="Open loop: arrivals per second.")] = None,
     duration: Annotated[
-        str | None, typer.Option(metavar="TIME", help="How long, as in 60s, 5m.", show_default="60s for --rate")
+        str | None,
+        typer.Option(metavar="TIME", help="Length of the load run, as in 60s or 5m.", show_default="60s for --rate"),
     ] = None,
     arrivals: Annotated[str, typer.Option(help="Open loop: poisson or constant.")] = "poisson",
     sweep: Annotated[
         str | None, typer.Option(metavar="FROM..TO", help="Rising rates until the endpoint saturates, as in 1..100.")
     ] = None,
-    ignore_limits: Annotated[bool, typer.Option("--ignore-limits", help="Pass the published limits.")] = False,
+    ignore_limits: Annotated[bool, typer.Option("--ignore-limits", help="Go beyond the published limits.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Load the endpoint: throughput, and latency under load.
@@ -212,10 +213,11 @@ def teardown(
     min_side: MinSideOption = None,
     everything: Annotated[bool, typer.Option("--all", help="Everything in this workspace's ledger.")] = False,
     orphans: Annotated[
-        bool, typer.Option("--orphans", help="What providers list as this workspace's and no ledger knows.")
+        bool,
+        typer.Option("--orphans", help="Resources that providers list as this workspace's and that no ledger knows."),
     ] = False,
     workspace: Annotated[
-        str, typer.Option("--workspace", metavar="ID", help="With --orphans: those of the workspace of this id.")
+        str, typer.Option("--workspace", metavar="ID", help="With --orphans: those of the workspace with this id.")
     ] = "",
     everyone: Annotated[
         bool, typer.Option("--everyone", help="With --orphans: those of every workspace and of unknown owners.")
