@@ -39,9 +39,7 @@ def check(
     shots: Annotated[str, typer.Option(help="Shots that experiments will ask for, as in 5,20,80.")] = "",
     label_suspects: Annotated[
         bool,
-        typer.Option(
-            "--label-suspects", help="Also list images whose label does not fit what they show; takes minutes."
-        ),
+        typer.Option("--label-suspects", help="Also list images that do not look like their label; takes minutes."),
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:

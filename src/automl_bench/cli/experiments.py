@@ -27,9 +27,7 @@ PANEL = "Experiments"
 DEMO_DATASETS = ("digits", "fashion-mini")
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
-JobsOption = Annotated[
-    int | None, typer.Option(min=1, help="Number of trials to run at once.", show_default="as many as fit")
-]
+JobsOption = Annotated[int | None, typer.Option(min=1, help="Trials to run at once.", show_default="as many as fit")]
 
 
 def register(app: typer.Typer) -> None:

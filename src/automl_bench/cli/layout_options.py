@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from automl_bench.datasets.layouts import LayoutHints
 
 Layout = Annotated[
-    str, typer.Option("--layout", help="How the data are laid out, where that is ambiguous; see the table.")
+    str, typer.Option("--layout", help="How the data are laid out, if that is ambiguous; see the table.")
 ]
 ListFile = Annotated[
     str, typer.Option("--list", metavar="FILE", help="The list to read, where a folder or archive has several.")
@@ -28,7 +28,7 @@ Group = Annotated[
     str,
     typer.Option(
         metavar="COLUMN|REGEX",
-        help="What samples that belong together have in common (patient, session, product): a column of the list, or a regular expression "
+        help="What samples of one group share (patient, session, product): a column of the list, or an expression "
         "on paths whose first parenthesis is the group. No split and no subset then divides a group.",
     ),
 ]

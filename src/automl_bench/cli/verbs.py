@@ -159,7 +159,7 @@ def parallel(
     rate: Annotated[float | None, typer.Option(min=0.01, help="Open loop: arrivals per second.")] = None,
     duration: Annotated[
         str | None,
-        typer.Option(metavar="TIME", help="Length of the load run, as in 60s or 5m.", show_default="60s for --rate"),
+        typer.Option(metavar="TIME", help="Length of the run, as in 60s or 5m.", show_default="60s for --rate"),
     ] = None,
     arrivals: Annotated[str, typer.Option(help="Open loop: poisson or constant.")] = "poisson",
     sweep: Annotated[
@@ -214,7 +214,7 @@ def teardown(
     everything: Annotated[bool, typer.Option("--all", help="Everything in this workspace's ledger.")] = False,
     orphans: Annotated[
         bool,
-        typer.Option("--orphans", help="Resources that providers list as this workspace's and that no ledger knows."),
+        typer.Option("--orphans", help="Resources of this workspace that only the providers know of."),
     ] = False,
     workspace: Annotated[
         str, typer.Option("--workspace", metavar="ID", help="With --orphans: those of the workspace with this id.")
