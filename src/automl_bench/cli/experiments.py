@@ -161,14 +161,15 @@ def find_experiment(session: Session, file: Path) -> Path:
     # A path as the documentation writes it also works where only the packaged files exist.
     if file.parent == Path("configs/experiments") and file.stem in known:
         return known[file.stem]
-    if (path := session.workspace.run_before().get(str(file))) is not None and path.is_file():
+    run_before = session.workspace.run_before()
+    if (path := run_before.get(str(file))) is not None and path.is_file():
         return path
-    here = [str(path) for path in sorted(file.parent.glob("*.toml"))]
-    others = f"Give a TOML file, or one of: {', '.join(sorted(known))}."
-    raise SettingsError(
-        f"there is no experiment {str(file)!r}.",
-        remedy=did_you_mean(str(file), [*here, *known], did_you_mean(file.stem, known, others)),
-    )
+    here = {path.stem: path for folder in (session.workspace.root, Path()) for path in folder.glob("*.toml")}
+    if str(file) in here:
+        return here[str(file)]
+    names = sorted({*known, *run_before, *here})
+    others = f"Give a TOML file, or one of: {', '.join(names)}."
+    raise SettingsError(f"there is no experiment {str(file)!r}.", remedy=did_you_mean(file.stem, names, others))
 
 
 def run_trials(
