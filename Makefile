@@ -8,6 +8,8 @@ PLUGINS := $(wildcard plugins/automl-bench-*)
 WORKERS ?= 2
 AZURITE := $(VENV)/azurite
 AZURITE_WANTED := plugins/automl-bench-azure/tests/package.json
+PAGE_TESTS := $(VENV)/page-tests
+PAGE_TESTS_WANTED := tests/report/package.json
 AZURE_MODELS := $(VENV)/azure-models
 AZURE_MODELS_WANTED := plugins/automl-bench-azure/tests/models.txt
 TRAINING := .venv-training
@@ -15,7 +17,7 @@ TRAINING_STAMP := $(TRAINING)/.installed
 TRAINING_NEEDS := plugins/automl-bench-huggingface/training-requirements.txt
 BENCHMARKS ?= store report ablations import_folder latency_error load_ceiling local_accuracy upload
 
-.PHONY: help setup azure-tests demo test test-conformance test-simulation test-training lint bench clean
+.PHONY: help setup azure-tests page-tests demo test test-conformance test-simulation test-training lint bench clean
 
 help:
 	@echo "make demo   set up, run the main job on real data, print the path of a report"
@@ -48,10 +50,19 @@ $(AZURE_MODELS)/.installed: $(STAMP) $(AZURE_MODELS_WANTED)
 
 azure-tests: $(AZURE_MODELS)/.installed $(if $(shell command -v npm),$(AZURITE)/.installed)
 
+# axe-core, which the tests of the report's page run in a browser; without npm that test is skipped, and says so.
+$(PAGE_TESTS)/.installed: $(STAMP) $(PAGE_TESTS_WANTED)
+	mkdir -p $(PAGE_TESTS)
+	cp $(PAGE_TESTS_WANTED) $(PAGE_TESTS)/package.json
+	npm install --prefix $(PAGE_TESTS) --no-package-lock --no-audit --no-fund --loglevel=error
+	touch $@
+
+page-tests: $(if $(shell command -v npm),$(PAGE_TESTS)/.installed)
+
 demo: $(STAMP)
 	$(BIN)/automl-bench demo
 
-test: $(STAMP) azure-tests
+test: $(STAMP) azure-tests page-tests
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m "not conformance and not simulation and not training"
 
 # The conformance kit on every plugin, and on plugins broken on purpose: minutes of processes killed again and again.

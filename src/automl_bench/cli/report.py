@@ -81,7 +81,7 @@ def write_report(experiment: str | None = None, out: Path | None = None) -> Path
     registry.load_all()
     with open_store(workspace.store_path, read_only=True) as store:
         sections = report_sections(registry, result_rows(store, experiment))
-        return build_report(store, experiment=experiment, out_dir=folder, sections=sections)
+        return build_report(store, experiment=experiment, out_dir=folder, sections=sections, data=workspace.data)
 
 
 def export(

@@ -61,7 +61,12 @@ class Context:
 
 
 def build_report(
-    store: Store, *, experiment: str | None, out_dir: Path, sections: Sequence[ReportSection] = ()
+    store: Store,
+    *,
+    experiment: str | None,
+    out_dir: Path,
+    sections: Sequence[ReportSection] = (),
+    data: Path | None = None,
 ) -> Path:
     """Write the report into a folder and return the path of its report.html, which is written last.
 
@@ -70,6 +75,7 @@ def build_report(
         experiment: Name of the experiment; None for everything in the file, imported results included.
         out_dir: Folder that gets report.html, results.csv, results.json, results.md and figures/.
         sections: Sections of observers; their HTML is inserted as it is, but can load and run nothing.
+        data: Folder of the datasets, for thumbnails of samples; None for a page without any.
 
     Raises:
         UsageError: If there is no such experiment.
@@ -77,7 +83,7 @@ def build_report(
     """
     rows = result_rows(store, experiment)
     context = _context(store, experiment)
-    findings = find(store, labelled(rows), rows, settings=context.settings, experiment=experiment)
+    findings = find(store, labelled(rows), rows, settings=context.settings, experiment=experiment, data=data)
     drawings = all_drawings(findings)
     parts = page_sections(findings, drawings, context.settings, context.environment)
     write_figures(out_dir / "figures", drawings)
