@@ -14,6 +14,8 @@ PLUGINS := $(wildcard plugins/automl-bench-*)
 WORKERS ?= 2
 AZURITE := $(VENV)/azurite
 AZURITE_WANTED := plugins/automl-bench-azure/tests/package.json
+PAGE_TESTS := $(VENV)/page-tests
+PAGE_TESTS_WANTED := tests/report/package.json
 AZURE_MODELS := $(VENV)/azure-models
 AZURE_MODELS_WANTED := plugins/automl-bench-azure/tests/models.txt
 TRAINING := .venv-training
@@ -21,7 +23,7 @@ TRAINING_STAMP := $(TRAINING)/.installed
 TRAINING_NEEDS := plugins/automl-bench-huggingface/training-requirements.txt
 BENCHMARKS ?= store report ablations import_folder latency_error load_ceiling local_accuracy upload
 
-.PHONY: help setup new-enough azure-tests demo test test-conformance test-simulation test-training lint bench clean
+.PHONY: help setup new-enough azure-tests page-tests demo test test-conformance test-simulation test-training lint bench clean
 
 help:
 	@echo "make demo   set up what the demo needs, compare three local models on real images, end with the verdict: 3 minutes"
@@ -63,11 +65,20 @@ $(AZURE_MODELS)/.installed: $(STAMP) $(AZURE_MODELS_WANTED)
 
 azure-tests: $(AZURE_MODELS)/.installed $(if $(shell command -v npm),$(AZURITE)/.installed)
 
+# axe-core, which the tests of the report's page run in a browser; without npm that test is skipped, and says so.
+$(PAGE_TESTS)/.installed: $(STAMP) $(PAGE_TESTS_WANTED)
+	mkdir -p $(PAGE_TESTS)
+	cp $(PAGE_TESTS_WANTED) $(PAGE_TESTS)/package.json
+	npm install --prefix $(PAGE_TESTS) --no-package-lock --no-audit --no-fund --loglevel=error
+	touch $@
+
+page-tests: $(if $(shell command -v npm),$(PAGE_TESTS)/.installed)
+
 demo: $(if $(wildcard $(STAMP)),$(STAMP),$(DEMO_STAMP))
 	@echo "Running automl-bench demo: three local models, two image sets, about two minutes on two cores."
 	@$(BIN)/automl-bench demo
 
-test: $(STAMP) azure-tests
+test: $(STAMP) azure-tests page-tests
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m "not conformance and not simulation and not training"
 
 # The conformance kit on every plugin, and on plugins broken on purpose: minutes of processes killed again and again.

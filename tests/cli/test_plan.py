@@ -273,7 +273,7 @@ def test_hours_come_from_earlier_trials_only(desk: Desk) -> None:
     answer = desk.plan()
     assert {row["expected_hours"] for row in answer["trials"]} == {None}
     assert answer["total"]["expected_hours"] is None
-    assert "hours unknown, as none of these was run here before" in desk.do("plan").stdout
+    assert "hours unknown" in desk.do("plan").stdout
     assert desk.do("run").returncode == ExitCode.OK
     assert {row["standing"] for row in desk.plan()["trials"]} == {"done"}
     third = EXPERIMENT.replace("folds = 2", "folds = 3").replace("[5, 10]", "[5, 7, 10]")

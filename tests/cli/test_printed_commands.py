@@ -51,8 +51,9 @@ def terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Cap
     monkeypatch.chdir(places)
     monkeypatch.setenv(WORKSPACE_VARIABLE, str(root))
     monkeypatch.setenv("AUTOML_BENCH_SIMULATED_SPEED", "1000000")
-    for variable in ("GOOGLE_CLOUD_PROJECT", "GOOGLE_CLOUD_REGION"):
+    for variable in ("GOOGLE_CLOUD_PROJECT", "GOOGLE_CLOUD_REGION", "HF_TOKEN"):
         monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "no login"))
     made = Terminal(root, capsys)
     remembering(monkeypatch, made.printed, root)
     return made
@@ -414,6 +415,13 @@ SITUATIONS = [
         of_kind("upload", "simulated:quick", "tiny", "2", "--fold", "1", "--seed", "3", "--min-side", "9"),
         "teardown simulated:quick tiny 2 --fold 1 --seed 3 --min-side 9",
         told("deleted"),
+    ),
+    Situation(
+        "cli/providers.py:_listing",
+        of_kind("providers", "list"),
+        "providers check huggingface",
+        told("huggingface"),
+        ExitCode.PROVIDER,
     ),
     Situation(
         "datasets/catalogue.py:find",

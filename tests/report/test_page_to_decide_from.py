@@ -1,5 +1,6 @@
 """The page of six variants on two datasets, as a reader meets it: from disk, in a browser, decision first."""
 
+import re
 from pathlib import Path
 
 import decision_pages
@@ -12,6 +13,8 @@ from automl_bench.store import open_store
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("decision page")]
 
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+AXE = Path(__file__).parents[2] / ".venv" / "page-tests" / "node_modules" / "axe-core" / "axe.min.js"
+GRAVE = ("serious", "critical")
 WIDE, NARROW = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 
 ANSWERS = {
@@ -35,7 +38,7 @@ def report(tmp_path_factory) -> Path:
     root = tmp_path_factory.mktemp("decide")
     with open_store(root / "automl-bench.sqlite") as store:
         decision_pages.fill(store, root / "data")
-        return build_report(store, experiment="decide", out_dir=root / "report")
+        return build_report(store, experiment="decide", out_dir=root / "report", data=root / "data")
 
 
 @pytest.fixture(scope="module")
@@ -116,12 +119,12 @@ def test_without_scripts_verdict_and_tables_are_there(open_page):
 
 
 def column(page, number):
-    return page.locator("#short table tbody tr:visible").locator(f"td:nth-child({number})").all_inner_texts()
+    return page.locator("#quality table tbody tr:visible").locator(f"td:nth-child({number})").all_inner_texts()
 
 
 def test_tables_sort_by_mouse_and_by_keyboard(open_page):
     page = open_page()
-    head = page.locator("#short th", has_text="p95 ms")
+    head = page.locator("#quality th", has_text="p95 ms")
     head.locator("button").click()
     rising = [float(text) for text in column(page, 9)]
     assert rising == sorted(rising)
@@ -135,7 +138,7 @@ def test_tables_filter_as_one_types(open_page):
     page = open_page()
     page.get_by_label("Filter What each offers").press_sequentially("signs thrifty")
     assert column(page, 3) == ["simulated:thrifty"]
-    assert "1 of 12 rows" in page.locator("#short .tools").inner_text()
+    assert "1 of 12 rows" in page.locator("#quality .tools").inner_text()
 
 
 @pytest.mark.parametrize(("viewport", "kind"), [(WIDE, "wide"), (NARROW, "narrow")])
@@ -175,3 +178,67 @@ def test_sliders_move_by_keyboard_and_change_month_and_ranking(open_page):
     page.get_by_role("slider", name="Weight of cost").press("Home")
     assert page.locator("#break-even tbody tr").first.inner_text().startswith("local:svc")
     assert "First among all possible weights: local:svc" in page.locator("#break-even").inner_text()
+
+
+def evidence(page):
+    return page.locator("#evidence")
+
+
+def test_a_cell_of_the_confusion_matrix_leads_to_its_samples(open_page):
+    page = open_page()
+    cell = evidence(page).get_by_role("button", name="circle answered as cross")
+    count = int(cell.inner_text())
+    cell.press("Enter")
+    assert re.fullmatch(r"\d+ samples: circle answered as cross by A", evidence(page).locator(".answer").inner_text())
+    items = evidence(page).locator(".gallery li")
+    assert 0 < items.count() <= min(24, count)
+    for words in items.all_inner_texts():
+        assert "circle\nA: cross" in words
+
+
+def test_the_difference_of_two_matrices_is_the_difference_of_their_cells(open_page):
+    page = open_page()
+    value = {}
+    for which in ("A", "B", "A minus B"):
+        evidence(page).get_by_label("Confusion matrix of").select_option(label=which)
+        cells = evidence(page).get_by_role("region", name="Confusion matrix").locator("tbody td").all_inner_texts()
+        value[which] = [int(text.replace("−", "-")) for text in cells]
+    assert value["A minus B"] == [a - b for a, b in zip(value["A"], value["B"], strict=True)]
+    assert sum(value["A"]) == 3 * 2000
+
+
+@pytest.mark.parametrize("letter", ["A", "B"])
+def test_the_gallery_shows_what_only_one_gets_right(open_page, letter):
+    page = open_page()
+    evidence(page).get_by_label("Samples where").select_option(label=f"only {letter} is right")
+    shown = evidence(page).locator(".gallery li").all_inner_texts()
+    assert len(shown) == 24
+    other = "B" if letter == "A" else "A"
+    assert all(re.search(rf"{letter}: .*✓", words) and re.search(rf"{other}: .*✗", words) for words in shown)
+    evidence(page).get_by_role("button", name="Next").click()
+    assert evidence(page).get_by_text(re.compile(r"^25 to 48 of ")).is_visible()
+
+
+def test_label_suspects_have_pictures_and_can_be_marked_and_saved(open_page):
+    page = open_page()
+    evidence(page).get_by_label("Samples where").select_option(label="every variant contradicts the label")
+    first = evidence(page).locator(".gallery li").first
+    assert first.locator("img").evaluate("one => one.decode().then(() => one.naturalWidth)") == 28
+    first.get_by_role("checkbox").press("Space")
+    assert "1 marked" in evidence(page).inner_text()
+    with page.expect_download() as saved:
+        evidence(page).get_by_role("button", name="Save suspects.csv").press("Enter")
+    header, line = saved.value.path().read_text(encoding="utf-8").splitlines()
+    assert header == "dataset,sample,label"
+    assert re.match(r"shapes,[0-9a-f]{64},", line)
+
+
+@pytest.mark.parametrize(("viewport", "scheme"), [(WIDE, "light"), (NARROW, "dark")])
+def test_nothing_on_the_page_keeps_anyone_out(open_page, viewport, scheme):
+    if not AXE.is_file():
+        pytest.skip("axe-core is not installed: make page-tests")
+    page = open_page(viewport, color_scheme=scheme)
+    page.evaluate(AXE.read_text(encoding="utf-8"))
+    found = page.evaluate("axe.run()")
+    assert found["passes"]
+    assert [(one["id"], one["nodes"][0]["html"]) for one in found["violations"] if one["impact"] in GRAVE] == []

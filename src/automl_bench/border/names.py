@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+ALIKE = 0.7
+"""From 0 to 1: names less alike than this are not taken for misspelt ones."""
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 
 
@@ -18,5 +20,5 @@ def did_you_mean(wanted: str, known: Iterable[str], otherwise: str = "") -> str:
     import difflib
 
     names = {name.lower(): name for name in known}
-    close = difflib.get_close_matches(wanted.lower(), names, n=1)
+    close = difflib.get_close_matches(wanted.lower(), names, n=1, cutoff=ALIKE)
     return f"Did you mean {names[close[0]]!r}?" if close else otherwise

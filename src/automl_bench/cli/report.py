@@ -38,34 +38,40 @@ OF_TRIALS = frozenset({Format.ANCESTOR, Format.PREDICTIONS, Format.FIFTYONE})
 def report(
     experiment: Annotated[str | None, typer.Argument(help="Name of an experiment.", show_default="everything")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder to write to.", show_default="reports/EXPERIMENT")] = None,
+    without: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Label suspects: give the verdict with and without them.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the paths as JSON.")] = False,
 ) -> None:
     """Write a report: one HTML file that stands alone, figures as PNG and SVG, numbers as CSV, JSON and Markdown.
 
-    Without an experiment, everything in the results file is reported, imported results included.
+    Without an experiment, everything in the results file is reported, imported results included. --without takes a CSV
+    with the columns dataset, sample and perhaps label, as the page saves what was marked on it.
 
     \b
     Examples:
       automl-bench report demo
       automl-bench report
       automl-bench report demo --out ~/shared/demo
+      automl-bench report demo --without suspects.csv
     """
-    path = write_report(experiment, out)
+    path = write_report(experiment, out, without=without)
     if as_json:
         print_json({"report": str(path), "folder": str(path.parent)})
     else:
         console().print(f"report: {path}", markup=False)
 
 
-def write_report(experiment: str | None = None, out: Path | None = None) -> Path:
+def write_report(experiment: str | None = None, out: Path | None = None, *, without: Path | None = None) -> Path:
     """Write the report of an experiment, or of everything, and return the path of its HTML file.
 
     Args:
         experiment: Name of the experiment; None for everything.
         out: Folder to write to; by default `reports/<experiment>` in the workspace.
+        without: File of label suspects, or None.
 
     Raises:
-        UsageError: If there is no such experiment.
+        UsageError: If there is no such experiment, or the file of suspects is wrong.
         RecordsError: If there are no results.
         WorkspaceError: If a file cannot be written.
     """
@@ -73,6 +79,7 @@ def write_report(experiment: str | None = None, out: Path | None = None) -> Path
     from automl_bench.providers.host import report_sections
     from automl_bench.report.build import build_report
     from automl_bench.report.rows import result_rows
+    from automl_bench.report.suspects import read_suspects
     from automl_bench.store import open_store
 
     workspace = Workspace.current()
@@ -81,7 +88,10 @@ def write_report(experiment: str | None = None, out: Path | None = None) -> Path
     registry.load_all()
     with open_store(workspace.store_path, read_only=True) as store:
         sections = report_sections(registry, result_rows(store, experiment))
-        return build_report(store, experiment=experiment, out_dir=folder, sections=sections)
+        suspects = None if without is None else read_suspects(without, store)
+        return build_report(
+            store, experiment=experiment, out_dir=folder, sections=sections, data=workspace.data, suspects=suspects
+        )
 
 
 def export(

@@ -18,6 +18,7 @@ from automl_bench.report.labels import labelled
 from automl_bench.report.page import render_page
 from automl_bench.report.rows import Row, result_rows
 from automl_bench.report.sections import Findings, Section, all_drawings, find, page_sections
+from automl_bench.report.suspects import Without, without
 from automl_bench.report.tables import Table, markdown_text, records_csv
 from automl_bench.store.replaced_file import replaced_file
 
@@ -61,7 +62,13 @@ class Context:
 
 
 def build_report(
-    store: Store, *, experiment: str | None, out_dir: Path, sections: Sequence[ReportSection] = ()
+    store: Store,
+    *,
+    experiment: str | None,
+    out_dir: Path,
+    sections: Sequence[ReportSection] = (),
+    data: Path | None = None,
+    suspects: Mapping[str, set[str]] | None = None,
 ) -> Path:
     """Write the report into a folder and return the path of its report.html, which is written last.
 
@@ -70,6 +77,8 @@ def build_report(
         experiment: Name of the experiment; None for everything in the file, imported results included.
         out_dir: Folder that gets report.html, results.csv, results.json, results.md and figures/.
         sections: Sections of observers; their HTML is inserted as it is, but can load and run nothing.
+        data: Folder of the datasets, for thumbnails of samples; None for a page without any.
+        suspects: Dataset → content ids of samples whose labels are doubted: the verdict is given with and without them.
 
     Raises:
         UsageError: If there is no such experiment.
@@ -77,12 +86,23 @@ def build_report(
     """
     rows = result_rows(store, experiment)
     context = _context(store, experiment)
-    findings = find(store, labelled(rows), rows, settings=context.settings, experiment=experiment)
+    findings = find(store, labelled(rows), rows, settings=context.settings, experiment=experiment, data=data)
     drawings = all_drawings(findings)
     parts = page_sections(findings, drawings, context.settings, context.environment)
+    doubted = None
+    if suspects:
+        doubted = without(
+            store,
+            suspects,
+            findings.decision,
+            findings.verdicts,
+            experiment=experiment,
+            settings=context.settings,
+        )
+        parts.insert(0, Section("without", "Without label suspects", doubted.words, (doubted.table,)))
     write_figures(out_dir / "figures", drawings)
     _write(out_dir / "results.csv", rows_csv(rows))
-    _write(out_dir / "results.json", _json(context, rows, findings))
+    _write(out_dir / "results.json", _json(context, rows, findings, doubted))
     _write(out_dir / "results.md", _markdown(context, findings.decision, parts))
     path = out_dir / "report.html"
     _write(path, render_page(context.title, _subtitle(context, rows), findings.decision.lines, parts, sections))
@@ -137,7 +157,7 @@ def _subtitle(context: Context, rows: Sequence[Row]) -> str:
     return f"{context.name}: {', '.join(words) or 'no trials'}. {made}"
 
 
-def _json(context: Context, rows: Sequence[Row], findings: Findings) -> str:
+def _json(context: Context, rows: Sequence[Row], findings: Findings, doubted: Without | None) -> str:
     document = {
         "experiment": context.name,
         "title": context.title,
@@ -158,6 +178,7 @@ def _json(context: Context, rows: Sequence[Row], findings: Findings) -> str:
         "cost": findings.cost.records,
         "comparisons": findings.support.records,
         "falls": list(findings.verdicts.falls),
+        **({} if doubted is None else {"without": doubted.as_json()}),
     }
     return json.dumps(document, indent=2, ensure_ascii=False, default=_plain) + "\n"
 

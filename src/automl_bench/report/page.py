@@ -27,7 +27,7 @@ NUMERIC = frozenset("0123456789+-−—<±.,%() []n=ms/h")
 WIDEST_UNBROKEN = 28
 """Characters of a cell that stay on one line."""
 
-SCRIPTS = ("tables.js", "break_even.js", "start.js")
+SCRIPTS = ("tables.js", "break_even.js", "evidence.js", "start.js")
 """Files of the page's own script, in the order they run."""
 
 

@@ -14,6 +14,7 @@ from automl_bench.report.costs import cost_table
 from automl_bench.report.curve_words import CURVE_CAUTION, curve_notes
 from automl_bench.report.decision import Decision, candidates_table, decide
 from automl_bench.report.drawing import Drawing, looks
+from automl_bench.report.evidence import evidence_widget
 from automl_bench.report.labels import Labelled, baseline_label, current, in_order, observations
 from automl_bench.report.latency import LatencyPool, latency_pools, latency_table
 from automl_bench.report.latency_figures import box_figure, distribution_figure, phases_figure
@@ -37,6 +38,8 @@ from automl_bench.report.verdicts import Question
 from automl_bench.statistics.means import over_datasets, over_folds, shots_order
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from automl_bench.store import Store
 
 MOST_NAMED = 5
@@ -82,6 +85,7 @@ class Findings:
     trials: Table
     decision: Decision
     offers: Sequence[Candidate]
+    evidence: Widget | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +112,7 @@ def find(
     *,
     settings: Mapping[str, Any] | None = None,
     experiment: str | None = None,
+    data: Path | None = None,
 ) -> Findings:
     """Compute what the report shows.
 
@@ -117,6 +122,7 @@ def find(
         rows: The rows.
         settings: The experiment's settings as stored: the variant that the others are compared with, and the use.
         experiment: Its name.
+        data: Folder of the datasets, for thumbnails of samples.
     """
     pools = latency_pools(store, named)
     baseline = str((settings or {}).get("baseline") or "")
@@ -138,6 +144,7 @@ def find(
         trials=trials_table(rows),
         decision=decide(store, named, compared, settings=settings, experiment=experiment),
         offers=candidates(store, named, every_shots=True),
+        evidence=evidence_widget(store, named, data),
     )
 
 
@@ -213,6 +220,7 @@ def page_sections(
             (),
             blocks(findings.quality.confidence, findings.quality.worst, findings.quality.confused),
         ),
+        Section("answers", "Answers, sample by sample", (), () if findings.evidence is None else (findings.evidence,)),
         Section("times", "Training and prediction times", (), blocks("training_time", findings.times)),
         Section(
             "latency",

@@ -59,7 +59,7 @@ class Likely:
     """What a trial will probably take and cost.
 
     Attributes:
-        hours: Hours from its begin to its end, as far as known; None if nothing is.
+        hours: Hours from its begin to its end; None if nothing tells how long its training takes.
         without: Stages that are not in `hours`, because nothing tells how long they take.
         bill: What it costs, item by item; items without a price are left out.
         unknown: Items without a price, or without a quantity.
@@ -122,7 +122,10 @@ def expect(
                 units = Range(min(units.low, limit), min(units.high, limit))
             bill.append(BillLine(price.item, price.usd, units))
     without = tuple(stage for stage in stages if stage not in hours)
-    total = sum(hours.values(), Range(0.0, 0.0)) if hours else None
+    # Without the training nothing worth telling is known; an upload takes minutes, and that it is left out is said.
+    total = sum(hours.values(), Range(0.0, 0.0)) if hours and Stage.TRAIN not in without else None
+    if without:
+        sources.append(f"without {' and '.join(without)}")
     return Likely(total, without, tuple(bill), tuple(unknown), tuple(dict.fromkeys(sources)))
 
 
