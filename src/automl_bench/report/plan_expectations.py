@@ -91,16 +91,22 @@ def likely_words(plans: Sequence[TrialPlan]) -> str:
     ahead = [one for one in plans if one.ahead and one.likely is not None]
     expected = [one.likely for one in ahead if one.likely is not None]
     billed = [one.likely for one in ahead if one.likely is not None and not one.simulated]
-    known = [one.hours for one in expected if one.hours is not None]
     unknown = any(one.unknown for one in billed)
     money = f"likely {_dollar_words(_sum(one.usd for one in billed))}{' + unknown' if unknown else ''}"
+    times = _all_hours(billed)
     if len(billed) < len(expected):
-        simulated = _sum(one.likely.usd for one in ahead if one.likely is not None and one.simulated)
-        money += f", and {_dollar_words(simulated)} {SIMULATED}"
+        simulated = [one.likely for one in ahead if one.likely is not None and one.simulated]
+        more = f"{_dollar_words(_sum(one.usd for one in simulated))} {SIMULATED}"
+        money = f"{money}, and {more}" if billed else f"likely {more}"
+        times = ", and ".join([*([times] if billed else []), f"{_all_hours(simulated)} {SIMULATED}"])
+    return f"{money}; {times}, one trial after another"
+
+
+def _all_hours(expected: Sequence[Likely]) -> str:
+    known = [one.hours for one in expected if one.hours is not None]
     if not known:
-        return f"{money}; hours unknown"
-    some = "" if len(known) == len(expected) else " + unknown"
-    return f"{money}; {time_words(_sum(known))}{some} one after another"
+        return "hours unknown"
+    return time_words(_sum(known)) + (" + unknown" if len(known) < len(expected) else "")
 
 
 def _dollar_words(usd: Range) -> str:
