@@ -113,6 +113,7 @@ def test_sections_stand_in_order_and_observers_have_theirs(folder):
         "What the data support",
         "F1",
         "Classes and confidence",
+        "Answers, sample by sample",
         "Training and prediction times",
         "Latency",
         "Load runs",

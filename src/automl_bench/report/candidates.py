@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from automl_bench.report.labels import Labelled
 from automl_bench.report.running_costs import RunningCosts, Use, running_costs
 from automl_bench.report.score_notes import test_sizes, wilson_of
-from automl_bench.report.summary import load_words
+from automl_bench.report.summary import load_words, response_cell
 from automl_bench.statistics.means import shots_order
 from automl_bench.trials.price_records import table_of
 from automl_bench.trials.pricing import Cost
@@ -184,17 +184,13 @@ def _speed(rows: Iterable[Mapping[str, Any]], scored: Sequence[Mapping[str, Any]
 
 def _of_run(run: Mapping[str, Any]) -> tuple[int, Speed] | None:
     """Return (how much the kind of run tells, its p95), or None where it has none."""
-    summary, words, rank = run["summary"], load_words(run), {"open": 2, "closed": 1}.get(run["loop"], 0)
-    if not run["complete"]:
+    words, rank = load_words(run), {"open": 2, "closed": 1}.get(run["loop"], 0)
+    cell = response_cell(run, "p95")
+    if not run["complete"] or cell.get("value") is None:
         return None
     if run["loop"] == "sweep":
-        good = [step for step in summary.get("steps") or () if not step.get("knee")]
-        if not good:
-            return None
-        summary, words = good[-1], f"open loop, {good[-1]['rate']:.3g}/s asked"
-    cell = (summary.get("response_ms") or {}).get("p95") or {}
-    if cell.get("value") is None:
-        return None
+        rate = next(step["rate"] for step in reversed(run["summary"]["steps"]) if not step.get("knee"))
+        words = f"open loop, {rate:.3g}/s asked"
     speed = Speed(cell["value"], cell.get("low"), cell.get("high"), cell.get("n", 0), words, bool(run["valid"]))
     return rank, speed
 

@@ -38,6 +38,9 @@ Row = dict[str, Any]
 FROM = "predictions_from"
 """Setting of the variant that marks a trial whose answers were imported, with the name of their file."""
 
+CHOSEN = "chosen"
+"""Key of a training's result: what it chose by itself, in a word or two."""
+
 ANSWER_COLUMNS = ("sample_id", "phase", "attempt", "outcome", "label", "predicted")
 """Columns of the invocations that tell what was answered."""
 
@@ -115,6 +118,7 @@ def trial_row(
         "train_samples": _train_samples(by_stage),
         "train_seconds": train_seconds,
         "train_seconds_kind": kind,
+        "chosen": _chosen(by_stage.get(Stage.TRAIN)),
         "predict_seconds": float(calls["service_ns"][timed].sum()) / 1e9 if timed.any() else None,
         "latency_ms": latency_summary(calls["service_ns"][timed & (calls["outcome"] == Outcome.OK.value)] / 1e6),
         "calls": _outcomes(calls["outcome"][measured]),
@@ -303,6 +307,12 @@ def _train_seconds(stage: StageRecord | None) -> tuple[float | None, str | None]
     if stage.work_seconds is not None:
         return stage.work_seconds, "work"
     return (None, None) if stage.wall_seconds is None else (stage.wall_seconds, "wall")
+
+
+def _chosen(stage: StageRecord | None) -> str | None:
+    """Return what a training chose by itself, as its result says; None where it chose nothing or does not tell."""
+    chosen = None if stage is None else stage.result.get(CHOSEN)
+    return chosen if isinstance(chosen, str) and chosen else None
 
 
 def _train_samples(stages: Mapping[Stage, StageRecord]) -> int | None:
