@@ -330,12 +330,15 @@ def what_it_cost(seen: Standing) -> tuple[str, ...]:
     return (f"{total}{mark}: {len(costs)} trials, {calls:,} calls, {seconds(3600 * hours)} of waiting and working.",)
 
 
-def still_running(trials: Iterable[str], entries: Sequence[tuple[str, float | None]]) -> tuple[str, ...]:
+def still_running(
+    trials: Iterable[str], entries: Sequence[tuple[str, float | None]], *, simulated: bool = False
+) -> tuple[str, ...]:
     """Say whether anything runs or exists that costs money.
 
     Args:
         trials: Labels of trials that are under way.
         entries: (kind, dollars an hour or None) of what exists at providers.
+        simulated: Whether nobody bills any of it.
     """
     under_way = list(trials)
     if not entries and not under_way:
@@ -344,6 +347,7 @@ def still_running(trials: Iterable[str], entries: Sequence[tuple[str, float | No
     if entries:
         known = [usd for _, usd in entries if usd is not None]
         rate = f"{dollars(sum(known))} an hour" + (" + unknown" if len(known) < len(entries) else "")
+        rate += " simulated" if simulated and any(known) else ""
         count = len(entries)
         words.append(
             f"Yes: {count} resource{'s' * (count > 1)} at providers, {rate}; {quoted_command('resources')} lists them."

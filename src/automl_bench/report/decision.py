@@ -183,7 +183,10 @@ def decide(
     }
     seen = Standing(named, found, tiers_of, support, use, experiment)
     own = {one.row["trial_id"] for one in named if one.row["trial_id"]}
-    left = [(entry.kind, entry.hourly_usd) for entry in store.ledger(open_only=True) if entry.trial_id in own]
+    entries = [entry for entry in store.ledger(open_only=True) if entry.trial_id in own]
+    left = [(entry.kind, entry.hourly_usd) for entry in entries]
+    invented = {one.row["trial_id"] for one in named if (one.row["cost"] or {}).get("simulated")}
+    unbilled = all(entry.trial_id in invented for entry in entries)
     under_way = [
         f"{one.series} on {one.dataset}"
         for one in named
@@ -200,7 +203,7 @@ def decide(
         Line("open", "What is not settled?", not_settled(seen)),
         Line("next", "What next?", next_steps(seen, sum(usd != 0.0 for _, usd in left))),
         Line("spent", "What did this cost?", what_it_cost(seen)),
-        Line("running", "Still running?", still_running(under_way, left)),
+        Line("running", "Still running?", still_running(under_way, left, simulated=unbilled)),
     )
     return Decision(lines, tiers_of, tuple(found), use)
 
