@@ -3,11 +3,19 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+DEMO_STAMP := $(VENV)/.installed-for-demo
+DEMO_SOURCES := pyproject.toml constraints.txt plugins/automl-bench-local/pyproject.toml
 SOURCES := pyproject.toml constraints.txt $(wildcard plugins/*/pyproject.toml)
+# uv does in seconds what pip does in a minute; without it pip does.
+UV := $(shell command -v uv 2>/dev/null)
+NEW_VENV := $(if $(UV),$(UV) venv --quiet --seed --python $(PYTHON),$(PYTHON) -m venv)
+INSTALL := $(if $(UV),$(UV) pip install --quiet --python $(BIN)/python,$(BIN)/python -m pip install --quiet --disable-pip-version-check)
 PLUGINS := $(wildcard plugins/automl-bench-*)
 WORKERS ?= 2
 AZURITE := $(VENV)/azurite
 AZURITE_WANTED := plugins/automl-bench-azure/tests/package.json
+PAGE_TESTS := $(VENV)/page-tests
+PAGE_TESTS_WANTED := tests/report/package.json
 AZURE_MODELS := $(VENV)/azure-models
 AZURE_MODELS_WANTED := plugins/automl-bench-azure/tests/models.txt
 TRAINING := .venv-training
@@ -15,22 +23,31 @@ TRAINING_STAMP := $(TRAINING)/.installed
 TRAINING_NEEDS := plugins/automl-bench-huggingface/training-requirements.txt
 BENCHMARKS ?= store report ablations import_folder latency_error load_ceiling local_accuracy upload
 
-.PHONY: help setup azure-tests demo test test-conformance test-simulation test-training lint bench clean
+.PHONY: help setup new-enough azure-tests page-tests demo test test-conformance test-simulation test-training lint bench clean
 
 help:
-	@echo "make demo   set up, run the main job on real data, print the path of a report"
-	@echo "make test   set up, run all tests"
+	@echo "make demo   set up what the demo needs, compare three local models on real images, end with the verdict: 3 minutes"
+	@echo "make test   set up everything, run all tests: 20 minutes"
 	@echo "make test-conformance   the conformance kit on every plugin: minutes"
 	@echo "make test-simulation   long simulations, stress and fault runs, in their short form: minutes"
 	@echo "make test-training   train for real what a plugin trains in a cloud: installs torch, minutes"
 	@echo "make lint   ruff and mypy --strict"
 	@echo "make bench  the benchmarks, each beside a peer on this machine (needs a quiet machine)"
 
-$(STAMP): $(SOURCES)
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "automl-bench needs Python 3.11 or newer, this is " + sys.version)'
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test,lint]' $(foreach plugin,$(PLUGINS),-e $(plugin))
+new-enough:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "automl-bench needs Python 3.11 or newer, this is " + sys.version)'
+
+$(STAMP): $(SOURCES) | new-enough
+	test -x $(BIN)/python || $(NEW_VENV) $(VENV)
+	$(INSTALL) -c constraints.txt -e '.[test,lint]' $(foreach plugin,$(PLUGINS),-e $(plugin))
 	touch $@
+
+# The demo needs the core and its local models, nothing of any cloud and nothing of the tests.
+$(DEMO_STAMP): $(DEMO_SOURCES) | new-enough
+	@echo "Setting up .venv with automl-bench and its local models$(if $(UV), (by uv)): about a minute, once."
+	@test -x $(BIN)/python || $(NEW_VENV) $(VENV)
+	@$(INSTALL) -c constraints.txt -e . -e plugins/automl-bench-local
+	@touch $@
 
 setup: $(STAMP)
 
@@ -48,10 +65,20 @@ $(AZURE_MODELS)/.installed: $(STAMP) $(AZURE_MODELS_WANTED)
 
 azure-tests: $(AZURE_MODELS)/.installed $(if $(shell command -v npm),$(AZURITE)/.installed)
 
-demo: $(STAMP)
-	$(BIN)/automl-bench demo
+# axe-core, which the tests of the report's page run in a browser; without npm that test is skipped, and says so.
+$(PAGE_TESTS)/.installed: $(STAMP) $(PAGE_TESTS_WANTED)
+	mkdir -p $(PAGE_TESTS)
+	cp $(PAGE_TESTS_WANTED) $(PAGE_TESTS)/package.json
+	npm install --prefix $(PAGE_TESTS) --no-package-lock --no-audit --no-fund --loglevel=error
+	touch $@
 
-test: $(STAMP) azure-tests
+page-tests: $(if $(shell command -v npm),$(PAGE_TESTS)/.installed)
+
+demo: $(if $(wildcard $(STAMP)),$(STAMP),$(DEMO_STAMP))
+	@echo "Running automl-bench demo: three local models, two image sets, about two minutes on two cores."
+	@$(BIN)/automl-bench demo
+
+test: $(STAMP) azure-tests page-tests
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m "not conformance and not simulation and not training"
 
 # The conformance kit on every plugin, and on plugins broken on purpose: minutes of processes killed again and again.

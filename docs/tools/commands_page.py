@@ -22,8 +22,10 @@ HEAD = """# Commands
 Every command, as `--help` shows it. This page is written by `docs/tools/commands_page.py`.
 
 Options that come before the command: `--workspace FOLDER` (or the variable `AUTOML_BENCH_WORKSPACE`) says where data,
-configs, results and reports are; `--debug` shows tracebacks; `--version` prints the version. Every reading command has
-`--json`. [Exit codes](exit-codes.md) are the same everywhere.
+configs, results and reports are; `--debug` shows tracebacks; `--version` prints the version; `--install-completion`
+lets your shell complete commands and names. Without `--workspace` the workspace is the nearest folder, from the current
+one upwards, that holds `results/workspace.json` or `.automl-bench` and is yours, else the current folder. Every reading
+command has `--json`. [Exit codes](exit-codes.md) are the same everywhere.
 """
 
 

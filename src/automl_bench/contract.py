@@ -201,6 +201,25 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class ReportedTimes:
+    """How long one stage took elsewhere. No promise: it gives `plan` a range where nothing was measured here.
+
+    Attributes:
+        stage: The stage.
+        points: (labelled samples, seconds) of each case.
+        as_of: Date or month of the publication or measurement, ISO 8601.
+        source: Where the times were published, or on what they were measured.
+        variant: The variant that they are of; empty where they stand for all.
+    """
+
+    stage: Stage
+    points: tuple[tuple[int, float], ...]
+    as_of: str
+    source: str
+    variant: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ProviderDescription:
     """A provider's self-description: static, without I/O, the single source of its capabilities.
 
@@ -228,6 +247,9 @@ class ProviderDescription:
             policy document), as `providers show NAME --policy` prints them; empty if there are none to set.
         contract_version: The `CONTRACT_VERSION` that the plugin was written for, where it relies on something newer
             than version 1: an older automl-bench then says that it has to be updated.
+        reported_times: How long stages took elsewhere, as published or measured: what `plan` expects of a trial like
+            none that was run here.
+        simulated: Whether the service is a simulation, whose prices nobody bills: the word then stands beside each.
         imports: Modules that the hooks import and that are heavy: the host imports them once, before trials start in
             threads, as two first imports at once can find a half-made module. What is not installed is left to the
             hook that needs it.
@@ -250,6 +272,8 @@ class ProviderDescription:
     docs_url: str = ""
     policy: str = ""
     contract_version: int = 1
+    reported_times: tuple[ReportedTimes, ...] = ()
+    simulated: bool = False
     imports: tuple[str, ...] = ()
 
 
@@ -303,6 +327,9 @@ class Price:
             if that cannot be said. 0 for what a trial does not add to, such as a plan's monthly fee.
         counted: What the host counts instead, where `per_trial` is None; an item "call" is counted in calls anyway.
         units_each: Units that each counted thing takes: 2 for two nodes an hour.
+        monthly: Whether it is a fee for a month, whatever is run; for what a month of use costs, not for a trial.
+        plan: The plan that it belongs to, where a user pays by one of several; empty for what everyone pays.
+        included: Units a month that the plan's fee covers.
     """
 
     item: str
@@ -313,6 +340,9 @@ class Price:
     per_trial: float | None = None
     counted: Counted | None = None
     units_each: float = 1.0
+    monthly: bool = False
+    plan: str = ""
+    included: float = 0.0
 
 
 # --- long work and what it leaves ------------------------------------------------------------------------

@@ -42,6 +42,7 @@
       RecordsError                  the results file
         CorruptRecord
         UnknownFormatVersion
+        NoResults                   there are none yet, or none that match
       WorkspaceError                a folder or file that cannot be read or written
       LeaseLost                     another process has taken the trial over
       ResourcesLeft                 what still exists at a provider, and what it costs
@@ -86,6 +87,8 @@ class ExitCode(IntEnum):
     """Something that costs money may remain at a provider. Outranks every other failure."""
     GATE_FAILED = 11
     """A condition given to `results check` holds."""
+    NO_RESULTS = 12
+    """There are no results yet, or none that match what was asked for."""
     INTERRUPTED = 130
     """Ctrl-C, SIGTERM or a closed terminal, after teardown."""
 
@@ -350,6 +353,12 @@ class CorruptRecord(RecordsError):
 
 class UnknownFormatVersion(RecordsError):
     """The results file was written by a newer automl-bench."""
+
+
+class NoResults(RecordsError):
+    """There are no results yet, or none that match what was asked for."""
+
+    exit_code = ExitCode.NO_RESULTS
 
 
 class WorkspaceError(AutomlBenchError):

@@ -94,7 +94,9 @@ class ProviderHooks:
     def train(self, context: TrialContext) -> Operation | None:
         """Begin training on what `upload` brought (`context.results[Stage.UPLOAD]`) and return at once.
 
-        `work_seconds` of the finished operation is the training time that is reported.
+        `work_seconds` of the finished operation is the training time that is reported. Where the training chooses a
+        kind of model or features by itself, the result says which under "chosen", in a word or two: latencies of
+        models that differ are then never pooled.
         """
 
     @hookspec(firstresult=True)

@@ -46,7 +46,7 @@ def test_a_file_that_is_gone_is_named(tmp_path: Path) -> None:
     manifest = read_manifest(workspace.data / "tiny")
     sample = selection.test_samples(manifest)[0][0]
     sample.path.unlink()
-    with pytest.raises(DatasetError, match=f"{sample.path.name} of a test sample is gone.*data check"):
+    with pytest.raises(DatasetError, match=f"{sample.path.name} of a test sample is gone.*import the dataset again"):
         blind([sample], tmp_path / "cache")
 
 

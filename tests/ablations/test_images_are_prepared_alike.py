@@ -211,7 +211,7 @@ def test_a_damaged_picture_is_named_with_the_command_that_finds_all(picture, tmp
     sample.path.write_bytes(sample.path.read_bytes()[:60])
     with pytest.raises(DatasetError, match=sample.path.name) as caught:
         prepare([sample], ImageSetting(min_side=64), tmp_path / "cache")
-    assert "data check" in caught.value.remedy
+    assert "--skip-bad" in caught.value.remedy
     assert not [path for path in (tmp_path / "cache").rglob("*") if path.is_file()]
 
 

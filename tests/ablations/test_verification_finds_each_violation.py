@@ -37,7 +37,7 @@ def broken(manifest):
 def test_what_was_written_holds_every_invariant(toy):
     upload_folders.copy_folders(toy, shots=[5], folds=1, seed=4)
     checks = verify(toy)
-    assert first_violation(checks) is None
+    assert first_violation("toy", checks) is None
     assert {check.invariant for check in checks} == {
         "fingerprint", "files", "rows", "per class", "80/20", "disjoint", "nested", "seed", "folders",
     }  # fmt: skip
@@ -59,7 +59,7 @@ def test_datasets_with_repeats_and_leaks_verify_too(place, numbered):
 def test_a_missing_file_is_found(toy):
     (toy.folder / "ablations" / "toy_val_20.csv").unlink()
     checks = verify(toy)
-    error = first_violation(checks)
+    error = first_violation("toy", checks)
     assert isinstance(error, DatasetError)
     assert error.exit_code is ExitCode.DATASET
     assert "toy_val_20.csv does not exist" in error.message
@@ -142,7 +142,7 @@ def test_a_content_of_the_test_set_is_found(toy):
 def test_a_sample_file_that_is_gone_is_found(toy):
     path = read(toy, "toy_val_5.csv")[1][0]
     (toy.folder / path).unlink()
-    error = first_violation(verify(toy))
+    error = first_violation("toy", verify(toy))
     assert error is not None
     assert path in error.message
 
@@ -155,7 +155,7 @@ def test_a_copy_folder_of_another_seed_is_found(toy):
 def test_a_damaged_file_is_named_and_the_rest_is_checked(toy):
     (toy.folder / "ablations" / "toy_train_5.csv").write_text("nonsense\n")
     checks = verify(toy)
-    assert "toy_train_5.csv" in str(first_violation(checks))
+    assert "toy_train_5.csv" in str(first_violation("toy", checks))
     assert sum(check.holds for check in checks) > 10
 
 

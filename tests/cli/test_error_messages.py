@@ -93,7 +93,7 @@ BAD = [
     Bad("no such option", ("run", "--quick", "x.toml"), ExitCode.USAGE, "No such option"),
     Bad("missing argument", ("train", "toy"), ExitCode.USAGE, "Missing argument"),
     Bad("unknown provider", ("train", "tooy", "tiny", "5"), ExitCode.USAGE, "Did you mean 'toy'"),
-    Bad("unknown variant", ("train", "toy:othr", "tiny", "5"), ExitCode.USAGE, "Did you mean toy:other"),
+    Bad("unknown variant", ("train", "toy:othr", "tiny", "5"), ExitCode.USAGE, "Did you mean 'toy:other'"),
     Bad("unknown dataset", ("train", "toy", "tinny", "5"), ExitCode.DATASET, "Did you mean 'tiny'"),
     Bad("dataset not fetched", ("train", "toy", "beans", "5"), ExitCode.DATASET, "data fetch beans"),
     Bad("shots that are no number", ("train", "toy", "tiny", "five"), ExitCode.USAGE, "SHOTS is 'five'"),
@@ -121,7 +121,7 @@ BAD = [
         "--duration is 'soon'",
     ),
     Bad("teardown of nothing", ("teardown",), ExitCode.USAGE, "--all or --orphans"),
-    Bad("no results yet", ("status",), ExitCode.USAGE, "no results"),
+    Bad("no results yet", ("status",), ExitCode.NO_RESULTS, "no results"),
     Bad("no such experiment", ("run", "nowhere.toml"), ExitCode.SETTINGS, "no experiment 'nowhere.toml'"),
     Bad(
         "experiment with an unknown key",

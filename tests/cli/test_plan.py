@@ -266,14 +266,14 @@ def install_broken(root: Path) -> Path:
 def test_a_misspelt_variant_is_an_error_as_in_a_run(desk: Desk) -> None:
     ended = desk.do("plan", experiment=EXPERIMENT.replace("toy:other", "toy:otter"))
     assert ended.returncode == ExitCode.USAGE
-    assert "Did you mean toy:other?" in ended.stderr
+    assert "Did you mean 'toy:other'?" in ended.stderr
 
 
 def test_hours_come_from_earlier_trials_only(desk: Desk) -> None:
     answer = desk.plan()
     assert {row["expected_hours"] for row in answer["trials"]} == {None}
     assert answer["total"]["expected_hours"] is None
-    assert "hours unknown, as none of these was run here before" in desk.do("plan").stdout
+    assert "hours unknown" in desk.do("plan").stdout
     assert desk.do("run").returncode == ExitCode.OK
     assert {row["standing"] for row in desk.plan()["trials"]} == {"done"}
     third = EXPERIMENT.replace("folds = 2", "folds = 3").replace("[5, 10]", "[5, 7, 10]")

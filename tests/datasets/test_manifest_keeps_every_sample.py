@@ -132,7 +132,7 @@ def test_dictionary_columns_share_one_dictionary_over_all_chunks(tmp_path: Path)
 def test_missing_dataset_names_the_commands_that_bring_it(tmp_path: Path) -> None:
     with pytest.raises(DatasetNotFound, match="no dataset 'nowhere'") as caught:
         read_manifest(tmp_path / "nowhere")
-    assert "data fetch nowhere" in caught.value.remedy
+    assert "`automl-bench data import nowhere PATH`" in caught.value.remedy
 
 
 @pytest.mark.parametrize(

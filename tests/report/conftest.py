@@ -8,6 +8,7 @@ import pytest
 
 from automl_bench.contract import ReportSection, Stage
 from automl_bench.report.build import build_report
+from automl_bench.report.decision import Decision, decision_of
 from automl_bench.store import Store, open_store
 from automl_bench.store.records import (
     CallPhase,
@@ -225,6 +226,14 @@ def report_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         fill_comparison(opened)
         build_report(opened, experiment="demo", out_dir=out, sections=[ReportSection("Costs <i>", html)])
     return out
+
+
+@pytest.fixture(scope="session")
+def decision(tmp_path_factory: pytest.TempPathFactory) -> Decision:
+    """The decision card of `comparison`."""
+    with open_store(tmp_path_factory.mktemp("decision") / "automl-bench.sqlite") as opened:
+        fill_comparison(opened)
+        return decision_of(opened, "demo")
 
 
 def fill_comparison(store: Store) -> None:

@@ -28,7 +28,7 @@ def measured(workspace, report_folder):
 
 
 def test_results_without_any_say_how_to_get_some(workspace, capsys):
-    assert run(["results"]) == ExitCode.SETTINGS
+    assert run(["results"]) == ExitCode.NO_RESULTS
     assert "There are no results yet" in capsys.readouterr().err
     assert list(workspace.iterdir()) == []
 
@@ -39,8 +39,8 @@ def test_results_json_is_a_list_of_rows_that_filters_narrow(measured, capsys):
     assert run(["results", "--experiment", "demo", "--provider", "local", "--dataset", "pets", "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)
     assert {row["dataset"] for row in rows} == {"pets"}
-    assert run(["results", "--dataset", "none", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out) == []
+    assert run(["results", "--dataset", "pats", "--json"]) == ExitCode.USAGE
+    assert "Did you mean 'pets'?" in capsys.readouterr().err
 
 
 def test_results_print_means_times_load_runs_and_failures(measured, capsys):
@@ -55,7 +55,7 @@ def test_results_print_means_times_load_runs_and_failures(measured, capsys):
 def test_an_unknown_experiment_is_refused_with_the_known_ones(measured, capsys):
     for command in (["results", "--experiment", "dmo"], ["report", "dmo"]):
         assert run(command) == ExitCode.USAGE
-        assert "Known experiments: demo." in capsys.readouterr().err
+        assert "Did you mean 'demo'?" in capsys.readouterr().err
     assert not (measured / "reports").exists()
 
 

@@ -117,7 +117,7 @@ def test_the_page_describes_the_fields():
 @pytest.mark.parametrize(
     ("names", "words"),
     [
-        (("local:a", "vertex"), "There are no results of 'vertex'. Known variants: local:a, local:b."),
+        (("local:a", "vertex"), "There are no results of 'vertex'. Known are: local:a, local:b."),
         (("local", "local:a"), "'local' means several variants. Name one of: local:a, local:b."),
         (("both", "before"), "The experiment 'both' means several variants."),
         (("local:a", "local:a"), "cannot be compared with itself"),

@@ -43,6 +43,7 @@ def test_a_row_says_what_it_cost_and_what_it_does_not_know(store, make_trial):
         "usd": 1.0 + 21 * 0.01, "unknown": [], "train_usd": 1.0, "serve_usd": 0.0, "calls_usd": 21 * 0.01,
         "train_hours": 0.5, "serve_hours": 0.0, "wall_hours": by_id[known]["wall_hours"], "calls": 21,
         "prices_as_of": "2026-02-03",
+        "simulated": False,
     }  # fmt: skip
     assert by_id[known]["wall_hours"] > 1.0
     assert by_id[unknown]["unknown"] == ["endpoint", "call"]

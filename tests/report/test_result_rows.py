@@ -21,6 +21,7 @@ from automl_bench.report.fields import (
 )
 from automl_bench.report.importing import IMPORT_COLUMNS
 from automl_bench.report.labels import labelled
+from automl_bench.report.latency import latency_pools, latency_table
 from automl_bench.report.predictions import PREDICTION_COLUMNS
 from automl_bench.report.rows import latency_summary, result_rows
 from automl_bench.report.summary import accuracy_table, load_table, times_table, trials_table, unscored_table
@@ -29,6 +30,7 @@ from automl_bench.store.records import (
     CallTiming,
     ImportedResult,
     Invocation,
+    LoadRun,
     Outcome,
     StageRecord,
     StageStatus,
@@ -240,3 +242,25 @@ def test_an_unknown_experiment_is_a_usage_error_that_names_the_known_ones(compar
     with pytest.raises(UsageError, match="no experiment 'dmo'") as caught:
         result_rows(comparison, "dmo")
     assert "demo" in caught.value.remedy
+
+
+def test_latencies_of_models_that_a_training_chose_differently_are_never_pooled(store, make_trial):
+    for fold, (choice, wait) in enumerate((("embedding", 11.0), ("hog", 2.0), ("hog", 2.0))):
+        trial = make_trial(variant="auto", fold=fold, wait_ms=wait, samples=70)
+        result = {"chosen": choice}
+        store.finish_stage(StageRecord(trial, Stage.TRAIN, StageStatus.DONE, result=result, wall_seconds=1.0))
+    rows = result_rows(store)
+    assert [row["chosen"] for row in rows] == ["embedding", "hog", "hog"]
+    pools = latency_pools(store, labelled(rows))
+    assert [(pool.name, pool.trials) for pool in pools] == [("local:auto (embedding)", 1), ("local:auto (hog)", 2)]
+    assert "chose different models" in " ".join(latency_table(pools).notes)
+
+
+def test_load_runs_show_response_times_with_n_and_interval(store, make_trial):
+    trial = make_trial(variant="svc", samples=8)
+    cell = {"value": 12.0, "low": 11.0, "high": 13.5, "n": 1000}
+    summary = {"n": 1000, "response_ms": {"p50": cell, "p95": {"needs": 59, "n": 9}}, "service_ms": {}}
+    store.begin_load_run(LoadRun("a", trial, "open", {"rate": 20.0}, summary=summary))
+    store.finish_load_run(LoadRun("a", trial, "open", {"rate": 20.0}, complete=True, valid=True, summary=summary))
+    (row,) = load_table(result_rows(store)).rows
+    assert row[6:9] == ("12 [11, 13.5] n=1,000", "needs 59 calls", "—")

@@ -54,7 +54,7 @@ def _blinded(sample: Sample, cache_dir: Path) -> Path:
     except FileNotFoundError as error:
         raise DatasetError(
             f"the file {sample.path} of a test sample is gone.",
-            remedy="Look at the dataset: automl-bench data check NAME",
+            remedy="Put it back, or import the dataset again.",
         ) from error
     except OSError as error:
         raise WorkspaceError(

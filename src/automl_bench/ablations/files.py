@@ -20,6 +20,7 @@ from automl_bench.ablations.plan import Plan, default_shots, plan_subsets
 from automl_bench.ablations.provider_files import ManifestExporter, Objects, ProviderFailure, write_provider_files
 from automl_bench.ablations.shots import VALIDATION_EVERY, parse_shots, spell
 from automl_bench.border.cells import inert, restored
+from automl_bench.border.command_lines import quoted_command
 from automl_bench.datasets.placing import cannot, scratch_folder
 from automl_bench.errors import DatasetError, DatasetNotFound, UsageError
 
@@ -232,7 +233,7 @@ def read_index(folder: Path) -> Index:
     except (FileNotFoundError, NotADirectoryError) as error:
         raise DatasetNotFound(
             f"{dataset!r} has no subsets yet: {path} does not exist.",
-            remedy=f"Write them with `automl-bench ablate {dataset}`.",
+            remedy=f"Write them with {quoted_command('ablate', dataset)}.",
         ) from error
     except OSError as error:
         raise cannot("read", path, error) from error
@@ -259,7 +260,11 @@ def read_index(folder: Path) -> Index:
 
 
 def _damaged(path: Path, reason: str) -> DatasetError:
-    return DatasetError(f"{path} is damaged: {reason}.", remedy="Write the subsets again with `automl-bench ablate`.")
+    return DatasetError(f"{path} is damaged: {reason}.", remedy=_write_again(path))
+
+
+def _write_again(path: Path) -> str:
+    return f"Write the subsets again with {quoted_command('ablate', path.parent.parent.name)}."
 
 
 def read_rows(path: Path) -> list[tuple[str, str, str]]:
@@ -269,7 +274,7 @@ def read_rows(path: Path) -> list[tuple[str, str, str]]:
         DatasetError: If the file is missing or not of this form.
         WorkspaceError: If it cannot be read.
     """
-    remedy = "Write the subsets again with `automl-bench ablate`."
+    remedy = _write_again(path)
     try:
         with path.open(newline="", encoding="utf-8") as file:
             rows = csv.reader(file, strict=True)

@@ -279,7 +279,7 @@ def _unusable(path: Path, error: Exception) -> DatasetError:
     reason = str(error) if isinstance(error, UndecodablePicture) else f"cannot be read: {error}"
     return DatasetError(
         f"the picture {path} {reason}.",
-        remedy="Find all such files with `automl-bench data check`, and import the dataset without them.",
+        remedy="Remove or replace it at the source and import the dataset again, or import it with --skip-bad.",
     )
 
 

@@ -159,5 +159,5 @@ def _check_hex(digits: npt.NDArray[np.uint8], first_row: int) -> None:
 def _malformed(row: int, value: str | None) -> DatasetError:
     return DatasetError(
         f"row {row + 1} of the manifest has {value!r} where a content id of 64 lower-case hex digits belongs.",
-        remedy="Import the dataset again with `automl-bench data import`.",
+        remedy="Import the dataset again.",
     )

@@ -15,6 +15,7 @@ from automl_bench.ablations.order import leading_words, ranks
 from automl_bench.ablations.plan import Plan, plan_subsets
 from automl_bench.ablations.shots import is_validation, spell
 from automl_bench.ablations.upload_folders import inside_class_folders
+from automl_bench.border.command_lines import quoted_command
 from automl_bench.datasets.manifest import GROUP, fingerprint_of
 from automl_bench.errors import DatasetError, NotEnoughShots
 from automl_bench.numbers_in_words import number_of
@@ -105,12 +106,13 @@ def verify(manifest: Manifest) -> list[Check]:
     return checks
 
 
-def first_violation(checks: Iterable[Check]) -> DatasetError | None:
-    """Return the error for the first invariant that does not hold, or None if all hold."""
+def first_violation(dataset: str, checks: Iterable[Check]) -> DatasetError | None:
+    """Return the error for the first invariant of a dataset's subsets that does not hold, or None if all hold."""
     for check in checks:
         if not check.holds:
             return DatasetError(
-                check.violation, remedy="Write the subsets again with `automl-bench ablate`, or bring the data back."
+                check.violation,
+                remedy=f"Write the subsets again with {quoted_command('ablate', dataset)}, or bring the data back.",
             )
     return None
 

@@ -102,7 +102,7 @@ def divert() -> None:
         _state.before = _state.ours = sys.stdout
         if _state.descriptor_too:
             sys.stdout.flush()
-            kept = os.fdopen(os.dup(1), "w", encoding=sys.stdout.encoding, errors="backslashreplace")
+            kept = os.fdopen(os.dup(1), "w", encoding=sys.stdout.encoding, errors=sys.stdout.errors)
             kept.reconfigure(line_buffering=kept.isatty())
             _state.ours = _state.steady(kept)
             os.dup2(2, 1)

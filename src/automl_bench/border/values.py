@@ -246,7 +246,7 @@ def _resource(value: Resource) -> str:
 def _price(value: Price) -> str:
     if not value.item:
         return "without an item"
-    for name in ("usd", "per_trial", "units_each"):
+    for name in ("usd", "per_trial", "units_each", "included"):
         amount = getattr(value, name)
         if amount is not None and amount < 0:
             return f"of {value.item!r} whose {name} is {amount}, less than 0"

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from automl_bench.border.command_lines import quoted_command
+from automl_bench.cli import completion
 from automl_bench.cli.output import console, print_json, print_table, progress_bar
 from automl_bench.errors import PluginError, UsageError
 from automl_bench.numbers_in_words import number_of
@@ -20,7 +22,13 @@ if TYPE_CHECKING:
 
 
 def ablate(
-    dataset: Annotated[str, typer.Argument(help="Dataset, as `data list` shows it.")],
+    dataset: Annotated[
+        str,
+        typer.Argument(
+            help="Dataset, as `data list` shows it.",
+            autocompletion=completion.datasets,
+        ),
+    ],
     shots: Annotated[
         str | None,
         typer.Option(
@@ -99,7 +107,7 @@ def _exporters(session: Session, asked_for: list[str] | None) -> tuple[dict[str,
             session.registry.load(name)  # says so if it is not installed or does not load
             raise UsageError(
                 f"{name} has no manifest format of its own.",
-                remedy=f"Leave --provider out; what {name} can do: automl-bench providers show {name}",
+                remedy=f"Leave --provider out; what {name} can do: {quoted_command('providers', 'show', name)}",
             )
     return {name: found[name] for name in asked_for}, {}
 
@@ -197,7 +205,7 @@ def _verify(manifest: Manifest, *, as_json: bool) -> None:
             for check in checks
         ]
         print_table(columns, rows, title=f"{manifest.name}: invariants of the subsets on disk")
-    error = first_violation(checks)
+    error = first_violation(manifest.name, checks)
     if error is not None:
         raise error
 

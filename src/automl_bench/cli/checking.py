@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from automl_bench.cli import completion
 from automl_bench.cli.dataset_output import print_report, raise_for
 from automl_bench.cli.output import print_json, progress_bar
 from automl_bench.errors import UsageError
@@ -28,10 +29,17 @@ def _shot_counts(text: str) -> list[int]:
 
 
 def check(
-    name: Annotated[str, typer.Argument(help="Dataset, as `data list` shows it.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="Dataset, as `data list` shows it.",
+            autocompletion=completion.datasets,
+        ),
+    ],
     shots: Annotated[str, typer.Option(help="Shots that experiments will ask for, as in 5,20,80.")] = "",
     label_suspects: Annotated[
-        bool, typer.Option("--label-suspects", help="Also name images whose label their looks contradict; minutes.")
+        bool,
+        typer.Option("--label-suspects", help="Also list images that do not look like their label; takes minutes."),
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:

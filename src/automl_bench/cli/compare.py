@@ -19,7 +19,8 @@ def compare(
         str | None, typer.Option(help='Only these shots, a number or "all".', show_default="the most that both have")
     ] = None,
     rope: Annotated[
-        float, typer.Option(min=0.0, max=50.0, help="Points within which the two count as equal.", show_default=True)
+        float,
+        typer.Option(min=0.0, max=50.0, help="Largest difference in points that counts as equal.", show_default=True),
     ] = 1.0,
     metric: Annotated[Metric, typer.Option(help="The score to compare by.")] = Metric.ACCURACY,
     markdown: Annotated[bool, typer.Option("--md", help="Print Markdown.")] = False,
@@ -39,9 +40,12 @@ def compare(
       automl-bench compare before after --rope 2 --md
       automl-bench compare local:svc local:logistic --metric macro_f1
     """
+    from automl_bench.cli.decision import print_card
     from automl_bench.cli.results import show_table
     from automl_bench.report.comparing import beside_table
     from automl_bench.report.comparing import compare as compared
+    from automl_bench.report.labels import labelled
+    from automl_bench.report.rows import result_rows
     from automl_bench.report.support_tables import support_table
     from automl_bench.report.tables import markdown_text
     from automl_bench.store import open_store
@@ -62,3 +66,6 @@ def compare(
         console().print()
         for table in tables:
             show_table(table)
+        with open_store(Workspace.current().store_path, read_only=True) as store:
+            rows = [dict(one.row) for one in labelled(result_rows(store)) if one.series in (found.a, found.b)]
+            print_card(store, [row for row in rows if dataset in (None, row["dataset"])])

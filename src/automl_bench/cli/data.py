@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from automl_bench.border.command_lines import command_line
+from automl_bench.cli import completion
 from automl_bench.cli.checking import check
 from automl_bench.cli.dataset_output import print_imported
 from automl_bench.cli.layout_options import (
@@ -33,12 +35,18 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="Datasets: list, show, fetch, import, check.")
 
-Name = Annotated[str, typer.Argument(help="Dataset, as `data list` shows it.")]
+Name = Annotated[
+    str,
+    typer.Argument(
+        help="Dataset, as `data list` shows it.",
+        autocompletion=completion.known_datasets,
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Replace = Annotated[
     bool, typer.Option("--replace", help="Replace a dataset of that name; the old one stays if this fails.")
 ]
-SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Leave out files that are no images, and say how many.")]
+SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Leave out files that are not images, and say how many.")]
 Seed = Annotated[int, typer.Option(help="Seed of the test split, where none is given.")]
 TestShare = Annotated[float, typer.Option(help="Share of each class for the test split, where none is given.")]
 
@@ -180,12 +188,18 @@ def _print_values(values: Mapping[str, Any]) -> None:
     if counts:
         print_table(("class", "train", "test"), [(label, row["train"], row["test"]) for label, row in counts.items()])
     elif not values["in_workspace"]:
-        console().print(f"Not in the workspace yet: automl-bench data fetch {values['name']}")
+        console().print(f"Not in the workspace yet: {command_line('data', 'fetch', values['name'])}")
 
 
 @app.command("fetch")
 def fetch_dataset(
-    names: Annotated[list[str] | None, typer.Argument(help="Datasets, as `data list` shows them.")] = None,
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="Datasets, as `data list` shows them.",
+            autocompletion=completion.known_datasets,
+        ),
+    ] = None,
     everything: Annotated[
         bool, typer.Option("--all", help="Every dataset of the catalogue that can be fetched and is not here yet.")
     ] = False,
@@ -264,7 +278,7 @@ def _fetch(
 
 @app.command("import", epilog=layout_table())
 def import_own(
-    name: Annotated[str, typer.Argument(help="Name the dataset gets.")],
+    name: Annotated[str, typer.Argument(help="Name for the dataset.")],
     path: Annotated[
         Path,
         typer.Argument(
@@ -345,7 +359,13 @@ def import_own(
             imported = import_from_hub(name, address, workspace.data, downloads, options, progress=progress)
         else:
             imported = import_dataset(name, path, workspace.data, options, progress=progress)
+    workspace.mark()
     print_imported(imported, as_json)
+
+
+def import_into_workspace(name: str, path: Path) -> None:
+    """Import data with all defaults, as `data import NAME PATH` does."""
+    import_own(name, path)
 
 
 app.command("check")(check)

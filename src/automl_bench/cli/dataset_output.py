@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from automl_bench.border.command_lines import command_line
 from automl_bench.cli.output import console, print_json, print_table
 from automl_bench.errors import DatasetError, LeakyDataset, NotEnoughShots
 from automl_bench.numbers_in_words import number_of
@@ -21,6 +22,8 @@ def print_imported(imported: Imported, as_json: bool) -> None:
     errors = console(stderr=True)
     for warning in imported.warnings:
         errors.print(f"[yellow]Warning:[/] {_escaped(warning)}")
+    if imported.warnings:
+        errors.print(f"Look closer: {command_line('data', 'check', manifest.name)}", markup=False)
     if as_json:
         print_json(
             {

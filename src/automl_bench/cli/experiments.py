@@ -1,24 +1,20 @@
-"""`automl-bench run`, `status` and `demo`: whole experiments."""
+"""`automl-bench run` and `demo`: whole experiments."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from automl_bench.border.command_lines import quoted_command
+from automl_bench.border.names import did_you_mean
+from automl_bench.cli import completion
+from automl_bench.cli.decision import print_verdict
 from automl_bench.cli.output import console, print_json, print_table, say
-from automl_bench.errors import (
-    BudgetExceeded,
-    ContractViolation,
-    Interrupted,
-    OperationUnfinished,
-    ProviderError,
-    SettingsError,
-    WorkspaceError,
-)
+from automl_bench.cli.run_end import end, left_comes_first, print_tally, tally_json
+from automl_bench.errors import SettingsError
 from automl_bench.numbers_in_words import counted
 
 if TYPE_CHECKING:
@@ -32,17 +28,24 @@ PANEL = "Experiments"
 DEMO_DATASETS = ("digits", "fashion-mini")
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
-JobsOption = Annotated[int | None, typer.Option(min=1, help="Trials under way at once.", show_default="as many as fit")]
+JobsOption = Annotated[int | None, typer.Option(min=1, help="Trials to run at once.", show_default="as many as fit")]
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the command line."""
-    for function in (run, status, demo):
+    for function in (run, demo):
         app.command(function.__name__, rich_help_panel=PANEL)(function)
 
 
 def run(
-    file: Annotated[Path, typer.Argument(metavar="EXPERIMENT", help="a TOML file, or the name of one in configs/")],
+    file: Annotated[
+        Path,
+        typer.Argument(
+            metavar="EXPERIMENT",
+            help="a TOML file, or the name of one in configs/",
+            autocompletion=completion.experiments,
+        ),
+    ],
     jobs: JobsOption = None,
     keep: Annotated[bool, typer.Option("--keep", help="Leave everything at the providers; you pay for it.")] = False,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try failed trials again.")] = False,
@@ -80,16 +83,18 @@ def run(
     from automl_bench.trials.conductor import Wishes
 
     session = Session()
-    experiment = read_experiment(find_experiment(session, file))
+    path = find_experiment(session, file)
+    experiment = read_experiment(path)
     wishes = Wishes(jobs, keep, retry_failed, max_cost, keep_trained_hours)
-    tally, rows = _run(session, experiment, wishes)
-    with _left_comes_first(tally):
+    tally, rows = run_trials(session, experiment, wishes, path)
+    with left_comes_first(tally):
         if as_json:
-            print_json({"experiment": experiment.name, "tally": _tally_json(tally), "results": rows})
+            print_json({"experiment": experiment.name, "tally": tally_json(tally), "results": rows})
         else:
-            _print_results(experiment, rows)
-            _print_tally(experiment, tally)
-    _end(tally)
+            print_results(experiment, rows)
+            print_tally(experiment.name, tally)
+            print_verdict(session, experiment.name, rows)
+    end(tally, str(file))
 
 
 def demo(
@@ -117,16 +122,17 @@ def demo(
     for dataset in DEMO_DATASETS:
         if not (session.workspace.data / dataset / "manifest.csv").is_file():
             fetch_into_workspace(dataset)
-    experiment = read_experiment(find_experiment(session, Path("demo-cloud" if cloud else "demo")))
-    tally, rows = _run(session, experiment, Wishes(jobs=jobs))
-    with _left_comes_first(tally):
-        _print_results(experiment, rows)
-        _print_tally(experiment, tally)
+    path = find_experiment(session, Path("demo-cloud" if cloud else "demo"))
+    experiment = read_experiment(path)
+    tally, rows = run_trials(session, experiment, Wishes(jobs=jobs), path)
+    with left_comes_first(tally):
+        print_results(experiment, rows)
+        print_tally(experiment.name, tally)
         if cloud:
             _print_bill(session)
-        path = write_report(experiment.name)
-        console().print(f"report: {path}", markup=False)
-    _end(tally)
+        console().print(f"report: {write_report(experiment.name)}", markup=False)
+        print_verdict(session, experiment.name, rows)
+    end(tally, experiment.name)
 
 
 def _print_bill(session: Session) -> None:
@@ -145,55 +151,6 @@ def _print_bill(session: Session) -> None:
     )
 
 
-def status(as_json: JsonOption = False) -> None:
-    """Show where every trial stands, its stages, and what exists at providers.
-
-    \b
-    Examples:
-      automl-bench status
-      automl-bench status --json
-    """
-    from automl_bench.cli.session import Session
-
-    with Session().store_to_read() as store:
-        trials = store.trials()
-        rows = [_status_row(store, trial) for trial in trials]
-        left = len(store.ledger(open_only=True))
-    if as_json:
-        print_json({"trials": rows, "resources": left})
-        return
-    columns = ["trial", "status", "stages done", "reason"]
-    print_table(columns, [[row["trial"], row["status"], " ".join(row["stages_done"]), row["reason"]] for row in rows])
-    console().print(
-        counted("{n} [resource exists|resources exist]: automl-bench resources", left)
-        if left
-        else "no resources exist",
-        markup=False,
-    )
-
-
-def _status_row(store: Store, trial: TrialRecord) -> dict[str, Any]:
-    stages = store.stages(trial.trial_id)
-    return {
-        "trial_id": trial.trial_id,
-        "trial": trial.label,
-        "status": trial.status.value,
-        "reason": trial.reason,
-        "stages_done": [record.stage.value for record in stages if record.status in ("done", "undone")],
-        "stages": [
-            {
-                "stage": record.stage.value,
-                "status": record.status.value,
-                "wall_seconds": record.wall_seconds,
-                "queue_seconds": record.queue_seconds,
-                "work_seconds": record.work_seconds,
-                "message": record.message,
-            }
-            for record in stages
-        ],
-    }
-
-
 def find_experiment(session: Session, file: Path) -> Path:
     """Return the experiment file that an argument names.
 
@@ -208,12 +165,31 @@ def find_experiment(session: Session, file: Path) -> Path:
     # A path as the documentation writes it also works where only the packaged files exist.
     if file.parent == Path("configs/experiments") and file.stem in known:
         return known[file.stem]
-    raise SettingsError(
-        f"there is no experiment {str(file)!r}.", remedy=f"Give a TOML file, or one of: {', '.join(sorted(known))}."
-    )
+    run_before = session.workspace.run_before()
+    if (path := run_before.get(str(file))) is not None and path.is_file():
+        return path
+    here = {path.stem: path for folder in (session.workspace.root, Path()) for path in folder.glob("*.toml")}
+    if str(file) in here:
+        return here[str(file)]
+    names = sorted({*known, *run_before, *here})
+    others = f"Give a TOML file, or one of: {', '.join(names)}."
+    raise SettingsError(f"there is no experiment {str(file)!r}.", remedy=did_you_mean(file.stem, names, others))
 
 
-def _run(session: Session, experiment: Experiment, wishes: Wishes) -> tuple[Tally, list[dict[str, Any]]]:
+def run_trials(
+    session: Session, experiment: Experiment, wishes: Wishes, path: Path
+) -> tuple[Tally, list[dict[str, Any]]]:
+    """Run the trials of an experiment.
+
+    Args:
+        session: The workspace.
+        experiment: What to run.
+        wishes: How.
+        path: The experiment's file, so that later commands find it by its name.
+
+    Returns:
+        How it went, and its rows of `results --json`.
+    """
     from automl_bench.cli.display import RunDisplay
     from automl_bench.cli.parting import stopping
     from automl_bench.cli.session import canonical, environment, self_measurement
@@ -233,6 +209,7 @@ def _run(session: Session, experiment: Experiment, wishes: Wishes) -> tuple[Tall
         RunDisplay(len(trials)) as display,
     ):
         store.hurry_with(stop)
+        session.workspace.remember_run(experiment.name, path)
         for trial in trials:
             store.save_trial(trial)
         aside = store.set_aside_experiment(experiment.name, [trial.trial_id for trial in trials])
@@ -248,6 +225,7 @@ def _run(session: Session, experiment: Experiment, wishes: Wishes) -> tuple[Tall
                 environment_id=store.record_environment({**environment(), **self_measurement(session.workspace)}),
             )
         )
+        _say_who_else(store, trials, display.say)
         around = Surroundings(
             store=store,
             machine=Machine(session.machine_lock(say)),
@@ -259,25 +237,26 @@ def _run(session: Session, experiment: Experiment, wishes: Wishes) -> tuple[Tall
         )
         conductor = Conductor(experiment, providers, session.source, around, wishes, display.ended, session.bind)
         tally = conductor.run(trials)
-        with _left_comes_first(tally):
+        with left_comes_first(tally):
             rows = result_rows(store, experiment=experiment.name)
             session.observers.tell("experiment_finished", name=experiment.name, results=rows)
     return tally, rows
 
 
-@contextmanager
-def _left_comes_first(tally: Tally) -> Iterator[None]:
-    """Whatever ends the block early must not hide what remains at providers."""
-    from automl_bench.trials.teardown import complain
+def _say_who_else(store: Store, trials: Sequence[TrialRecord], tell: Callable[[str], None]) -> None:
+    """Tell which other processes work on the same trials: this one takes those that nobody works on."""
+    from automl_bench.store.leases import current_owner, owner_alive
 
-    try:
-        yield
-    except KeyboardInterrupt:
-        complain(tally.left)
-        raise
-    except Exception as error:
-        complain(tally.left, because=error)
-        raise
+    holders: dict[str, int] = {}
+    for trial in trials:
+        lease = store.lease(trial.trial_id)
+        if lease is not None and lease.owner != current_owner() and owner_alive(lease.owner) is not False:
+            holders[lease.holder()] = holders.get(lease.holder(), 0) + 1
+    for holder, count in holders.items():
+        tell(
+            f"{holder} runs this experiment, too, and works on {count} of its {len(trials)} trials now; this command "
+            f"does what nobody works on. Watch both with {quoted_command('status', '--watch')}."
+        )
 
 
 def _settings(experiment: Experiment, session: Session) -> dict[str, Any]:
@@ -287,7 +266,8 @@ def _settings(experiment: Experiment, session: Session) -> dict[str, Any]:
     return {**asdict(experiment), "split_policies": {n: session.provider(n).description.split_policy for n in names}}
 
 
-def _print_results(experiment: Experiment, rows: list[dict[str, Any]]) -> None:
+def print_results(experiment: Experiment, rows: list[dict[str, Any]]) -> None:
+    """Print the accuracies and the median times of an experiment."""
     from automl_bench.report.summary import accuracy_table, times_table
     from automl_bench.trials.early_stop import early_stop_lines
 
@@ -295,65 +275,3 @@ def _print_results(experiment: Experiment, rows: list[dict[str, Any]]) -> None:
         print_table(table.columns, table.rows, title=f"{experiment.name}: {title}")
     for line in early_stop_lines(rows):
         console().print(line, markup=False)
-
-
-def _print_tally(experiment: Experiment, tally: Tally) -> None:
-    out = console(stderr=True)
-    parts = [f"{tally.done} done"]
-    for count, word in (
-        (tally.skipped, "done before"),
-        (len(tally.failed), "failed"),
-        (len(tally.infeasible), "infeasible"),
-        (tally.interrupted, "interrupted"),
-        (tally.unfinished, "unfinished"),
-        (tally.busy, "in another process"),
-        (len(tally.over_budget), "not begun for --max-cost"),
-    ):
-        if count:
-            parts.append(f"{count} {word}")
-    out.print(f"{experiment.name}: {', '.join(parts)}", markup=False)
-    for trial, reason in (*tally.failed, *tally.infeasible, *tally.over_budget):
-        out.print(f"  {trial.label}: {reason}", markup=False)
-
-
-def _tally_json(tally: Tally) -> dict[str, Any]:
-    return {
-        "done": tally.done,
-        "skipped": tally.skipped,
-        "failed": [{"trial": trial.label, "reason": reason} for trial, reason in tally.failed],
-        "infeasible": [{"trial": trial.label, "reason": reason} for trial, reason in tally.infeasible],
-        "interrupted": tally.interrupted,
-        "unfinished": tally.unfinished,
-        "busy": tally.busy,
-        "over_budget": [{"trial": trial.label, "reason": reason} for trial, reason in tally.over_budget],
-        "left": [str(item) for item in tally.left],
-    }
-
-
-def _end(tally: Tally) -> None:
-    """Turn how a run went into its exit code; what may cost money comes first."""
-    from automl_bench.trials.teardown import complain
-
-    complain(tally.left)
-    if tally.unwritten:
-        raise WorkspaceError(
-            f"the results file could not be written: {tally.unwritten[0]}",
-            remedy="Nothing that costs money was left. Free the disk or the lock, then run the same command again.",
-        )
-    if tally.interrupted:
-        raise Interrupted("stopped on request.", remedy="Run the same command again to go on.")
-    if tally.failed:
-        count = len(tally.failed)
-        words = f"{count} trial{'s' if count > 1 else ''} failed"
-        if all(trial.trial_id in tally.plugin_faults for trial, _ in tally.failed):
-            raise ContractViolation(
-                f"{words}: a plugin is at fault, as told above.", remedy="Report it to the plugin's authors."
-            )
-        raise ProviderError(f"{words}.", remedy="Fix the cause and run again with --retry-failed.")
-    if tally.over_budget:
-        raise BudgetExceeded(
-            counted("{n} [trial was|trials were] not begun: [it|they] could pass the budget.", len(tally.over_budget)),
-            remedy="Raise --max-cost to run what is left.",
-        )
-    if tally.unfinished or tally.busy:
-        raise OperationUnfinished("some trials are not finished.", remedy="Run the same command again to go on.")

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from automl_bench.border.command_lines import quoted_command
 from automl_bench.cli.output import console, print_json
 from automl_bench.errors import AutomlBenchError, DatasetError, UsageError
 from automl_bench.numbers_in_words import number_of
@@ -34,7 +35,8 @@ def wanted(
     if everything == bool(names):
         raise UsageError(
             "say either which datasets to fetch, or --all." if everything else "no dataset is named.",
-            remedy="For example: automl-bench data fetch beans pets; `automl-bench data list` shows the catalogue.",
+            remedy=f"For example: {quoted_command('data', 'fetch', 'digits')}; "
+            f"{quoted_command('data', 'list')} shows all.",
         )
     if everything:
         fetchable = (entry for entry in entries.values() if not entry.import_only and not _lacks_plugin(entry))

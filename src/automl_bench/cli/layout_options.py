@@ -12,7 +12,9 @@ from automl_bench.errors import UsageError
 if TYPE_CHECKING:
     from automl_bench.datasets.layouts import LayoutHints
 
-Layout = Annotated[str, typer.Option("--layout", help="How it is laid out, where that is not plain; see the table.")]
+Layout = Annotated[
+    str, typer.Option("--layout", help="How the data are laid out, if that is ambiguous; see the table.")
+]
 ListFile = Annotated[
     str, typer.Option("--list", metavar="FILE", help="The list to read, where a folder or archive has several.")
 ]
@@ -26,8 +28,8 @@ Group = Annotated[
     str,
     typer.Option(
         metavar="COLUMN|REGEX",
-        help="What keeps samples together (patient, session, product): a column of the list or of the Parquet files, "
-        "or a regular expression on paths whose first parenthesis is the group. No split and no subset then divides "
+        help="What samples of one group share (patient, session, product): a column of the list or of the Parquet "
+        "files, or an expression on paths whose first parenthesis is the group. No split and no subset then divides "
         "a group.",
     ),
 ]

@@ -17,6 +17,7 @@ from typing import Annotated, Any, TextIO, overload
 import typer
 
 from automl_bench import __version__
+from automl_bench.border.command_lines import command_line, set_workspace_option
 from automl_bench.border.streams import plugins_print_to_the_log, release
 from automl_bench.border.texts import ScrubbingFilter, clean, remember_environment
 from automl_bench.cli import (
@@ -25,15 +26,17 @@ from automl_bench.cli import (
     compare,
     data,
     experiments,
+    first_steps,
     plan,
     providers,
     report,
     resources,
     results,
+    status,
     verbs,
 )
 from automl_bench.cli.output import say, say_plainly, trace_of
-from automl_bench.cli.streams import steady_streams
+from automl_bench.cli.streams import speak_plainly, steady_streams
 from automl_bench.errors import (
     AutomlBenchError,
     ExitCode,
@@ -44,13 +47,12 @@ from automl_bench.errors import (
     WorkspaceError,
 )
 from automl_bench.settings.workspace import WORKSPACE_VARIABLE, Workspace
-from automl_bench.trials.command_lines import set_workspace_option
 from automl_bench.trials.interruption import handling
 
 app = typer.Typer(
     name="automl-bench",
     no_args_is_help=True,
-    add_completion=False,
+    add_completion=True,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -73,6 +75,7 @@ def _print_version(wanted: bool) -> None:
 
 @app.callback()
 def root(
+    context: typer.Context,
     workspace: Annotated[
         Path | None,
         typer.Option("--workspace", "-w", help="Folder of data, configs, results and reports.", show_default="."),
@@ -100,6 +103,8 @@ def root(
     if workspace is not None:
         os.environ[WORKSPACE_VARIABLE] = str(workspace.absolute())
         set_workspace_option(str(workspace))
+    elif context.invoked_subcommand != "init" and not os.environ.get(WORKSPACE_VARIABLE):
+        _name_the_workspace()
     logging.basicConfig(
         level=logging.DEBUG if debug else logging.ERROR, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr
     )
@@ -111,6 +116,13 @@ def root(
         logging.getLogger(noisy).setLevel(logging.WARNING)
     for handler in logging.getLogger().handlers:
         handler.addFilter(ScrubbingFilter())
+
+
+def _name_the_workspace() -> None:
+    """Say which workspace was found, where that is not the current folder."""
+    root = Workspace.current().root
+    if root != Path.cwd():
+        say(f"workspace: {root}")
 
 
 class _OneLine(logging.Formatter):
@@ -139,11 +151,13 @@ class _TracebackFile(logging.Handler):
                 file.write(text)
 
 
+first_steps.register(app)
 app.add_typer(data.app, name="data", help="Datasets: list, show, fetch, import, check.")
 app.command("ablate", rich_help_panel="Data")(ablate.ablate)
 verbs.register(app)
 app.command("plan", rich_help_panel="Experiments")(plan.plan)
 experiments.register(app)
+app.command("status", rich_help_panel="Experiments")(status.status)
 app.add_typer(results.app, name="results")
 app.command("compare", rich_help_panel="Results")(compare.compare)
 app.command("report", rich_help_panel="Results")(report.report)
@@ -156,6 +170,7 @@ app.command("bench-self", rich_help_panel="Results")(bench_self.bench_self)
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; every way out goes through here and ends with an `ExitCode`."""
     code: int = ExitCode.OK
+    speak_plainly()
     try:
         with steady_streams() as steady:
             code = run(arguments, own_process=True, steady=steady)
@@ -253,9 +268,12 @@ def _explain_unexpected(error: Exception) -> int:
     """Turn a usage error of the command line into one line, and a bug into a file with its traceback."""
     if hasattr(error, "format_message") and hasattr(error, "exit_code"):
         context = getattr(error, "ctx", None)
-        hint = f" See: {context.command_path} --help" if context is not None else ""
+        words = [] if context is None else context.command_path.split()[1:]
+        hint = "" if context is None else f" See: {command_line(*words, '--help')}"
         message = str(error.format_message()).rstrip(".")
-        say(f"error: {message}.{hint}")
+        if type(error).__name__ == "NoArgsIsHelpError":  # the help has been printed: nothing else was asked for
+            return ExitCode.OK
+        say(f"error: {message}{'' if message.endswith('?') else '.'}{hint}")
         return ExitCode.USAGE
     trace = trace_of(error)
     if _debug:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
+PROGRAM = "automl-bench "
+
 PIPE_WIDTH = 160
 """Columns of output that goes into a file or a pipe."""
 
@@ -38,6 +40,8 @@ def console(*, stderr: bool = False) -> Console:
 
     class CleanConsole(Console):
         def print(self, *objects: Any, **options: Any) -> None:
+            if any(isinstance(item, str) and PROGRAM in item for item in objects):
+                options.setdefault("soft_wrap", True)  # a command is copied from the terminal: no line breaks in it
             super().print(*(printable(item) if isinstance(item, str) else item for item in objects), **options)
 
     stream = sys.stderr if stderr else streams.output()
@@ -66,8 +70,10 @@ def trace_of(error: BaseException) -> str:
 
 def print_json(value: Any) -> None:
     """Print a value as JSON on stdout, NaN as null, one document a command."""
-    text = json.dumps(_finite(value), indent=2, ensure_ascii=False, default=str)
-    streams.output().write(f"{scrub(text)}\n")
+    out = streams.output()
+    ascii_only = not (out.encoding or "utf-8").lower().startswith("utf")
+    text = json.dumps(_finite(value), indent=2, ensure_ascii=ascii_only, default=str)
+    out.write(f"{scrub(text)}\n")
 
 
 def _finite(value: Any) -> Any:
@@ -81,17 +87,19 @@ def _finite(value: Any) -> Any:
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], *, title: str = "") -> None:
-    """Print a table on stdout; numbers are right-aligned."""
-    from rich.table import Table
-    from rich.text import Text
+    """Print a table on stdout; numbers are right-aligned, and no name is broken in the middle."""
+    from automl_bench.cli.tables import fitting
 
-    table = Table(title=printable(title) or None, title_justify="left", header_style="bold")
-    for index, name in enumerate(columns):
-        numeric = bool(rows) and all(isinstance(row[index], (int, float)) or row[index] == "" for row in rows)
-        table.add_column(Text(printable(name)), justify="right" if numeric else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*(Text("" if cell is None else printable(str(cell))) for cell in row))
-    console().print(table)
+    numeric = [
+        bool(rows) and all(isinstance(row[index], (int, float)) or row[index] == "" for row in rows)
+        for index in range(len(columns))
+    ]
+    heads = [printable(name) for name in columns]
+    cells = [["" if cell is None else printable(str(cell)) for cell in row] for row in rows]
+    out = console()
+    found = fitting(heads, cells, numeric, out.width, printable(title))
+    for part in found if isinstance(found, list) else [found]:
+        out.print(part, markup=False)
 
 
 @contextmanager

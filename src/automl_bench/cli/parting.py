@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from automl_bench.border.command_lines import command_line
 from automl_bench.border.texts import scrub
 from automl_bench.cli.output import say
 from automl_bench.errors import ExitCode
@@ -51,7 +52,7 @@ def leave_at_once() -> None:
         for item in left:
             say(f"  - {item}")
         keep_list([str(item) for item in left])
-        say("Delete with: automl-bench teardown --all")
+        say(f"Delete with: {command_line('teardown', '--all')}")
     else:
         say("\nleft at once. Nothing that this command made costs money by the hour.")
     os._exit(ExitCode.RESOURCES_LEFT if left else ExitCode.INTERRUPTED)
@@ -65,7 +66,8 @@ def keep_list(items: Sequence[str]) -> Path | None:
     """
     workspace = Workspace.current()
     head = f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC, workspace {workspace.root}: what may still cost money\n"
-    text = scrub(head + "".join(f"- {item}\n" for item in items) + "Delete with: automl-bench teardown --all\n")
+    delete = command_line("teardown", "--all", workspace=str(workspace.root))
+    text = scrub(head + "".join(f"- {item}\n" for item in items) + f"Delete with: {delete}\n")
     path = workspace.emergency_file
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

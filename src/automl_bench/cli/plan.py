@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from automl_bench.cli.output import console, print_json
-from automl_bench.errors import AutomlBenchError, Infeasible, SettingsError
+from automl_bench.cli import completion
+from automl_bench.cli.output import console, print_json, say
+from automl_bench.errors import AutomlBenchError, Infeasible
 from automl_bench.numbers_in_words import number_of
 
 if TYPE_CHECKING:
@@ -23,9 +24,16 @@ if TYPE_CHECKING:
 
 
 def plan(
-    file: Annotated[Path, typer.Argument(metavar="EXPERIMENT", help="a TOML file, or the name of one in configs/")],
+    file: Annotated[
+        Path,
+        typer.Argument(
+            metavar="EXPERIMENT",
+            help="a TOML file, or the name of one in configs/",
+            autocompletion=completion.experiments,
+        ),
+    ],
     retry_failed: Annotated[
-        bool, typer.Option("--retry-failed", help="Count failed trials in, as `run --retry-failed` would.")
+        bool, typer.Option("--retry-failed", help="Include failed trials, as `run --retry-failed` would.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False,
 ) -> None:
@@ -76,6 +84,20 @@ def plan(
         raise Infeasible("none of the trials can run.", remedy="See the reasons above.")
 
 
+def worst_cost(session: Session, experiment: Experiment) -> tuple[str, bool]:
+    """Return what an experiment may cost at most, in words, and whether that is certainly nothing."""
+    from automl_bench.report.plan_expectations import billed, likely_words
+    from automl_bench.report.plan_tables import total_words
+
+    plans, _, views, remarks = _plan(session, experiment, retry_failed=False)
+    for remark in [*(f"{view.name}: {problem}" for view in views for problem in view.problems), *remarks]:
+        say(f"warning: {remark}")
+    count = sum(one.ahead for one in plans)
+    cost = billed(plans)
+    words = f"{count} trials to run: {likely_words(plans)}; {total_words(plans)}"
+    return words, not cost.usd and not cost.unknown
+
+
 def _plan(
     session: Session, experiment: Experiment, *, retry_failed: bool
 ) -> tuple[list[TrialPlan], list[Unavailable], list[ProviderView], list[str]]:
@@ -91,7 +113,7 @@ def _plan(
         name, _, wanted = text.partition(":")
         try:
             if name not in providers:
-                providers[name], problems[name] = _bind(session, name)
+                providers[name], problems[name] = session.bind_as_far_as_possible(name)
         except AutomlBenchError as error:
             # One provider that cannot be loaded does not hide what the others would do.
             problems.setdefault(name, [f"{error} `run` stops at this until it is corrected."])
@@ -104,33 +126,6 @@ def _plan(
     images = experiment.images.recorded()
     remarks = [remark for dataset in experiment.datasets for remark in source.picture_remarks(dataset, images)]
     return plans, unavailable, _views(providers, problems, planner), remarks
-
-
-def _bind(session: Session, name: str) -> tuple[BoundProvider, list[str]]:
-    """Return a provider with every setting that can be used, and what keeps it from being used here."""
-    from automl_bench.providers.discovery import requirement_of
-    from automl_bench.settings.provider_files import resolve_settings
-    from automl_bench.settings.secrets import Secrets
-    from automl_bench.trials.trial import BoundProvider
-
-    description = session.provider(name).description
-    wanted = description.requires or requirement_of(name)
-    problems = [
-        f"it needs {package}, which is not installed: pip install '{wanted or package}'"
-        for package in session.missing_packages(name)
-    ]
-    secrets = Secrets(name, description.settings)
-    problems += [f"{variable} is not set." for variable in secrets.missing()]
-    file = session.provider_file(name)
-    faults: list[SettingsError] = []
-    bound = BoundProvider(
-        session.provider(name),
-        resolve_settings(description, file, on_fault=faults.append),
-        secrets,
-        session.workspace.cache / name,
-        budget=file.budget,
-    )
-    return bound, [*problems, *(f"{fault} `run` stops at this until it is corrected." for fault in faults)]
 
 
 def _past(session: Session) -> Past:
@@ -168,7 +163,7 @@ def _views(providers: dict[str, BoundProvider], problems: dict[str, list[str]], 
 
 def _print(document: dict[str, Any], plans: list[TrialPlan], views: list[ProviderView]) -> None:
     from automl_bench.cli.results import show_table
-    from automl_bench.report import plan_tables
+    from automl_bench.report import plan_expectations, plan_tables
     from automl_bench.report.plan_power import power_table
 
     out, total = console(), document["total"]
@@ -183,11 +178,18 @@ def _print(document: dict[str, Any], plans: list[TrialPlan], views: list[Provide
         out.print(line, markup=False)
     if refused:
         out.print()
-    for table in (plan_tables.money_table(plans), plan_tables.basis_table(plans)):
+    tables = (
+        plan_expectations.expectations_table(plans),
+        plan_expectations.example_bill(plans),
+        plan_tables.money_table(plans),
+        plan_tables.basis_table(plans),
+    )
+    for table in tables:
         if table.rows:
             show_table(table)
     if total["ahead"]:
-        out.print(f"{plan_tables.total_words(plans)}; {_hours_words(document)}\n", markup=False)
+        out.print(plan_expectations.likely_words(plans), markup=False)
+        out.print(f"worst case: {plan_tables.total_words(plans)}; {_hours_words(document)}\n", markup=False)
         out.print(_retention_words(document["keep_trained_hours"]), markup=False)
     show_table(plan_tables.providers_table(views))
     if document["statistics"]:
@@ -212,7 +214,7 @@ def _hours_words(document: dict[str, Any]) -> str:
     most = max((row["most_hours"] for row in document["trials"] if row["most_hours"] is not None), default=0.0)
     bound = f"a trial ends after {most:,.0f} h at the latest, waiting for this machine's turn not counted"
     if total["expected_hours"] is None:
-        return f"hours unknown, as none of these was run here before; {bound}"
+        return bound
     words = f"about {seconds(total['expected_hours'] * 3600)} one after another"
     if total["without_experience"]:
         words = f"at least {words[6:]} + unknown ({number_of(total['without_experience'], 'trial')} like none before)"

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from automl_bench.cli.output import console, print_json, print_table, say_plainly
+from automl_bench.border.command_lines import quoted_command
+from automl_bench.cli import completion
+from automl_bench.cli.output import console, print_json, print_table, say, say_plainly
 from automl_bench.errors import AutomlBenchError, UsageError
 
 if TYPE_CHECKING:
@@ -16,13 +19,22 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, context_settings={"help_option_names": ["-h", "--help"]})
 
-NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="name of a provider")]
+NameArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="NAME",
+        help="name of a provider",
+        autocompletion=completion.providers,
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 
 
 @app.command("list")
 def list_providers(as_json: JsonOption = False) -> None:
-    """List the installed providers, and what failed to load and why.
+    """List the installed providers: which can be used here, what others lack, and what failed to load and why.
+
+    No provider is asked: `providers check NAME` finds out whether the credentials are good.
 
     \b
     Examples:
@@ -30,6 +42,7 @@ def list_providers(as_json: JsonOption = False) -> None:
       automl-bench providers list --json
     """
     from automl_bench.cli.session import Session
+    from automl_bench.providers.discovery import brings_a_provider, extras
 
     session = Session()
     rows = [_listing(session, name) for name in session.registry.names()]
@@ -42,18 +55,43 @@ def list_providers(as_json: JsonOption = False) -> None:
     )
     for row in rows:
         if row["reason"]:
-            console().print(f"{row['name']}: {row['reason']} {row['remedy']}", markup=False)
-    console().print("More with: pip install 'automl-bench[NAME]'", markup=False)
+            console().print(f"{row['name']}: {row['reason']} {row['remedy']}".rstrip(), markup=False)
+    here = {row["name"] for row in rows}
+    more = [extra for extra in extras() if extra not in here and brings_a_provider(extra)]
+    if more:
+        console().print(f"More with: pip install 'automl-bench[{','.join(more)}]'", markup=False)
 
 
 def _listing(session: Session, name: str) -> dict[str, Any]:
+    from automl_bench.contract import Capability
+
     package = " and ".join(plugin.package for plugin in session.registry.plugins if plugin.name == name)
     row: dict[str, Any] = {"name": name, "package": package, "status": "ok", "title": "", "reason": "", "remedy": ""}
     try:
         description = session.provider(name).description
     except AutomlBenchError as error:
         return {**row, "status": "failed", "reason": error.message, "remedy": error.remedy}
-    return {**row, "title": description.title, "capabilities": sorted(description.capabilities)}
+    row |= {"title": description.title, "capabilities": sorted(description.capabilities)}
+    bound, problems = session.bind_as_far_as_possible(name)
+    lacking = [
+        setting.env or setting.name
+        for setting in description.settings
+        if setting.required and setting.name not in bound.settings and not os.environ.get(setting.env)
+    ]
+    if problems and not lacking:
+        return {**row, "status": "incomplete", "reason": " ".join(problems)}
+    if lacking:
+        return {**row, "status": "incomplete", "reason": f"lacks {', '.join(lacking)}.", "lacks": lacking}
+    if description.on_this_machine or description.simulated or Capability.CHECK_ACCESS not in description.capabilities:
+        return row
+    unset = [setting.env for setting in description.settings if setting.secret and not os.environ.get(setting.env)]
+    reason = f"{', '.join(unset)} {'is' if len(unset) == 1 else 'are'} not set." if unset else "not asked yet."
+    return {
+        **row,
+        "status": "not checked",
+        "reason": reason,
+        "remedy": f"Find out with {quoted_command('providers', 'check', name)}.",
+    }
 
 
 @app.command("show")
@@ -165,9 +203,11 @@ def _prices(session: Session, description: ProviderDescription) -> list[dict[str
 
     if Capability.PRICE not in description.capabilities:
         return []
+    bound, _ = session.bind_as_far_as_possible(description.name)
     try:
-        bound = session.bind(description.name)
-    except AutomlBenchError:
+        table = bound.provider.price(provider_context(bound, session.variant(description.name)))
+    except AutomlBenchError as error:
+        say(f"{description.name}: its prices cannot be read: {error}")
         return []
     return [
         {
@@ -177,7 +217,7 @@ def _prices(session: Session, description: ProviderDescription) -> list[dict[str
             "as_of": price.as_of,
             "source": price.source,
         }
-        for price in bound.provider.price(provider_context(bound))
+        for price in table
     ]
 
 

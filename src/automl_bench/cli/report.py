@@ -38,34 +38,40 @@ OF_TRIALS = frozenset({Format.ANCESTOR, Format.PREDICTIONS, Format.FIFTYONE})
 def report(
     experiment: Annotated[str | None, typer.Argument(help="Name of an experiment.", show_default="everything")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder to write to.", show_default="reports/EXPERIMENT")] = None,
+    without: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Label suspects: give the verdict with and without them.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the paths as JSON.")] = False,
 ) -> None:
     """Write a report: one HTML file that stands alone, figures as PNG and SVG, numbers as CSV, JSON and Markdown.
 
-    Without an experiment, everything in the results file is reported, imported results included.
+    Without an experiment, everything in the results file is reported, imported results included. --without takes a CSV
+    with the columns dataset, sample and perhaps label, as the page saves what was marked on it.
 
     \b
     Examples:
       automl-bench report demo
       automl-bench report
       automl-bench report demo --out ~/shared/demo
+      automl-bench report demo --without suspects.csv
     """
-    path = write_report(experiment, out)
+    path = write_report(experiment, out, without=without)
     if as_json:
         print_json({"report": str(path), "folder": str(path.parent)})
     else:
         console().print(f"report: {path}", markup=False)
 
 
-def write_report(experiment: str | None = None, out: Path | None = None) -> Path:
+def write_report(experiment: str | None = None, out: Path | None = None, *, without: Path | None = None) -> Path:
     """Write the report of an experiment, or of everything, and return the path of its HTML file.
 
     Args:
         experiment: Name of the experiment; None for everything.
         out: Folder to write to; by default `reports/<experiment>` in the workspace.
+        without: File of label suspects, or None.
 
     Raises:
-        UsageError: If there is no such experiment.
+        UsageError: If there is no such experiment, or the file of suspects is wrong.
         RecordsError: If there are no results.
         WorkspaceError: If a file cannot be written.
     """
@@ -75,6 +81,7 @@ def write_report(experiment: str | None = None, out: Path | None = None) -> Path
     from automl_bench.providers.host import report_sections
     from automl_bench.report.build import build_report
     from automl_bench.report.rows import result_rows
+    from automl_bench.report.suspects import read_suspects
     from automl_bench.store import open_store
 
     workspace = Workspace.current()
@@ -84,7 +91,16 @@ def write_report(experiment: str | None = None, out: Path | None = None) -> Path
     with open_store(workspace.store_path, read_only=True) as store:
         rows = result_rows(store, experiment)
         sections = report_sections(registry, deepcopy(rows))  # an observer may change what it is given
-        return build_report(store, experiment=experiment, out_dir=folder, sections=sections, rows=rows)
+        suspects = None if without is None else read_suspects(without, store)
+        return build_report(
+            store,
+            experiment=experiment,
+            out_dir=folder,
+            sections=sections,
+            rows=rows,
+            data=workspace.data,
+            suspects=suspects,
+        )
 
 
 def export(
@@ -93,7 +109,7 @@ def export(
     ] = None,
     format_: Annotated[Format, typer.Option("--format", help="File format.")] = Format.CSV,
     out: Annotated[Path | None, typer.Option(help="Folder to write to.", show_default="results/export")] = None,
-    incomplete: Annotated[bool, typer.Option("--incomplete", help="Also load runs that were cut short.")] = False,
+    incomplete: Annotated[bool, typer.Option("--incomplete", help="Include load runs that were cut short.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the paths as JSON.")] = False,
 ) -> None:
     """Write the stored tables as files, or predictions for other tools.
@@ -138,12 +154,11 @@ def export(
 
 def _of_trials(store: Store, folder: Path, experiment: str | None, wanted: Format) -> list[Path]:
     """Write the files of trials; a provider's default variant is not named in them."""
-    from automl_bench.errors import UsageError
     from automl_bench.providers.discovery import PluginRegistry
+    from automl_bench.report.missing import no_experiment
 
     if experiment is not None and store.experiment(experiment) is None:
-        known = ", ".join(one.name for one in store.experiments()) or "none yet"
-        raise UsageError(f"There is no experiment {experiment!r}.", remedy=f"Known experiments: {known}.")
+        raise no_experiment(store, experiment)
     trials = store.trials(experiment=experiment)
     defaults = _default_variants(PluginRegistry(), {trial.provider for trial in trials})
     if wanted is Format.PREDICTIONS:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from automl_bench.border.command_lines import command_line
 from automl_bench.cli.output import console, print_json, print_table
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ def resources(as_json: Annotated[bool, typer.Option("--json", help="Print JSON f
                     "state": entry.state.value,
                     "since": entry.created_at or entry.intended_at,
                     "hourly_usd": entry.hourly_usd,
+                    "simulated": _is_simulated(session, entry.provider),
                     "kept": entry.keep,
                     "keep_until": entry.keep_until,
                     "trial_id": entry.trial_id,
@@ -56,10 +58,14 @@ def resources(as_json: Annotated[bool, typer.Option("--json", help="Print JSON f
         return
     columns = ["provider", "kind", "name", "state", "since", "$ / hour", "kept until"]
     print_table(columns, [[*_cells(row)] for row in rows])
-    known = [row["hourly_usd"] for row in rows if row["hourly_usd"] is not None]
-    unknown = len(rows) - len(known)
-    tail = f", and {unknown} of unknown price" if unknown else ""
-    console().print(f"together ${sum(known):.2f} an hour{tail}; delete: automl-bench teardown --all", markup=False)
+    for simulated in (False, True):
+        prices = [row["hourly_usd"] for row in rows if row["simulated"] is simulated]
+        known = [price for price in prices if price is not None]
+        tail = f", and {len(prices) - len(known)} of unknown price" if len(known) < len(prices) else ""
+        if prices:
+            word = " simulated" if simulated else ""
+            console().print(f"together ${sum(known):.2f} an hour{word}{tail}", markup=False)
+    console().print(f"Delete with: {command_line('teardown', '--all')}", markup=False)
 
 
 def _has_due(session: Session) -> bool:
@@ -69,8 +75,18 @@ def _has_due(session: Session) -> bool:
         return bool(due(store))
 
 
+def _is_simulated(session: Session, provider: str) -> bool:
+    """Whether nobody bills a provider's prices; one that does not load is taken for a real one."""
+    from automl_bench.errors import AutomlBenchError
+
+    try:
+        return session.provider(provider).description.simulated
+    except AutomlBenchError:
+        return False
+
+
 def _cells(row: dict[str, Any]) -> list[Any]:
-    price = "unknown" if row["hourly_usd"] is None else f"{row['hourly_usd']:.2f}"
+    price = "unknown" if row["hourly_usd"] is None else f"{row['hourly_usd']:.2f}{' simulated' * row['simulated']}"
     return [
         row["provider"],
         row["kind"],

@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from automl_bench.border.command_lines import quoted_command
+from automl_bench.cli.decision import print_card
 from automl_bench.cli.output import console, print_json, print_table
+from automl_bench.errors import NoResults
 from automl_bench.numbers_in_words import counted, number_of
 from automl_bench.settings.workspace import Workspace
 
@@ -25,7 +28,7 @@ def results(
     experiment: Annotated[str | None, typer.Option(help="Only the trials of this experiment.")] = None,
     provider: Annotated[str | None, typer.Option(help="Only this provider.")] = None,
     dataset: Annotated[str | None, typer.Option(help="Only this dataset.")] = None,
-    trials: Annotated[bool, typer.Option("--trials", help="One line a trial instead of means.")] = False,
+    trials: Annotated[bool, typer.Option("--trials", help="One line for each trial instead of means.")] = False,
     as_json: Annotated[bool, _AS_JSON] = False,
 ) -> None:
     """Show results: accuracy ± SEM, median times, load runs, what it cost, and what failed.
@@ -44,21 +47,23 @@ def results(
         return
     from automl_bench.report.costs import cost_table
     from automl_bench.report.further_scores import further_table
+    from automl_bench.report.missing import nothing_of
     from automl_bench.report.rows import result_rows
     from automl_bench.report.summary import accuracy_table, load_table, times_table, trials_table, unscored_table
     from automl_bench.report.unanswered import unanswered_table
     from automl_bench.store import open_store
 
     with open_store(Workspace.current().store_path, read_only=True) as store:
-        rows = [
-            row
-            for row in result_rows(store, experiment)
-            if provider in (None, row["provider"]) and dataset in (None, row["dataset"])
-        ]
+        everything = result_rows(store, experiment)
+    rows = everything
+    for key, wanted in (("provider", provider), ("dataset", dataset)):
+        rows = [row for row in rows if wanted in (None, row[key])]
+        if wanted is not None and not rows:
+            raise nothing_of(f"There are no results of {wanted!r}.", wanted, sorted({row[key] for row in everything}))
+    if not rows:
+        raise NoResults("There are no results yet.", remedy=f"Try {quoted_command('demo', '--cloud')}.")
     if as_json:
         print_json(rows)
-    elif not rows:
-        console(stderr=True).print("No trial matches. `automl-bench status` shows what is planned.")
     elif trials:
         show_table(trials_table(rows))
     else:
@@ -66,12 +71,14 @@ def results(
         for table in (make(rows) for make in makers):
             if table.rows:
                 show_table(table)
+        with open_store(Workspace.current().store_path, read_only=True) as store:
+            print_card(store, rows, experiment)
 
 
 @app.command("import")
 def import_results(
     file: Annotated[Path, typer.Argument(help="A file in a format of docs/results-format.md.")],
-    provider: Annotated[str | None, typer.Option(help="Who answered, if the file does not say it.")] = None,
+    provider: Annotated[str | None, typer.Option(help="Provider that answered, if the file does not say it.")] = None,
     variant: Annotated[
         str | None, typer.Option(help="Its configuration.", show_default="what the file says, or imported")
     ] = None,
@@ -87,7 +94,7 @@ def import_results(
     sample_variable: Annotated[
         str, typer.Option(help="Variable of promptfoo's tests that names the test sample.")
     ] = "sample",
-    replace: Annotated[bool, typer.Option("--replace", help="Take the place of results of the same point.")] = False,
+    replace: Annotated[bool, typer.Option("--replace", help="Replace results of the same point.")] = False,
     as_json: Annotated[bool, _AS_JSON] = False,
 ) -> None:
     """Take in results or predictions that were made elsewhere; the file's first line tells what it is.
@@ -120,7 +127,7 @@ def import_results(
         return
     known = f" ({taken.found - taken.new} were there already)" if taken.new < taken.found else ""
     console().print(
-        f"Imported {taken.new} {taken.what} from {file}{known}. `automl-bench results` shows them.", markup=False
+        f"Imported {taken.new} {taken.what} from {file}{known}. {quoted_command('results')} shows them.", markup=False
     )
 
 
@@ -241,7 +248,7 @@ def check_results(
     if held:
         raise GateFailed(
             f"{len(held)} of {counted('{n} [condition holds|conditions hold]', len(judged))}: {'; '.join(held)}.",
-            remedy="Look at the numbers with `automl-bench compare` and `automl-bench results --trials`.",
+            remedy=f"Look at the numbers: {quoted_command('results', '--trials')}.",
         )
 
 

@@ -11,8 +11,10 @@ from functools import cached_property
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
+from automl_bench.border.command_lines import quoted_command
+from automl_bench.border.names import did_you_mean
 from automl_bench.contract import Capability, ManifestEntry, Owner, ProviderManifest, Variant
-from automl_bench.errors import AutomlBenchError, DatasetNotFound, UsageError
+from automl_bench.errors import AutomlBenchError, DatasetNotFound, SettingsError, UsageError
 from automl_bench.providers.discovery import PluginRegistry
 from automl_bench.providers.dispatch import Provider
 from automl_bench.providers.host import Observers
@@ -108,15 +110,10 @@ class Session:
         """Open the results file for reading.
 
         Raises:
-            UsageError: If nothing has been run here yet.
+            NoResults: If nothing has been run here yet.
         """
         from automl_bench.store import open_store
 
-        if not self.workspace.store_path.exists():
-            raise UsageError(
-                f"there are no results in {self.workspace.results} yet.",
-                remedy="Run something first, for example: automl-bench demo",
-            )
         return open_store(self.workspace.store_path, read_only=True)
 
     def provider(self, name: str) -> Provider:
@@ -149,6 +146,34 @@ class Session:
             whose=self.owner,
         )
 
+    def bind_as_far_as_possible(self, name: str) -> tuple[BoundProvider, list[str]]:
+        """Return a provider with every setting that can be used, and what keeps it from being used here.
+
+        Raises:
+            PluginError: If its plugin does not load.
+        """
+        from automl_bench.providers.discovery import requirement_of
+        from automl_bench.trials.trial import BoundProvider
+
+        description = self.provider(name).description
+        wanted = description.requires or requirement_of(name)
+        problems = [
+            f"it needs {package}, which is not installed: pip install '{wanted or package}'"
+            for package in self.missing_packages(name)
+        ]
+        secrets = Secrets(name, description.settings)
+        problems += [f"{variable} is not set." for variable in secrets.missing()]
+        file = self.provider_file(name)
+        faults: list[SettingsError] = []
+        bound = BoundProvider(
+            self.provider(name),
+            resolve_settings(description, file, on_fault=faults.append),
+            secrets,
+            self.workspace.cache / name,
+            budget=file.budget,
+        )
+        return bound, [*problems, *(f"{fault} `run` stops at this until it is corrected." for fault in faults)]
+
     def missing_packages(self, name: str) -> list[str]:
         """Return what a provider's package requires and is not installed, as far as that can be told by names alone."""
         missing = []
@@ -176,17 +201,13 @@ class Session:
         """
         if (self.workspace.dataset(name) / "manifest.csv").is_file():
             return
-        import difflib
-
         here = sorted(path.parent.name for path in self.workspace.data.glob("*/manifest.csv"))
         known = sorted(set(here) | set(self.workspace.config_files("datasets")))
-        close = difflib.get_close_matches(name, known, n=1)
         if name in known:
-            remedy = f"Bring it: automl-bench data fetch {name}"
-        elif close:
-            remedy = f"Did you mean {close[0]!r}?"
+            remedy = f"Bring it: {quoted_command('data', 'fetch', name)}"
         else:
-            remedy = f"Bring your own: automl-bench data import {name} PATH"
+            own = f"Bring your own: {quoted_command('data', 'import', name, 'PATH')}"
+            remedy = did_you_mean(name, known, own)
         raise DatasetNotFound(f"there is no dataset {name!r} in {self.workspace.data}.", remedy=remedy)
 
     def trials(self, experiment: Experiment, variants: Sequence[Variant] | None = None) -> list[TrialRecord]:

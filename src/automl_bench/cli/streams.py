@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import codecs
+import io
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -9,6 +11,13 @@ from contextlib import contextmanager, suppress
 from typing import Any, TextIO, cast
 
 from automl_bench.errors import WorkspaceError
+
+PLAIN = {
+    "±": "+-", "×": "x", "–": "-", "—": "-", "−": "-", "…": "...", "≥": ">=", "≤": "<=", "≈": "~", "µ": "u", "·": "|",
+    "→": "->", "“": '"', "”": '"', "‘": "'", "’": "'", "│": "|", "•": "*",
+}  # fmt: skip
+"""What stands for a character on a terminal that has no such character; any other one is shown by its number."""
+PLAIN_ERRORS = "automl_bench_plain"
 
 _when_lost: list[Callable[[], None]] = []
 
@@ -58,6 +67,21 @@ class SteadyStream:
             os.close(nowhere)
         for tell in _when_lost:
             tell()
+
+
+def speak_plainly() -> None:
+    """Let standard output and error write a plain word for a character that their encoding lacks, and never fail."""
+    codecs.register_error(PLAIN_ERRORS, _in_plain_words)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors=PLAIN_ERRORS)
+
+
+def _in_plain_words(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    text = error.object[error.start : error.end]
+    return "".join(PLAIN.get(one) or f"\\u{ord(one):04x}" for one in text), error.end
 
 
 @contextmanager

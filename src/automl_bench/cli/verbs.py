@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from automl_bench.cli import completion
 from automl_bench.cli.output import console, print_json, progress_bar, say
 from automl_bench.cli.verb_output import print_accuracy, stage_json, times_words
 from automl_bench.errors import InvalidMeasurement, UnsupportedCapability, UsageError
@@ -17,16 +18,21 @@ if TYPE_CHECKING:
     from automl_bench.store.records import TrialRecord
     from automl_bench.trials.trial import Trial
 
-ProviderArgument = Annotated[str, typer.Argument(metavar="PROVIDER", help="provider or provider:variant")]
-DatasetArgument = Annotated[str, typer.Argument(metavar="DATASET", help="name of a dataset in the workspace")]
+ProviderArgument = Annotated[
+    str, typer.Argument(metavar="PROVIDER", help="provider or provider:variant", autocompletion=completion.providers)
+]
+DatasetArgument = Annotated[
+    str,
+    typer.Argument(metavar="DATASET", help="name of a dataset in the workspace", autocompletion=completion.datasets),
+]
 ShotsArgument = Annotated[str, typer.Argument(metavar="SHOTS", help='labelled samples per class, or "all"')]
 FoldOption = Annotated[int, typer.Option(min=0, help="Which draw of the subsets.")]
 SeedOption = Annotated[int, typer.Option(min=0, help="Seed of the draw.")]
 TestLimitOption = Annotated[
-    int | None, typer.Option(min=1, help="Use so many test samples, drawn by seed.", show_default="all")
+    int | None, typer.Option(min=1, help="Number of test samples to use, drawn by seed.", show_default="all")
 ]
 MinSideOption = Annotated[
-    int | None, typer.Option(min=1, help="Enlarge images whose short side is under so many pixels.")
+    int | None, typer.Option(min=1, help="Enlarge images whose shorter side has fewer pixels than this.")
 ]
 EndpointOption = Annotated[
     str, typer.Option("--endpoint", metavar="ID", help="Use an endpoint that was made by hand; it is never deleted.")
@@ -111,7 +117,7 @@ def invoke(
     endpoint: EndpointOption = "",
     warm_up: Annotated[int, typer.Option(min=0, help="Untimed calls before the pass.")] = 3,
     idle_cold: Annotated[
-        float | None, typer.Option(min=0, help="Idle so many seconds after the pass, then record one cold call.")
+        float | None, typer.Option(min=0, help="Seconds to wait after the pass before one cold call is recorded.")
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -148,17 +154,18 @@ def parallel(
     test_limit: TestLimitOption = None,
     min_side: MinSideOption = None,
     endpoint: EndpointOption = "",
-    calls: Annotated[int, typer.Option(min=1, help="Closed loop: calls in all.")] = 1000,
+    calls: Annotated[int, typer.Option(min=1, help="Closed loop: total number of calls.")] = 1000,
     concurrency: Annotated[int, typer.Option(min=1, help="Closed loop: calls in flight.")] = 10,
     rate: Annotated[float | None, typer.Option(min=0.01, help="Open loop: arrivals per second.")] = None,
     duration: Annotated[
-        str | None, typer.Option(metavar="TIME", help="How long, as in 60s, 5m.", show_default="60s for --rate")
+        str | None,
+        typer.Option(metavar="TIME", help="Length of the run, as in 60s or 5m.", show_default="60s for --rate"),
     ] = None,
     arrivals: Annotated[str, typer.Option(help="Open loop: poisson or constant.")] = "poisson",
     sweep: Annotated[
         str | None, typer.Option(metavar="FROM..TO", help="Rising rates until the endpoint saturates, as in 1..100.")
     ] = None,
-    ignore_limits: Annotated[bool, typer.Option("--ignore-limits", help="Pass the published limits.")] = False,
+    ignore_limits: Annotated[bool, typer.Option("--ignore-limits", help="Go beyond the published limits.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Load the endpoint: throughput, and latency under load.
@@ -206,10 +213,11 @@ def teardown(
     min_side: MinSideOption = None,
     everything: Annotated[bool, typer.Option("--all", help="Everything in this workspace's ledger.")] = False,
     orphans: Annotated[
-        bool, typer.Option("--orphans", help="What providers list as this workspace's and no ledger knows.")
+        bool,
+        typer.Option("--orphans", help="Resources of this workspace that only the providers know of."),
     ] = False,
     workspace: Annotated[
-        str, typer.Option("--workspace", metavar="ID", help="With --orphans: those of the workspace of this id.")
+        str, typer.Option("--workspace", metavar="ID", help="With --orphans: those of the workspace with this id.")
     ] = "",
     everyone: Annotated[
         bool, typer.Option("--everyone", help="With --orphans: those of every workspace and of unknown owners.")
@@ -274,7 +282,8 @@ def _build(
     as_json: bool,
 ) -> None:
     from automl_bench.contract import Stage
-    from automl_bench.trials.command_lines import trial_command
+    from automl_bench.providers.simulation import hourly_words
+    from automl_bench.trials.command_lines import teardown_command
     from automl_bench.trials.single import build_stage, open_entries, working_on
 
     stage = Stage(name)
@@ -290,9 +299,9 @@ def _build(
     out = console()
     out.print(f"{stage} of {trial.record.label}: done{times_words(record)}", markup=False)
     for entry in entries:
-        price = "price unknown" if entry.hourly_usd is None else f"${entry.hourly_usd:.2f} an hour"
+        price = hourly_words(entry.hourly_usd, entry.provider)
         out.print(f"  exists: {entry.kind} {entry.name} ({price})", markup=False)
-    console(stderr=True).print(f"Delete it with: {trial_command('teardown', trial.record)}", markup=False)
+    console(stderr=True).print(f"Delete it with: {teardown_command(trial.record)}", markup=False)
 
 
 @contextmanager

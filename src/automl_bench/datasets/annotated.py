@@ -12,7 +12,7 @@ from automl_bench.datasets.listing import Incoming, Listing
 from automl_bench.datasets.placing import cannot
 from automl_bench.errors import DatasetError
 
-_DOWNLOAD_AGAIN = "Download it again: `automl-bench data fetch`."
+_DOWNLOAD_AGAIN = "Download it again."
 
 
 def _beneath(root: Path, *parts: str) -> Path:

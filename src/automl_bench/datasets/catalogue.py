@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -12,6 +11,8 @@ from urllib.parse import unquote, urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, InstanceOf, ValidationError, model_validator
 
+from automl_bench.border.command_lines import quoted_command
+from automl_bench.border.names import did_you_mean
 from automl_bench.contract import DatasetSource, Modality
 from automl_bench.datasets.layouts import LayoutHints
 from automl_bench.datasets.placing import cannot
@@ -181,13 +182,8 @@ def find(entries: Mapping[str, CatalogueEntry], name: str) -> CatalogueEntry:
     """
     if name in entries:
         return entries[name]
-    close = difflib.get_close_matches(name, entries, n=1)
-    raise UsageError(
-        f"there is no dataset {name!r} in the catalogue.",
-        remedy=f"Did you mean {close[0]!r}?"
-        if close
-        else f"Known are {', '.join(entries)}; bring your own with `automl-bench data import {name} PATH`.",
-    )
+    own = f"Known are {', '.join(entries)}; bring your own with {quoted_command('data', 'import', name, 'PATH')}."
+    raise UsageError(f"there is no dataset {name!r} in the catalogue.", remedy=did_you_mean(name, entries, own))
 
 
 def _read(name: str, path: Path) -> CatalogueEntry:
@@ -223,8 +219,7 @@ def _setting_error(path: Path, text: str, error: ValidationError) -> InvalidSett
     place = f"{path}{_line_of(text, first['loc'])}"
     if first["type"] == "extra_forbidden":
         known = sorted(set(CatalogueEntry.model_fields) | set(Download.model_fields))
-        close = difflib.get_close_matches(str(first["loc"][-1]), known, n=1)
-        remedy = f"Did you mean {close[0]!r}?" if close else "Remove it; docs/datasets.md lists the keys."
+        remedy = did_you_mean(str(first["loc"][-1]), known, "Remove it; docs/datasets.md lists the keys.")
         return UnknownSetting(f"{place}: unknown key {key!r}.", remedy=remedy)
     if first["type"] == "missing":
         return InvalidSetting(

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from urllib.parse import quote
 
+from automl_bench.border.command_lines import quoted_command
 from automl_bench.datasets.archives import is_archive, unpack
 from automl_bench.datasets.catalogue import CatalogueEntry, Download
 from automl_bench.datasets.downloading import download, file_sha256
@@ -128,7 +129,7 @@ def _refuse_what_has_no_source(entry: CatalogueEntry) -> None:
     if entry.import_only:
         raise DatasetError(
             f"the dataset {entry.name!r} cannot be fetched: {entry.import_only}",
-            remedy=f"If you have it: automl-bench data import {entry.name} PATH",
+            remedy=f"If you have it: {quoted_command('data', 'import', entry.name, 'PATH')}",
         )
 
 

@@ -316,13 +316,13 @@ def _warnings_of(table: pa.Table, listing: Listing, copies: Copies) -> tuple[str
     if leaks:
         warnings.append(
             counted("{n} [image stands|images stand] in both train and test", len(leaks))
-            + ": scores would be too good; see `automl-bench data check`."
+            + ": scores would be too good."
         )
     crossing = crossing_groups(table)
     if crossing:
         warnings.append(
             counted("{n} [group has|groups have] samples in both train and test", len(crossing))
-            + f" (for example {crossing[0]!r}): scores would be too good; see `automl-bench data check`."
+            + f" (for example {crossing[0]!r}): scores would be too good."
         )
     if listing.group_candidates and not listing.grouped:
         warnings.append(unused_group_warning(listing.group_candidates[0]))
@@ -334,7 +334,7 @@ def _warnings_of(table: pa.Table, listing: Listing, copies: Copies) -> tuple[str
     two_labels = _contents_under_two_labels(table)
     if two_labels:
         stand = counted("{n} [image stands|images stand] under more than one label", two_labels)
-        warnings.append(f"{stand}; see `automl-bench data check`.")
+        warnings.append(f"{stand}.")
     for split, samples in (("train", "training samples"), ("test", "test samples")):
         without = set(listing.labels) - set(table.filter(in_split(table, split))["label"].unique().to_pylist())
         if without:

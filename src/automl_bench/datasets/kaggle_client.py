@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from automl_bench.border.command_lines import quoted_command
 from automl_bench.datasets.placing import cannot
 from automl_bench.errors import AutomlBenchError, DatasetError, MissingDependency, MissingSecret
 
@@ -15,7 +16,7 @@ def by_hand(name: str, kaggle: str) -> str:
     """Say how to get a Kaggle dataset without the client."""
     return (
         f"Or sign in at https://www.kaggle.com/datasets/{kaggle}, press Download, and run "
-        f"`automl-bench data import {name} PATH-OF-THE-ZIP`."
+        f"{quoted_command('data', 'import', name, 'PATH-OF-THE-ZIP')}."
     )
 
 

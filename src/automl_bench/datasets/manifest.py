@@ -10,6 +10,8 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, cast
 
+from automl_bench.border.command_lines import quoted_command
+from automl_bench.border.names import did_you_mean
 from automl_bench.contract import Modality
 from automl_bench.datasets.placing import cannot, write_text_atomically
 from automl_bench.datasets.provenance import DatasetCard, read_card, write_card
@@ -161,6 +163,15 @@ def sorted_table(table: pa.Table) -> pa.Table:
     return plain.cast(manifest_schema(grouped=grouped)).unify_dictionaries()
 
 
+def _beside(folder: Path) -> list[str]:
+    return sorted(path.parent.name for path in folder.parent.glob(f"*/{MANIFEST_NAME}"))
+
+
+def _bring(name: str) -> str:
+    own = quoted_command("data", "import", name, "PATH")
+    return f"Bring your own with {own}; {quoted_command('data', 'list')} shows what can be fetched."
+
+
 def read_manifest(folder: Path, *, columns: Sequence[str] = COLUMNS) -> Manifest:
     """Read the manifest of a dataset folder: about a second for 1.3 million rows.
 
@@ -181,8 +192,7 @@ def read_manifest(folder: Path, *, columns: Sequence[str] = COLUMNS) -> Manifest
     if not path.is_file():
         raise DatasetNotFound(
             f"there is no dataset {folder.name!r}: {path} does not exist.",
-            remedy=f"Fetch it with `automl-bench data fetch {folder.name}`, or bring your own with "
-            f"`automl-bench data import {folder.name} PATH`; `automl-bench data list` shows all.",
+            remedy=did_you_mean(folder.name, _beside(folder), _bring(folder.name)),
         )
     card = read_card(folder) or DatasetCard(name=folder.name)
     with ThreadPoolExecutor(1) as pool:  # the digest is taken by one core while the other parses

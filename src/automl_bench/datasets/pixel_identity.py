@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from automl_bench.border.command_lines import quoted_command
 from automl_bench.datasets.decoding import RULE
 from automl_bench.datasets.image_inspection import Inspected, inspect_all
 from automl_bench.datasets.placing import write_text_atomically
@@ -108,8 +109,8 @@ def find_copies(manifest: Manifest, *, processes: int = 1, progress: Progress = 
         others = counted(", and {n} [other|others] cannot be used", len(bad) - 1) if len(bad) > 1 else ""
         raise DatasetError(
             f"{manifest.folder / bad[0].path} {bad[0].problem}{others}.",
-            remedy=f"List all with `automl-bench data check {manifest.name}`, remove or replace them at the source and "
-            "import again, or import with --skip-bad.",
+            remedy=f"List all with {quoted_command('data', 'check', manifest.name)}, remove or replace them at the "
+            "source and import again, or import with --skip-bad.",
         )
     remember(manifest.folder, manifest.fingerprint, copies)
     return copies

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from automl_bench.border.command_lines import quoted_command
 from automl_bench.contract import Sample
 from automl_bench.datasets.manifest import MANIFEST_NAME
 from automl_bench.errors import DatasetError
@@ -60,4 +61,5 @@ def _changed(folder: Path, sample: Sample) -> DatasetError:
 
 
 def _remedy(folder: Path) -> str:
-    return f"Put it back, or import the changed data under another name: automl-bench data import {folder.name}-2 PATH"
+    again = quoted_command("data", "import", f"{folder.name}-2", "PATH")
+    return f"Put it back, or import the changed data under another name: {again}"

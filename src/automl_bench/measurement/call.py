@@ -186,7 +186,7 @@ def prepare(invoker: HttpInvoker, sample: Sample) -> HttpRequest:
     except OSError as error:
         raise WorkspaceError(
             f"the sample {error.filename or sample.path} cannot be read: {error.strerror or error}.",
-            remedy="Check the dataset: automl-bench data check NAME",
+            remedy="Check that the file exists and may be read; else import the dataset again.",
         ) from error
 
 

@@ -86,7 +86,7 @@ def run_load(
     """
     check_settings(settings)
     if not samples:
-        raise UsageError("a load run needs at least one test sample.", remedy="See: automl-bench data show NAME")
+        raise UsageError("a load run needs at least one test sample.", remedy="Use a dataset with a test split.")
     session = LoadSession(
         invoker,
         samples,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib.util
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -13,6 +12,7 @@ from typing import Any
 
 import pluggy
 
+from automl_bench.border.names import did_you_mean
 from automl_bench.border.streams import divert
 from automl_bench.errors import AutomlBenchError, PluginLoadFailed, UsageError
 from automl_bench.hookspecs import PROJECT_NAME, ObserverHooks, ProviderHooks
@@ -224,18 +224,17 @@ class PluginRegistry:
 
     def _suggest(self, name: str) -> str:
         names = self.names()
-        close = difflib.get_close_matches(name, names, n=1)
-        if close:
-            return f"Did you mean {close[0]!r}?"
+        if close := did_you_mean(name, names):
+            return close
         if name in extras():
             return f"Install it: pip install '{OUR_PACKAGE}[{name}]'"
         known = ", ".join(names) or "none"
-        more = [extra for extra in extras() if extra not in names and _brings_a_provider(extra)]
+        more = [extra for extra in extras() if extra not in names and brings_a_provider(extra)]
         others = f" Others that can be installed: {', '.join(more)}." if more else ""
         return f"Installed are: {known}.{others}"
 
 
-def _brings_a_provider(extra: str) -> bool:
+def brings_a_provider(extra: str) -> bool:
     """Whether an extra stands for one plugin, as its name says."""
     wanted = re.compile(rf"{OUR_PACKAGE}-{re.escape(extra)}\b.*extra == ['\"]{re.escape(extra)}['\"]")
     return any(wanted.match(line) for line in metadata.requires(OUR_PACKAGE) or [])

@@ -14,6 +14,7 @@ from typing import Any
 
 import pluggy
 
+from automl_bench.border.command_lines import quoted_command
 from automl_bench.border.streams import divert
 from automl_bench.border.texts import clean, clean_all, printable
 from automl_bench.border.values import fault_of
@@ -45,6 +46,7 @@ from automl_bench.errors import (
     UnsupportedCapability,
     WorkspaceError,
 )
+from automl_bench.providers import simulation
 from automl_bench.providers.discovery import UPDATE, PluginRegistry, needs_newer, requirement_of
 from automl_bench.providers.faults import no_way_out, said, violation
 from automl_bench.providers.guarded import GuardedLanes, guarded
@@ -199,6 +201,7 @@ class Provider:
                 f" {CONTRACT_VERSION}",
                 UPDATE,
             )
+        simulation.note(description)
         return description
 
     def _operation(self, hook: str, capability: Capability | None, **arguments: Any) -> Operation:
@@ -209,7 +212,7 @@ class Provider:
         if capability not in self.description.capabilities:
             raise UnsupportedCapability(
                 f"{self.name} cannot {what}.",
-                remedy=f"See what it can do: automl-bench providers show {self.name}",
+                remedy=f"See what it can do: {quoted_command('providers', 'show', self.name)}",
                 provider=self.name,
             )
 

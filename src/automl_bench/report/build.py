@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import automl_bench
 from automl_bench.contract import ReportSection
+from automl_bench.report.decision import Decision
 from automl_bench.report.drawing import Drawing
 from automl_bench.report.fields import RESULT_FIELDS
 from automl_bench.report.labels import labelled
 from automl_bench.report.page import render_page
 from automl_bench.report.rows import Row, result_rows
 from automl_bench.report.sections import Findings, Section, all_drawings, find, page_sections
+from automl_bench.report.suspects import Without, without
 from automl_bench.report.tables import Table, markdown_text, records_csv
 from automl_bench.store.replaced_file import replaced_file
 
@@ -66,6 +68,8 @@ def build_report(
     out_dir: Path,
     sections: Sequence[ReportSection] = (),
     rows: Sequence[Row] | None = None,
+    data: Path | None = None,
+    suspects: Mapping[str, set[str]] | None = None,
 ) -> Path:
     """Write the report into a folder and return the path of its report.html, which is written last.
 
@@ -75,6 +79,8 @@ def build_report(
         out_dir: Folder that gets report.html, results.csv, results.json, results.md and figures/.
         sections: Sections of observers; their HTML is inserted as it is, but can load and run nothing.
         rows: Its rows, where they are at hand.
+        data: Folder of the datasets, for thumbnails of samples; None for a page without any.
+        suspects: Dataset → content ids of samples whose labels are doubted: the verdict is given with and without them.
 
     Raises:
         UsageError: If there is no such experiment.
@@ -82,15 +88,26 @@ def build_report(
     """
     rows = result_rows(store, experiment) if rows is None else rows
     context = _context(store, experiment)
-    findings = find(store, labelled(rows), rows, baseline=str(context.settings.get("baseline") or ""))
+    findings = find(store, labelled(rows), rows, settings=context.settings, experiment=experiment, data=data)
     drawings = all_drawings(findings)
     parts = page_sections(findings, drawings, context.settings, context.environment)
+    doubted = None
+    if suspects:
+        doubted = without(
+            store,
+            suspects,
+            findings.decision,
+            findings.verdicts,
+            experiment=experiment,
+            settings=context.settings,
+        )
+        parts.insert(0, Section("without", "Without label suspects", doubted.words, (doubted.table,)))
     write_figures(out_dir / "figures", drawings)
     _write(out_dir / "results.csv", rows_csv(rows))
-    _write(out_dir / "results.json", _json(context, rows, findings))
-    _write(out_dir / "results.md", _markdown(context, parts))
+    _write(out_dir / "results.json", _json(context, rows, findings, doubted))
+    _write(out_dir / "results.md", _markdown(context, findings.decision, parts))
     path = out_dir / "report.html"
-    _write(path, render_page(context.title, _subtitle(context, rows), parts, sections))
+    _write(path, render_page(context.title, _subtitle(context, rows), findings.decision.lines, parts, sections))
     return path
 
 
@@ -142,7 +159,7 @@ def _subtitle(context: Context, rows: Sequence[Row]) -> str:
     return f"{context.name}: {', '.join(words) or 'no trials'}. {made}"
 
 
-def _json(context: Context, rows: Sequence[Row], findings: Findings) -> str:
+def _json(context: Context, rows: Sequence[Row], findings: Findings, doubted: Without | None) -> str:
     document = {
         "experiment": context.name,
         "title": context.title,
@@ -150,6 +167,7 @@ def _json(context: Context, rows: Sequence[Row], findings: Findings) -> str:
         "automl_bench": automl_bench.__version__,
         "settings": context.settings,
         "environment": context.environment,
+        "decision": findings.decision.as_json(),
         "results": rows,
         "accuracy": findings.accuracy.records,
         "macro_f1": findings.macro_f1.records,
@@ -162,6 +180,7 @@ def _json(context: Context, rows: Sequence[Row], findings: Findings) -> str:
         "cost": findings.cost.records,
         "comparisons": findings.support.records,
         "falls": list(findings.verdicts.falls),
+        **({} if doubted is None else {"without": doubted.as_json()}),
     }
     return json.dumps(document, indent=2, ensure_ascii=False, default=_plain) + "\n"
 
@@ -170,13 +189,15 @@ def _plain(value: Any) -> Any:
     return dict(value) if isinstance(value, Mapping) else str(value)
 
 
-def _markdown(context: Context, parts: Sequence[Section]) -> str:
+def _markdown(context: Context, decision: Decision, parts: Sequence[Section]) -> str:
     lines = [
         f"# {markdown_text(context.title)}",
         "",
         f"{markdown_text(context.name)}, automl-bench {automl_bench.__version__}, {context.generated_at}",
         "",
     ]
+    for line in decision.lines:
+        lines += [f"**{line.question}**", "", *(f"- {markdown_text(text)}" for text in line.answers), ""]
     for part in parts:
         lines += [f"## {part.title}", ""]
         lines += [f"- {markdown_text(text)}" for text in part.points]
@@ -185,7 +206,7 @@ def _markdown(context: Context, parts: Sequence[Section]) -> str:
         for block in part.blocks:
             if isinstance(block, Table):
                 lines += [block.to_markdown()]
-            else:
+            elif isinstance(block, Drawing):
                 lines += [f"![{block.title}](figures/{block.name}.png)", "", f"*{markdown_text(block.caption)}*", ""]
     return "\n".join(lines).rstrip() + "\n"
 

@@ -7,9 +7,12 @@ from dataclasses import dataclass, replace
 from statistics import fmean, median
 from typing import TYPE_CHECKING, Any
 
+from automl_bench.border.command_lines import quoted_command
 from automl_bench.errors import UsageError
 from automl_bench.report.advice import chance
+from automl_bench.report.decision import Decision, decide
 from automl_bench.report.labels import ALL_DATASETS, Labelled, in_order, labelled, shots_label
+from automl_bench.report.missing import nothing_of
 from automl_bench.report.rows import Row, result_rows
 from automl_bench.report.score_notes import test_sizes, wilson_of
 from automl_bench.report.support import Support, comparisons
@@ -31,6 +34,7 @@ COMPARE_FIELDS: Mapping[str, str] = {
     "comparisons": "The paired comparisons, each as in results.json; a and b stand in the order of their means.",
     "beside": "Accuracy, training time, latency and cost of both, by dataset.",
     "notes": "What a reader has to know, one sentence each.",
+    "decision": "The decision card of the two alone, as in results.json.",
 }
 """Fields of `compare --json`."""
 
@@ -62,6 +66,7 @@ class Compared:
         answer: The answer in one line.
         support: The comparisons.
         beside: Accuracy, times and cost of both, by dataset; `BESIDE_FIELDS`.
+        decision: The decision card of the two alone.
     """
 
     a: str
@@ -69,6 +74,7 @@ class Compared:
     answer: str
     support: Support
     beside: tuple[Mapping[str, Any], ...]
+    decision: Decision
 
     def as_json(self) -> dict[str, Any]:
         """Return the document of `compare --json`."""
@@ -80,6 +86,7 @@ class Compared:
             "comparisons": [record(one) for one in self.support.compared],
             "beside": list(self.beside),
             "notes": [*support_table(self.support).notes, *self.support.falls],
+            "decision": self.decision.as_json(),
         }
 
 
@@ -130,9 +137,10 @@ def compare(
     if not support.compared:
         raise UsageError(
             f"{label_a} and {label_b} have no results in common: the same dataset, shots, and draw or test images.",
-            remedy="`automl-bench results --trials` lists what there is.",
+            remedy=f"{quoted_command('results', '--trials')} lists what there is.",
         )
-    return Compared(label_a, label_b, answer(label_a, label_b, support), support, tuple(_beside(named, support)))
+    found = answer(label_a, label_b, support)
+    return Compared(label_a, label_b, found, support, tuple(_beside(named, support)), decide(store, named, support))
 
 
 def _wanted(one: Labelled, dataset: str | None, shots: str | None) -> bool:
@@ -162,8 +170,7 @@ def rows_of(store: Store, text: str, named: Sequence[Labelled]) -> tuple[str, li
         return candidates[0], [one for one in named if one.series == candidates[0]]
     if candidates:
         raise UsageError(f"{what} means several variants.", remedy=f"Name one of: {', '.join(candidates)}.")
-    known = ", ".join(names) or "none yet"
-    raise UsageError(f"There are no results of {text!r}.", remedy=f"Known variants: {known}.")
+    raise nothing_of(f"There are no results of {text!r}.", text, names)
 
 
 def answer(a: str, b: str, support: Support) -> str:

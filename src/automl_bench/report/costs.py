@@ -53,6 +53,7 @@ def _record(series: str, dataset: str, costs: Sequence[Mapping[str, Any]]) -> di
         "wall_hours": _sum(cost["wall_hours"] for cost in costs),
         "calls": sum(cost["calls"] for cost in costs),
         "prices_as_of": min(dates, default=None),
+        "simulated": sum(cost.get("simulated", False) for cost in costs),
     }
 
 
@@ -76,11 +77,18 @@ def _cells(record: Mapping[str, Any]) -> tuple[str, ...]:
         record["dataset"],
         str(record["trials"]),
         *(_dollars(record[part]) for part in PARTS),
-        str(_cost(record)).replace("$", ""),
+        str(_cost(record)).replace("$", "") + _mark(record),
         _dollars(record["median_usd"]),
         *(UNKNOWN if record[name] is None else _hours(record[name]) for name in ("train_hours", "serve_hours")),
         _hours(record["wall_hours"]),
     )
+
+
+def _mark(record: Mapping[str, Any]) -> str:
+    """Return the word beside an amount that nobody bills."""
+    if not record["simulated"] or not record["usd"]:
+        return ""
+    return " simulated" if record["simulated"] == record["trials"] else " in part simulated"
 
 
 def _dollars(usd: float | None) -> str:

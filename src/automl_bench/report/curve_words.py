@@ -19,6 +19,19 @@ def curve_notes(named: Sequence[Labelled]) -> list[str]:
 
     "All" samples are no number of shots and are left out of the fit. Where the law fits poorly, that is said instead.
     """
+    curves = fitted(named)
+    notes = [_doubling(series, dataset, curve) for (series, dataset), curve in curves.items()]
+    matching = []
+    for dataset in in_order(dataset for _, dataset in curves):
+        own = {series: curve for (series, where), curve in curves.items() if where == dataset}
+        for a, b in permutations(own, 2):
+            words = _matching(a, b, dataset, own[a], own[b])
+            matching += [words] if words else []
+    return notes + matching[:MOST_SENTENCES]
+
+
+def fitted(named: Sequence[Labelled]) -> dict[tuple[str, str], Curve]:
+    """Return (variant, dataset) → its learning curve, where there are enough sizes; "all" is no number of shots."""
     points = draw_means(observations([one for one in named if one.shots is not None]))
     values: dict[tuple[str, str], list[tuple[float, float]]] = defaultdict(list)
     for (series, dataset, shots), draws in points.items():
@@ -28,14 +41,7 @@ def curve_notes(named: Sequence[Labelled]) -> list[str]:
         curve = fit(*zip(*pairs, strict=True))
         if curve is not None:
             curves[key] = curve
-    notes = [_doubling(series, dataset, curve) for (series, dataset), curve in curves.items()]
-    matching = []
-    for dataset in in_order(dataset for _, dataset in curves):
-        own = {series: curve for (series, where), curve in curves.items() if where == dataset}
-        for a, b in permutations(own, 2):
-            words = _matching(a, b, dataset, own[a], own[b])
-            matching += [words] if words else []
-    return notes + matching[:MOST_SENTENCES]
+    return curves
 
 
 def _doubling(series: str, dataset: str, curve: Curve) -> str:

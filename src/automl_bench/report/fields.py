@@ -47,6 +47,8 @@ RESULT_FIELDS: Mapping[str, str] = {
     "train_seconds": "Training time in seconds; see train_seconds_kind.",
     "train_seconds_kind": '"work": as the provider says it worked; "wall": begin to end as this machine saw it, waiting'
     ' included; "imported".',
+    "chosen": "What the training chose by itself, as the provider tells it (features, a kind of model); null where"
+    " nothing was chosen or told. Latencies of different choices are never pooled.",
     "predict_seconds": "Sum of the service times of all measured calls, in seconds.",
     "latency_ms": "Service time (sent to received) of the measured calls that were answered, in milliseconds.",
     "calls": "Requests of the accuracy pass by outcome, repeated attempts included.",
@@ -114,6 +116,7 @@ COST_FIELDS: Mapping[str, str] = {
     "wall_hours": "Sum of the stages' wall times, in hours.",
     "calls": "Requests stored, load runs included.",
     "prices_as_of": "Oldest date of the prices used that are above 0; null if there are none.",
+    "simulated": "Whether the prices are those of a simulation, which nobody bills.",
 }
 """Fields of `cost`, which is null for an imported result."""
 

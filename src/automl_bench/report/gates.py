@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from statistics import fmean, median
 from typing import TYPE_CHECKING, Any
 
+from automl_bench.border.command_lines import quoted_command
 from automl_bench.errors import UsageError
 from automl_bench.report.comparing import compare, rows_of
 from automl_bench.report.labels import labelled, shots_label
@@ -129,7 +130,7 @@ def judge(store: Store, gate: Gate) -> Judged:
     if not values:
         raise UsageError(
             f"{gate.text!r} cannot be judged: {label} has no {gate.name} on {dataset} at {shots} shots.",
-            remedy="`automl-bench results --trials` lists what there is.",
+            remedy=f"{quoted_command('results', '--trials')} lists what there is.",
         )
     value = fmean(values) if gate.name in SHARES else median(values)
     return Judged(gate.text, _BOUNDS[gate.bound](value, gate.number), f"{value:.4g} (n={len(values)})")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from automl_bench.report.labels import Labelled, shots_label
+from automl_bench.report.labels import Labelled, in_order, shots_label
 from automl_bench.report.rows import PERCENTILES, latency_summary
 from automl_bench.report.tables import Table, milliseconds
 from automl_bench.statistics.means import shots_order
@@ -45,6 +45,8 @@ class LatencyPool:
         over_http: Whether the host sent all of these calls itself; None if unknown.
         dependent: Whether the calls of a single trial are autocorrelated; None where several are pooled.
         not_valid: Why the latencies of one or more of these trials may not be compared.
+        chosen: What the trainings chose by themselves, or "".
+        mixed: Whether other trials of this variant and dataset chose something else; they are pooled apart.
     """
 
     series: str
@@ -60,6 +62,13 @@ class LatencyPool:
     over_http: bool | None
     dependent: bool | None
     not_valid: tuple[str, ...] = ()
+    chosen: str = ""
+    mixed: bool = False
+
+    @property
+    def name(self) -> str:
+        """The variant's label, with what was chosen where that differs."""
+        return f"{self.series} ({self.chosen or 'not told'})" if self.mixed else self.series
 
 
 def latency_pools(store: Store, named: Sequence[Labelled]) -> list[LatencyPool]:
@@ -76,8 +85,12 @@ def latency_pools(store: Store, named: Sequence[Labelled]) -> list[LatencyPool]:
     pools = []
     for many in groups.values():
         shots = max((one.shots for one in many), key=shots_order)
-        chosen = [one for one in many if one.shots == shots]
-        pools.append(_pool(chosen, store.invocation_columns([one.row["trial_id"] for one in chosen], only=POOLED)))
+        top = [one for one in many if one.shots == shots]
+        choices = in_order(one.row["chosen"] or "" for one in top)
+        for choice in choices:
+            own = [one for one in top if (one.row["chosen"] or "") == choice]
+            pool = _pool(own, store.invocation_columns([one.row["trial_id"] for one in own], only=POOLED))
+            pools.append(replace(pool, chosen=choice, mixed=len(choices) > 1))
     return pools
 
 
@@ -124,7 +137,7 @@ def latency_table(pools: Sequence[LatencyPool]) -> Table:
         unanswered = sum(pool.unanswered.values())
         cells.append(
             (
-                pool.series,
+                pool.name,
                 pool.dataset,
                 shots_label(pool.shots),
                 f"{summary['n']:,}",
@@ -137,6 +150,7 @@ def latency_table(pools: Sequence[LatencyPool]) -> Table:
         records.append(
             {
                 "variant": pool.series,
+                "chosen": pool.chosen or None,
                 "dataset": pool.dataset,
                 "shots": shots_label(pool.shots),
                 "trials": pool.trials,
@@ -159,14 +173,16 @@ def latency_table(pools: Sequence[LatencyPool]) -> Table:
         notes.append(
             "round trip: the fastest TCP connect to the endpoint's host, for telling network and service apart."
         )
-    if inside := [f"{pool.series} on {pool.dataset}" for pool in pools if pool.over_http is False]:
+    if mixed := in_order(pool.series for pool in pools if pool.mixed):
+        notes.append(f"{', '.join(mixed)}: the trainings chose different models (in brackets), which are not pooled.")
+    if inside := [f"{pool.name} on {pool.dataset}" for pool in pools if pool.over_http is False]:
         notes.append(f"{', '.join(inside)}: called through the provider's own client, whose time is included.")
     notes += [
-        f"{pool.series} on {pool.dataset}: these latencies are not VALID. {' '.join(pool.not_valid)}"
+        f"{pool.name} on {pool.dataset}: these latencies are not VALID. {' '.join(pool.not_valid)}"
         for pool in pools
         if pool.not_valid
     ]
-    dependent = [f"{pool.series} on {pool.dataset}" for pool in pools if pool.dependent]
+    dependent = [f"{pool.name} on {pool.dataset}" for pool in pools if pool.dependent]
     if dependent:
         notes.append(
             f"The calls of {', '.join(dependent)} are autocorrelated: a block bootstrap gives a much wider interval."

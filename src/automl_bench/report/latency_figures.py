@@ -72,7 +72,7 @@ def box_figure(pools: Sequence[LatencyPool], named: Sequence[Labelled], look: Ma
             caption="Left: service times of the accuracy pass, one call at a time; box from first to third quartile,"
             " line at the median, whiskers from p5 to p95, no outliers drawn; n calls beside the name. Below"
             f" {few} calls, dots show every call instead.{beside}{interval} The two answer different questions.",
-            alt="; ".join(f"{pool.series} on {pool.dataset}: {_median_words(pool)}" for pool in pools),
+            alt="; ".join(f"{pool.name} on {pool.dataset}: {_median_words(pool)}" for pool in pools),
         )
 
 
@@ -108,7 +108,7 @@ def _boxes(axes: Axes, pools: Sequence[LatencyPool], look: Mapping[str, Look]) -
             manage_ticks=False,
         )
         lowest, highest = min(lowest, p5), max(highest, p95)
-    axes.set_yticks(range(len(pools)), [f"{short(pool.series)}\nn={len(pool.service_ms):,}" for pool in pools])
+    axes.set_yticks(range(len(pools)), [f"{short(pool.name)}\nn={len(pool.service_ms):,}" for pool in pools])
     axes.set_ylim(-0.6, len(pools) - 0.4)
     axes.grid(visible=False, axis="y")
     if spread(lowest, highest) > LOG_FROM:
@@ -117,14 +117,14 @@ def _boxes(axes: Axes, pools: Sequence[LatencyPool], look: Mapping[str, Look]) -
         axes.set_xlim(left=0)
 
 
-def _throughputs(named: Sequence[Labelled]) -> dict[tuple[str, str], Mapping[str, Any]]:
-    """Return (series, dataset) → its last complete closed-loop load run."""
-    found: dict[tuple[str, str], Mapping[str, Any]] = {}
+def _throughputs(named: Sequence[Labelled]) -> dict[tuple[str, str, str], Mapping[str, Any]]:
+    """Return (series, dataset, what was chosen) → its last complete closed-loop load run."""
+    found: dict[tuple[str, str, str], Mapping[str, Any]] = {}
     for one in named:
         throughput = one.row["throughput"]
         if throughput is not None:
             runs = one.row["load_runs"]
-            found[one.series, one.dataset] = next(
+            found[one.series, one.dataset, one.row["chosen"] or ""] = next(
                 run for run in runs if run["load_run_id"] == throughput["load_run_id"]
             )
     return found
@@ -133,12 +133,12 @@ def _throughputs(named: Sequence[Labelled]) -> dict[tuple[str, str], Mapping[str
 def _bars(
     axes: Axes,
     pools: Sequence[LatencyPool],
-    throughput: Mapping[tuple[str, str], Mapping[str, Any]],
+    throughput: Mapping[tuple[str, str, str], Mapping[str, Any]],
     look: Mapping[str, Look],
 ) -> None:
     top = 0.0
     for place, pool in enumerate(pools):
-        run = throughput.get((pool.series, pool.dataset))
+        run = throughput.get((pool.series, pool.dataset, pool.chosen))
         if run is None:
             axes.text(0.02, place, "no load run", va="center", color="#666666", transform=axes.get_yaxis_transform())
             continue
@@ -184,7 +184,7 @@ def distribution_figure(pools: Sequence[LatencyPool], look: Mapping[str, Look]) 
                 (line,) = axes.step(
                     ordered[shown], share[shown], where="post", color=style.colour, linestyle=style.line, linewidth=1.4
                 )
-                handles.setdefault(short(pool.series), line)
+                handles.setdefault(short(pool.name), line)
                 _quantile_bars(axes, pool, style)
             values = np.concatenate([pool.service_ms for pool in here])
             axes.set_title(short(dataset))
@@ -197,14 +197,14 @@ def distribution_figure(pools: Sequence[LatencyPool], look: Mapping[str, Look]) 
             row[0].set_ylabel("share of calls at most as slow")
             row[0].set_ylim(0, 1.02)
         legend_below(figure, list(handles.values()), list(handles))
-        counts = in_order(f"{pool.series} on {pool.dataset} n={len(pool.service_ms):,}" for pool in pools)
+        counts = in_order(f"{pool.name} on {pool.dataset} n={len(pool.service_ms):,}" for pool in pools)
         return finish(
             figure,
             "latency_distribution",
             title="Distribution of service times",
             caption="Empirical distribution of the service times; bars at p50, p90, p95 and p99 are 95 %"
             f" order-statistic intervals, left out below their smallest n. {'; '.join(counts)}.",
-            alt="; ".join(f"{pool.series} on {pool.dataset}: {_median_words(pool)}" for pool in pools),
+            alt="; ".join(f"{pool.name} on {pool.dataset}: {_median_words(pool)}" for pool in pools),
         )
 
 
@@ -250,7 +250,7 @@ def phases_figure(pools: Sequence[LatencyPool]) -> Drawing | None:
                 begin += width
             axes.text(begin, place, f"  {begin:.3g} ms", va="center", fontsize=8.5)
         several = len({pool.dataset for pool in pools}) > 1
-        names = [f"{short(p.series)}{', ' + short(p.dataset) if several else ''}\nn={p.phases_n:,}" for p in strips]
+        names = [f"{short(p.name)}{', ' + short(p.dataset) if several else ''}\nn={p.phases_n:,}" for p in strips]
         axes.set_yticks(range(len(strips)), names)
         axes.set_ylim(-0.6, len(strips) - 0.4)
         axes.set_xlim(0, longest * 1.12)
@@ -268,7 +268,7 @@ def phases_figure(pools: Sequence[LatencyPool]) -> Drawing | None:
             f" {fresh:,} of {total:,} calls opened a new connection; for the others name lookup, connect and"
             " TLS are 0.",
             alt="; ".join(
-                f"{p.series} on {p.dataset}: "
+                f"{p.name} on {p.dataset}: "
                 + ", ".join(f"{PHASE_NAMES[name]} {value:.2g} ms" for name, value in p.phases_ms.items())
                 for p in known
                 if p.phases_ms is not None

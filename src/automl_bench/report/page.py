@@ -1,16 +1,23 @@
-"""The HTML page: one file without a script or a request to anywhere."""
+"""The HTML page: one file that asks nobody for anything and runs no script but its own."""
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from importlib import resources
+from typing import TYPE_CHECKING, Any
 
+from automl_bench.report.blocks import Chart, Widget
 from automl_bench.report.drawing import Drawing
 from automl_bench.report.tables import Table
 
 if TYPE_CHECKING:
+    from markupsafe import Markup
+
     from automl_bench.contract import ReportSection
+    from automl_bench.report.decision import Line
     from automl_bench.report.sections import Section
 
 NUMERIC = frozenset("0123456789+-−—<±.,%() []n=ms/h")
@@ -20,15 +27,22 @@ NUMERIC = frozenset("0123456789+-−—<±.,%() []n=ms/h")
 WIDEST_UNBROKEN = 28
 """Characters of a cell that stay on one line."""
 
+SCRIPTS = ("tables.js", "break_even.js", "evidence.js", "start.js")
+"""Files of the page's own script, in the order they run."""
 
-def render_page(title: str, subtitle: str, parts: Sequence[Section], extra: Sequence[ReportSection]) -> str:
+
+def render_page(
+    title: str, subtitle: str, card: Sequence[Line], parts: Sequence[Section], extra: Sequence[ReportSection]
+) -> str:
     """Return the page; all text is escaped but the HTML of observers' sections.
 
-    The page forbids itself, by a content security policy, to load anything or to run any script.
+    The page forbids itself, by a content security policy with hashes, to load anything and to run or style by anything
+    but its own script and style sheet.
 
     Args:
         title: Heading.
         subtitle: The line below it.
+        card: Questions and answers of the first screen.
         parts: The sections.
         extra: Sections of observers.
     """
@@ -45,15 +59,69 @@ def render_page(title: str, subtitle: str, parts: Sequence[Section], extra: Sequ
     observed = [
         {"name": f"observer-{place}", "title": one.title, "html": Markup(one.html)} for place, one in enumerate(extra)
     ]
+    style, script = _own("page.css"), "\n".join(map(_own, SCRIPTS))
     return environment.get_template("report.html.j2").render(
         title=title,
         subtitle=subtitle,
+        card=card,
         parts=parts,
         observed=observed,
-        is_table=lambda block: isinstance(block, Table),
+        policy=policy(style, script),
+        style=Markup(style),
+        script=Markup(script),
+        kind_of=_kind,
+        markup=Markup,
+        marked=marked,
+        as_json=as_json,
         data_uri=data_uri,
         styles=column_styles,
     )
+
+
+def policy(style: str, script: str) -> str:
+    """Return a policy that allows exactly this style sheet and this script, and images that are in the page."""
+    return (
+        f"default-src 'none'; img-src data:; style-src '{_hash(style)}'; script-src '{_hash(script)}';"
+        " base-uri 'none'; form-action 'none'"
+    )
+
+
+def _hash(text: str) -> str:
+    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
+
+
+def _own(name: str) -> str:
+    return (resources.files("automl_bench.report") / "templates" / name).read_text(encoding="utf-8")
+
+
+def _kind(block: Table | Drawing | Chart | Widget) -> str:
+    return {Table: "table", Chart: "chart", Widget: "widget"}.get(type(block), "drawing")
+
+
+def marked(text: str) -> Markup:
+    """Return a sentence escaped, with what stands between backticks as code."""
+    from markupsafe import Markup, escape
+
+    parts = text.split("`")
+    if len(parts) % 2 == 0:
+        return escape(text)
+    return Markup("").join(_code(part) if place % 2 else escape(part) for place, part in enumerate(parts))
+
+
+def _code(command: str) -> Markup:
+    """Return a command that a line may break between its words, but not inside one."""
+    from markupsafe import Markup
+
+    words = Markup(" ").join(Markup("<span>{}</span>").format(word) for word in command.split(" "))
+    return Markup("<code>{}</code>").format(words)
+
+
+def as_json(data: Mapping[str, Any]) -> Markup:
+    """Return values as JSON that may stand inside a script element: nothing in it can end the element."""
+    from markupsafe import Markup
+
+    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return Markup(text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029"))
 
 
 def data_uri(drawing: Drawing) -> str:

@@ -41,6 +41,10 @@ TRIAL_FIELDS: Mapping[str, str] = {
     " there were none.",
     "expected_from": "How many there were.",
     "most_hours": "Hours after which the host's deadlines end it; work on this machine waits for its turn besides.",
+    "likely": "What it will probably take and cost: hours (low, high; null if nothing is known), without (stages not in"
+    " them), usd (low, high), unknown (items without a price or quantity), bill (item, usd_each, units), sources. Null"
+    " if refused.",
+    "simulated": "Whether its prices are those of a simulation, which nobody bills.",
 }
 """Fields of each entry of `trials`."""
 

@@ -8,6 +8,7 @@ from datetime import date
 from typing import Any
 
 from automl_bench.contract import Limits, Price
+from automl_bench.trials.likely import Likely
 from automl_bench.trials.planning import TrialPlan
 from automl_bench.trials.pricing import Part, Reservation, together, total_of
 
@@ -86,6 +87,27 @@ def trial_row(one: TrialPlan) -> dict[str, Any]:
         "expected_hours": one.experience.hours if one.experience else None,
         "expected_from": one.experience.trials if one.experience else 0,
         "most_hours": extent.total_hours if extent else None,
+        "likely": None if one.likely is None else likely_row(one.likely),
+        "simulated": one.simulated,
+    }
+
+
+def likely_row(likely: Likely) -> dict[str, Any]:
+    """Return what a trial will probably take and cost; its fields are `plan_fields.LIKELY_FIELDS`."""
+    return {
+        "hours": None if likely.hours is None else [likely.hours.low, likely.hours.high],
+        "without": [stage.value for stage in likely.without],
+        "usd": [likely.usd.low, likely.usd.high],
+        "unknown": list(likely.unknown),
+        "bill": [
+            {
+                "item": line.item,
+                "usd_each": line.usd_each,
+                "units": None if line.units is None else [line.units.low, line.units.high],
+            }
+            for line in likely.bill
+        ],
+        "sources": list(likely.sources),
     }
 
 
@@ -105,6 +127,8 @@ def unavailable_row(one: Unavailable, dataset: str, shots: int | None, fold: int
         "expected_hours": None,
         "expected_from": 0,
         "most_hours": None,
+        "likely": None,
+        "simulated": False,
     }
 
 

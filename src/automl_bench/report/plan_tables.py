@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any
 
+from automl_bench.border.command_lines import quoted_command
 from automl_bench.report.labels import shots_label
 from automl_bench.report.plan_rows import STALE_MONTHS, ProviderView, largest
 from automl_bench.report.tables import UNKNOWN, Table, seconds
@@ -109,9 +110,11 @@ def money_table(plans: Sequence[TrialPlan]) -> Table:
             groups[f"{one.trial.provider}:{one.trial.variant}"].append(one)
     everything = [one for many in groups.values() for one in many]
     parts = [part for part in PART_HEADS if any(_counts(one, part) for one in everything)]
-    cells = [(name, *_money(many, parts)) for name, many in groups.items()]
-    if len(cells) > 1:
-        cells.append(("together", *_money(everything, parts)))
+    cells = [(name + " (simulated)" * many[0].simulated, *_money(many, parts)) for name, many in groups.items()]
+    billed = [one for one in everything if not one.simulated]
+    if billed and len(groups) > 1:
+        name = "together" if len(billed) == len(everything) else "together, without simulated"
+        cells.append((name, *_money(billed, parts)))
     heads = ("variant", "trials", *(f"{PART_HEADS[part]} $" for part in parts), "at most $")
     notes = (
         "At most: every trial up to the deadlines, every call repeated as often as allowed. `run --max-cost` reserves"
@@ -138,11 +141,20 @@ def _cell(cost: Cost) -> str:
 def total_words(plans: Sequence[TrialPlan]) -> str:
     """Return the sum in one sentence; with an unknown part it is a lower bound, and says of what."""
     ahead = [one for one in plans if one.ahead and one.reserved is not None]
-    cost = together(one.reserved.total for one in ahead if one.reserved is not None)
+    billed = [one for one in ahead if not one.simulated]
+    words = _most_words(billed) if billed or not ahead else ""
+    if len(billed) < len(ahead):
+        rest = _most_words([one for one in ahead if one.simulated])
+        words = f"{words}, and {rest} simulated" if words else f"{rest} simulated: nobody bills it"
+    return words
+
+
+def _most_words(plans: Sequence[TrialPlan]) -> str:
+    cost = together(one.reserved.total for one in plans if one.reserved is not None)
     if not cost.unknown:
         return f"together at most {dollars(cost.usd)}"
     where: dict[str, dict[str, None]] = defaultdict(dict)
-    for one in ahead:
+    for one in plans:
         if one.reserved is not None:
             where[one.trial.provider].update(dict.fromkeys(one.reserved.total.unknown))
     items = "; ".join(f"{name}: {', '.join(many)}" for name, many in where.items() if many)
@@ -152,7 +164,7 @@ def total_words(plans: Sequence[TrialPlan]) -> str:
 def basis_table(plans: Sequence[TrialPlan]) -> Table:
     """Return how the amounts come about, for the dearest trial of each variant: only what costs or is unknown."""
     cells = [
-        (f"{one.trial.provider}:{one.trial.variant}", *_basis(line))
+        (f"{one.trial.provider}:{one.trial.variant}" + " (simulated)" * one.simulated, *_basis(line))
         for one in largest(plans)
         if one.reserved is not None
         for line in one.reserved.lines
@@ -206,6 +218,6 @@ def warnings(views: Sequence[ProviderView], today: date) -> list[str]:
             oldest = min(price.as_of for price in old)
             found.append(
                 f"{view.name}: prices are older than {STALE_MONTHS} months (the oldest of {oldest}): read them again"
-                f" before you rely on them; `automl-bench providers show {view.name}` names the sources."
+                f" before you rely on them; {quoted_command('providers', 'show', view.name)} names the sources."
             )
     return found

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from automl_bench.contract import Stage
-from automl_bench.errors import UsageError
 from automl_bench.report.fields import RESULT_FIELDS
+from automl_bench.report.missing import no_experiment
 from automl_bench.report.unanswered import reasons_of
 from automl_bench.statistics.quantiles import describe, name_of
 from automl_bench.statistics.scores import Score, score_pairs, wilson_interval
@@ -37,6 +37,9 @@ Row = dict[str, Any]
 FROM = "predictions_from"
 """Setting of the variant that marks a trial whose answers were imported, with the name of their file."""
 
+CHOSEN = "chosen"
+"""Key of a training's result: what it chose by itself, in a word or two."""
+
 ANSWER_COLUMNS = ("sample_id", "phase", "attempt", "outcome", "label", "predicted")
 """Columns of the invocations that tell what was answered."""
 
@@ -58,10 +61,7 @@ def result_rows(store: Store, experiment: str | None = None) -> list[Row]:
         UsageError: If there is no such experiment.
     """
     if experiment is not None and store.experiment(experiment) is None:
-        known = ", ".join(one.name for one in store.experiments()) or "none yet"
-        raise UsageError(
-            f"There is no experiment {experiment!r} in {store.path}.", remedy=f"Known experiments: {known}."
-        )
+        raise no_experiment(store, experiment)
     rows = []
     labels: dict[str, frozenset[str]] = {}
     for trial in store.trials(experiment=experiment):
@@ -109,6 +109,7 @@ def trial_row(store: Store, trial: TrialRecord, labels: frozenset[str] = frozens
         "train_samples": _train_samples(by_stage),
         "train_seconds": train_seconds,
         "train_seconds_kind": kind,
+        "chosen": _chosen(by_stage.get(Stage.TRAIN)),
         "predict_seconds": float(calls.service_ns[timed].sum()) / 1e9 if timed.any() else None,
         "latency_ms": latency_summary(calls.service_ns[timed & calls.answered] / 1e6),
         "calls": calls.outcomes(),
@@ -281,6 +282,12 @@ def _train_seconds(stage: StageRecord | None) -> tuple[float | None, str | None]
     return (None, None) if stage.wall_seconds is None else (stage.wall_seconds, "wall")
 
 
+def _chosen(stage: StageRecord | None) -> str | None:
+    """Return what a training chose by itself, as its result says; None where it chose nothing or does not tell."""
+    chosen = None if stage is None else stage.result.get(CHOSEN)
+    return chosen if isinstance(chosen, str) and chosen else None
+
+
 def _train_samples(stages: Mapping[Stage, StageRecord]) -> int | None:
     for stage in (Stage.UPLOAD, Stage.TRAIN):
         value = stages[stage].result.get("train_samples") if stage in stages else None
@@ -321,6 +328,7 @@ def _cost(spent: Spending, stages: Sequence[StageRecord]) -> Row:
         "wall_hours": sum(wall) / SECONDS_PER_HOUR,
         "calls": spent.call_count,
         "prices_as_of": spent.as_of or None,
+        "simulated": spent.simulated,
     }
 
 

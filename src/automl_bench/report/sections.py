@@ -8,14 +8,20 @@ from typing import TYPE_CHECKING, Any
 
 from automl_bench.numbers_in_words import counted, number_of
 from automl_bench.report.accuracy_figures import accuracy_figure, difference_figure, ranks_figure, training_figure
+from automl_bench.report.blocks import Chart, Widget
+from automl_bench.report.break_even import break_even_widget, break_even_words
+from automl_bench.report.candidates import Candidate, candidates
 from automl_bench.report.costs import cost_table
 from automl_bench.report.curve_words import CURVE_CAUTION, curve_notes
+from automl_bench.report.decision import Decision, candidates_table, decide
 from automl_bench.report.drawing import Drawing, looks
+from automl_bench.report.evidence import evidence_widget
 from automl_bench.report.further_scores import further_table
 from automl_bench.report.labels import Labelled, baseline_label, current, in_order, observations
 from automl_bench.report.latency import LatencyPool, latency_pools, latency_table
 from automl_bench.report.latency_figures import box_figure, distribution_figure, phases_figure
 from automl_bench.report.load_figures import rate_figure, timeline_figure
+from automl_bench.report.quality_chart import quality_charts
 from automl_bench.report.quality_tables import QualityTables, quality_tables
 from automl_bench.report.rows import Row
 from automl_bench.report.summary import (
@@ -34,6 +40,8 @@ from automl_bench.report.verdicts import Question
 from automl_bench.statistics.means import over_datasets, over_folds, shots_order
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from automl_bench.store import Store
 
 MOST_NAMED = 5
@@ -55,6 +63,10 @@ READING = (
 """Words a reader needs, one sentence each."""
 
 
+Block = Table | Drawing | Chart | Widget
+"""What a section holds."""
+
+
 @dataclass(frozen=True, slots=True)
 class Findings:
     """Everything a report shows, computed once."""
@@ -74,6 +86,9 @@ class Findings:
     unscored: Table
     unanswered: Table
     trials: Table
+    decision: Decision
+    offers: Sequence[Candidate]
+    evidence: Widget | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,19 +105,30 @@ class Section:
     name: str
     title: str
     points: tuple[str, ...] = ()
-    blocks: tuple[Table | Drawing, ...] = ()
+    blocks: tuple[Block, ...] = ()
 
 
-def find(store: Store, named: Sequence[Labelled], rows: Sequence[Row], *, baseline: str = "") -> Findings:
+def find(
+    store: Store,
+    named: Sequence[Labelled],
+    rows: Sequence[Row],
+    *,
+    settings: Mapping[str, Any] | None = None,
+    experiment: str | None = None,
+    data: Path | None = None,
+) -> Findings:
     """Compute what the report shows.
 
     Args:
         store: The results file.
         named: The rows with their labels.
         rows: The rows.
-        baseline: The variant that the others are compared with; empty for all pairs.
+        settings: The experiment's settings as stored: the variant that the others are compared with, and the use.
+        experiment: Its name.
+        data: Folder of the datasets, for thumbnails of samples.
     """
     pools = latency_pools(store, named)
+    baseline = str((settings or {}).get("baseline") or "")
     compared = comparisons(store, named, baseline=baseline_label(named, baseline) if baseline else None)
     return Findings(
         named=named,
@@ -120,6 +146,9 @@ def find(store: Store, named: Sequence[Labelled], rows: Sequence[Row], *, baseli
         unscored=unscored_table(rows),
         unanswered=unanswered_table(rows),
         trials=trials_table(rows),
+        decision=decide(store, named, compared, settings=settings, experiment=experiment),
+        offers=candidates(store, named, every_shots=True),
+        evidence=evidence_widget(store, named, data),
     )
 
 
@@ -160,7 +189,7 @@ def page_sections(
     """Return the sections in reading order; one without content is left out, failures and limits never are."""
     by_name = {drawing.name: drawing for drawing in drawings}
 
-    def blocks(*wanted: str | Table) -> tuple[Table | Drawing, ...]:
+    def blocks(*wanted: str | Table) -> tuple[Block, ...]:
         found = [by_name.get(one) if isinstance(one, str) else one for one in wanted]
         return tuple(one for one in found if one is not None and not (isinstance(one, Table) and not one.rows))
 
@@ -168,6 +197,13 @@ def page_sections(
     curves = curve_notes(findings.named)
     f1 = findings.macro_f1 if any(one.row["macro_f1"] is not None for one in findings.named if one.counts) else None
     parts = [
+        Section(
+            "quality",
+            "Quality, labels, cost and speed",
+            (),
+            (*_charts(findings), *blocks(candidates_table(findings.decision))),
+        ),
+        _use(findings),
         Section("short", "In short", _short(findings)),
         Section(
             "accuracy",
@@ -183,11 +219,12 @@ def page_sections(
         ),
         Section("f1", "F1", (), blocks(replace(f1, notes=f1.notes[:2])) if f1 is not None else ()),
         Section(
-            "quality",
+            "classes",
             "Classes and confidence",
             (),
             blocks(findings.further, findings.quality.confidence, findings.quality.worst, findings.quality.confused),
         ),
+        Section("answers", "Answers, sample by sample", (), () if findings.evidence is None else (findings.evidence,)),
         Section("times", "Training and prediction times", (), blocks("training_time", findings.times)),
         Section(
             "latency",
@@ -207,6 +244,17 @@ def page_sections(
     return [part for part in parts if part.points or part.blocks]
 
 
+def _use(findings: Findings) -> Section:
+    widget = break_even_widget(findings.decision)
+    points = break_even_words(findings.decision) if findings.decision.candidates else ()
+    return Section("use", "What use will cost", points, () if widget is None else (widget,))
+
+
+def _charts(findings: Findings) -> list[Chart]:
+    decision = findings.decision
+    return quality_charts(findings.offers, decision.tiers, decision.use)
+
+
 def _short(findings: Findings) -> tuple[str, ...]:
     named = findings.named
     series, datasets = in_order(one.series for one in named), in_order(one.dataset for one in named)
@@ -217,12 +265,8 @@ def _short(findings: Findings) -> tuple[str, ...]:
         if named
         else "There are no results yet."
     ]
-    separate: dict[str, list[str]] = {}
-    for one in findings.verdicts.compared:
-        if one.separated or one.question is not Question.ANOTHER_DRAW:
-            separate.setdefault(one.where, []).append(one.words)
     points += _best(findings.accuracy)
-    points += [f"{where}: {' '.join(dict.fromkeys(words))}" for where, words in separate.items()]
+    points += [one.words for one in findings.verdicts.compared if one.question is Question.DATASETS and one.separated]
     points += findings.verdicts.falls
     invalid = [record for record in findings.loads.records if record["complete"] and not record["valid"]]
     if invalid:
@@ -280,7 +324,7 @@ def _failures(findings: Findings) -> tuple[str, ...]:
     return tuple(points)
 
 
-def _every_trial(trials: Table) -> tuple[tuple[str, ...], tuple[Table | Drawing, ...]]:
+def _every_trial(trials: Table) -> tuple[tuple[str, ...], tuple[Block, ...]]:
     if not trials.rows:
         return (), ()
     points: tuple[str, ...] = ()

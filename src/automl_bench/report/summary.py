@@ -32,6 +32,15 @@ from automl_bench.statistics.means import (
 CONSTANT_PANEL = "same datasets throughout"
 """Stands there for the mean over the datasets that have every point."""
 
+LOAD_PERCENTILES = ("p50", "p95", "p99")
+"""Percentiles of response times in the table of load runs."""
+
+LOAD_NOTE = (
+    "Throughput counts answers per second, with its 95 % interval over time slices. p50 to p99: response time with its"
+    " 95 % interval and n, from the scheduled moment in an open loop, from sending in a closed one; of a sweep, at the"
+    " last rate before its knee."
+)
+
 SCORES = {"accuracy": "Accuracy", "macro_f1": "Macro F1", "micro_f1": "Micro F1"}
 
 
@@ -212,6 +221,7 @@ def load_table(rows: Iterable[Mapping[str, Any]]) -> Table:
                     load_words(run),
                     UNKNOWN if calls is None else f"{calls:,}",
                     rate_words(throughput),
+                    *(_response(run, name) for name in LOAD_PERCENTILES),
                     f"{wrong:,}" if outcomes else UNKNOWN,
                     verdict,
                 )
@@ -227,14 +237,41 @@ def load_table(rows: Iterable[Mapping[str, Any]]) -> Table:
                     "throughput": throughput.get("value"),
                     "throughput_low": throughput.get("low"),
                     "throughput_high": throughput.get("high"),
+                    "response_ms": {name: dict(response_cell(run, name)) for name in LOAD_PERCENTILES},
                     "outcomes": dict(outcomes),
                 }
             )
-    notes = ["Throughput counts answers per second, with its 95 % interval over time slices."] if cells else []
+    notes = [LOAD_NOTE] if cells else []
     if incomplete:
         notes.append(f"{incomplete} of {len(cells)} runs were cut short; they are in no figure and no mean.")
-    heads = ("variant", "dataset", "shots", "load", "calls", "answers/s", "no answer", "verdict")
+    heads = (
+        *("variant", "dataset", "shots", "load", "calls", "answers/s"),
+        *(f"{name} ms" for name in LOAD_PERCENTILES),
+        *("no answer", "verdict"),
+    )
     return Table("Load runs", heads, tuple(cells), tuple(records), tuple(notes))
+
+
+def response_cell(run: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """Return a percentile of a load run's response times as its summary has it; empty where there is none.
+
+    A sweep has a percentile for each rate; the one of the last rate before its knee stands for it.
+    """
+    summary = run["summary"]
+    if run["loop"] == "sweep":
+        good = [step for step in summary.get("steps") or () if not step.get("knee")]
+        summary = good[-1] if good else {}
+    cell = (summary.get("response_ms") or {}).get(name)
+    return cell if isinstance(cell, Mapping) else {}
+
+
+def _response(run: Mapping[str, Any], name: str) -> str:
+    """Return "12.3 [11.9, 12.8] n=1,000", or how many calls it needs."""
+    cell = response_cell(run, name)
+    if cell.get("value") is None:
+        return f"needs {cell['needs']:,} calls" if cell.get("needs") else UNKNOWN
+    low, high = (UNKNOWN if cell.get(end) is None else milliseconds(cell[end]) for end in ("low", "high"))
+    return f"{milliseconds(cell['value'])} [{low}, {high}] n={cell.get('n', 0):,}"
 
 
 def run_verdict(run: Mapping[str, Any]) -> str:
@@ -272,7 +309,7 @@ def trials_table(rows: Iterable[Mapping[str, Any]]) -> Table:
     named = labelled(rows)
     cells = tuple(
         (
-            one.series,
+            f"{one.series} ({one.row['chosen']})" if one.row["chosen"] else one.series,
             one.dataset,
             shots_label(one.shots),
             str(one.row["fold"]),

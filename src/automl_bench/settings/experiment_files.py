@@ -99,6 +99,14 @@ class BaselineSection(_Section):
     variant: str
 
 
+class UseSection(_Section):
+    """`[use]`: how the service will be used, for what a month of it costs."""
+
+    calls_per_month: Annotated[float, Field(ge=1, le=10**12, allow_inf_nan=False)] = 100_000
+    hours_per_day: Annotated[float, Field(ge=0, le=24, allow_inf_nan=False)] = 24.0
+    label_usd: Annotated[float, Field(ge=0, le=MOST, allow_inf_nan=False)] | None = None
+
+
 class ExperimentFile(_Section):
     """The whole file."""
 
@@ -117,6 +125,7 @@ class ExperimentFile(_Section):
     parallel: ParallelSection = Field(default_factory=ParallelSection)
     deadlines: DeadlinesSection = Field(default_factory=DeadlinesSection)
     baseline: BaselineSection | None = None
+    use: UseSection | None = None
 
     @model_validator(mode="after")
     def _baseline_takes_part(self) -> ExperimentFile:
@@ -162,6 +171,7 @@ def to_experiment(file: ExperimentFile) -> Experiment:
         name=file.name,
         title=file.title,
         baseline=file.baseline.variant if file.baseline else "",
+        use=file.use.model_dump(exclude_none=True) if file.use else {},
         datasets=tuple(file.datasets),
         providers=tuple(file.providers),
         shots=tuple(_shots(value) for value in file.shots),

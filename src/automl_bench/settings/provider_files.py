@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from automl_bench.border.names import is_name
+from automl_bench.border.names import did_you_mean, is_name
 from automl_bench.border.texts import remember
 from automl_bench.contract import Json, ProviderDescription, Variant
 from automl_bench.errors import InvalidSetting, SettingsError, UnknownSetting, UsageError
@@ -49,7 +48,8 @@ def read_provider_file(path: Path | None) -> ProviderFile:
     for section in content:
         if section not in SECTIONS:
             raise UnknownSetting(
-                f"{path}: {section!r} is not a section.", remedy="It may hold [settings], [variants.NAME] and [budget]."
+                f"{path}: {section!r} is not a section.",
+                remedy=did_you_mean(section, SECTIONS, "It may hold [settings], [variants.NAME] and [budget]."),
             )
     settings = _table(content.get("settings", {}), path, "settings")
     variants = _table(content.get("variants", {}), path, "variants")
@@ -104,10 +104,8 @@ def resolve_settings(
     declared = {setting.name: setting for setting in description.settings}
     for key in file.settings:
         if key not in declared:
-            close = difflib.get_close_matches(key, declared, n=1)
-            remedy = (
-                f"Did you mean {close[0]!r}?" if close else f"Known settings: {', '.join(sorted(declared)) or 'none'}."
-            )
+            known = f"Known settings: {', '.join(sorted(declared)) or 'none'}."
+            remedy = did_you_mean(key, declared, known)
             report(UnknownSetting(f"{file.path}: {description.name} has no setting {key!r}.", remedy=remedy))
         elif declared[key].secret:
             remember(str(file.settings[key]))
@@ -159,8 +157,8 @@ def resolve_variant(description: ProviderDescription, file: ProviderFile, name: 
     variants = {**description.variants, **file.variants}
     wanted = name or description.default_variant
     if wanted not in variants:
-        close = difflib.get_close_matches(wanted, variants, n=1)
-        remedy = f"Did you mean {description.name}:{close[0]}?" if close else f"Known: {', '.join(sorted(variants))}."
+        known = {f"{description.name}:{one}" for one in variants}
+        remedy = did_you_mean(f"{description.name}:{wanted}", known, f"Known: {', '.join(sorted(known))}.")
         raise UsageError(f"{description.name} has no variant {wanted!r}.", remedy=remedy)
     variant = Variant(description.name, wanted, dict(variants[wanted]))
     if description.variant_settings is not None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from automl_bench.border.names import did_you_mean
 from automl_bench.border.texts import clean
 from automl_bench.errors import InvalidSetting, SettingsError, UnknownSetting
 
@@ -63,12 +63,12 @@ def parse_model(model: type[M], content: dict[str, Any], path: Path) -> M:
 
 
 def _explain(error: ValidationError, model: type[BaseModel], path: Path) -> SettingsError:
-    first = error.errors()[0]
+    # A misspelt key is missing as well; the key itself is what the user can find in the file.
+    first = min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
     key = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
         known = _known_keys(model, first["loc"][:-1])
-        close = difflib.get_close_matches(str(first["loc"][-1]), known, n=1)
-        remedy = f"Did you mean {close[0]!r}?" if close else f"Known keys there: {', '.join(known)}."
+        remedy = did_you_mean(str(first["loc"][-1]), known, f"Known keys there: {', '.join(known)}.")
         return UnknownSetting(f"{path}: {key!r} is not a setting.", remedy=remedy)
     if first["type"] == "missing":
         return InvalidSetting(f"{path}: {key!r} is missing.", remedy="Add it.")

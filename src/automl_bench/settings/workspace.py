@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from automl_bench.border.command_lines import quoted_command
 from automl_bench.border.names import is_name
-from automl_bench.errors import UsageError
+from automl_bench.errors import UsageError, WorkspaceError
 
 WORKSPACE_VARIABLE = "AUTOML_BENCH_WORKSPACE"
+CACHE = ".automl-bench"
+MARKERS = ("results/workspace.json", CACHE)
+"""What tells that a folder is a workspace, so that commands find it from a folder inside it."""
 
 
 def packaged_configs() -> Path:
@@ -31,8 +37,28 @@ class Workspace:
 
     @classmethod
     def current(cls) -> Workspace:
-        """Return the workspace named by AUTOML_BENCH_WORKSPACE, else the current folder."""
-        return cls(Path(os.environ.get(WORKSPACE_VARIABLE) or Path.cwd()).absolute())
+        """Return the workspace named by AUTOML_BENCH_WORKSPACE, else the nearest one around the current folder.
+
+        Without any, the current folder is the workspace. Folders of other users are never taken for one.
+        """
+        named = os.environ.get(WORKSPACE_VARIABLE)
+        if named:
+            return cls(Path(named).absolute())
+        here = Path.cwd().absolute()
+        return cls(next((folder for folder in (here, *here.parents) if _is_marked(folder)), here))
+
+    def mark(self) -> None:
+        """Let commands typed in a folder inside find this workspace.
+
+        Raises:
+            WorkspaceError: If it cannot be written to.
+        """
+        try:
+            self.cache.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise WorkspaceError(
+                f"{self.cache} cannot be made: {error.strerror}.", remedy="Choose a folder that you may write to."
+            ) from error
 
     @property
     def data(self) -> Path:
@@ -48,7 +74,8 @@ class Workspace:
         if not is_name(name):
             raise UsageError(
                 f"{name!r} cannot be the name of a dataset.",
-                remedy="Names have letters, digits, dots, dashes and underscores: see `automl-bench data list`.",
+                remedy="Names have letters, digits, dots, dashes and underscores: see "
+                f"{quoted_command('data', 'list')}.",
             )
         return self.data / name
 
@@ -90,7 +117,28 @@ class Workspace:
     @property
     def cache(self) -> Path:
         """What can be made again: prepared images, embeddings, plugin files."""
-        return self.root / ".automl-bench"
+        return self.root / CACHE
+
+    @property
+    def _runs(self) -> Path:
+        return self.cache / "experiment-files.json"
+
+    def run_before(self) -> dict[str, Path]:
+        """Return the files of experiments that were run here from outside `configs/`, by the experiment's name."""
+        try:
+            found = json.loads(self._runs.read_text(encoding="utf-8"))
+            return {str(name): Path(path) for name, path in found.items()}
+        except (OSError, ValueError, AttributeError, TypeError):
+            return {}
+
+    def remember_run(self, name: str, path: Path) -> None:
+        """Note where an experiment's file is, so that `run NAME` finds it; a convenience that may fail."""
+        if name in self.config_files("experiments"):
+            return
+        known = {**{one: str(file) for one, file in self.run_before().items()}, name: str(path.absolute())}
+        with suppress(OSError):
+            self.cache.mkdir(parents=True, exist_ok=True)
+            self._runs.write_text(json.dumps(known, indent=2) + "\n", encoding="utf-8")
 
     def config_files(self, kind: str) -> dict[str, Path]:
         """Return the TOML files of a kind ("datasets", "experiments", "providers", "load") by name.
@@ -102,3 +150,13 @@ class Workspace:
             if folder.is_dir():
                 found.update({path.stem: path for path in sorted(folder.glob("*.toml"))})
         return found
+
+
+def _is_marked(folder: Path) -> bool:
+    for marker in MARKERS:
+        try:
+            if (folder / marker).stat().st_uid == os.getuid():
+                return True
+        except OSError:
+            continue
+    return False

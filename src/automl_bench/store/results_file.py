@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from automl_bench.border.command_lines import quoted_command
 from automl_bench.border.texts import scrub
 from automl_bench.contract import Json
-from automl_bench.errors import CorruptRecord, LeaseLost, RecordsError, WorkspaceError
+from automl_bench.errors import CorruptRecord, LeaseLost, NoResults, RecordsError, WorkspaceError
 from automl_bench.store import schema
 from automl_bench.store.keys import RowKeys
 from automl_bench.store.leases import LeaseWatch, OwnerAlive, current_owner, owner_alive
@@ -182,7 +183,7 @@ class ResultsFile:
         if fence is not None and (row is None or row[1] != fence):
             raise LeaseLost(
                 f"another process has taken trial {trial_id} over, as this one was not heard of for too long.",
-                remedy="Nothing of it was written or deleted since; `automl-bench status` shows how it goes on.",
+                remedy=f"Nothing of it was written or deleted since; {quoted_command('status')} shows how it goes on.",
             )
         if fence is None and row is not None and row[0] != current_owner():
             raise LeaseLost(
@@ -344,9 +345,9 @@ def _switch_to_wal(connection: sqlite3.Connection) -> None:
 
 def _open_for_reading(path: Path) -> sqlite3.Connection:
     if not path.exists():
-        raise RecordsError(
+        raise NoResults(
             f"There are no results yet: {path} does not exist.",
-            remedy="Run an experiment first, for example `automl-bench run configs/experiments/demo.toml`.",
+            remedy=f"Run an experiment first, for example {quoted_command('demo', '--cloud')}.",
         )
     connection = _connect(path, "mode=ro")
     try:

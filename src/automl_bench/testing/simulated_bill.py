@@ -6,7 +6,7 @@ from automl_bench.contract import ProviderContext
 from automl_bench.testing.simulated_service import cloud_of
 from automl_bench.testing.simulated_services import PRICES_AS_OF, PRICES_SOURCE, SERVICES
 
-COLUMNS = ("service", "used", "quantity", "unit", "$ each", "$")
+COLUMNS = ("service", "used", "quantity", "unit", "simulated $ each", "simulated $")
 
 
 def bill_rows(context: ProviderContext) -> list[list[str]]:

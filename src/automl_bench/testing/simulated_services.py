@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from automl_bench.contract import Price
+from automl_bench.contract import Price, ReportedTimes, Stage
 
 PRICES_AS_OF = "2026-11-01"
+SIZES = (10, 30, 100, 300, 1000, 3000, 10_000)
+"""Labelled samples for which a service says how long it trains."""
 PRICES_SOURCE = "invented for the simulated cloud"
 
 
@@ -54,6 +56,14 @@ class SimulatedService:
     call_usd: float | None
     fails: bool = False
     token_seconds: float = 3600.0
+
+    def times(self) -> tuple[ReportedTimes, ...]:
+        """Return how long it takes, in virtual time."""
+        trainings = tuple((count, self.train_seconds + count * self.train_seconds_per_sample) for count in SIZES)
+        return (
+            ReportedTimes(Stage.TRAIN, trainings, PRICES_AS_OF, PRICES_SOURCE, self.name),
+            ReportedTimes(Stage.DEPLOY, ((0, self.deploy_seconds),), PRICES_AS_OF, PRICES_SOURCE, self.name),
+        )
 
     def prices(self) -> list[Price]:
         """Return the dated price table."""

@@ -182,7 +182,7 @@ class _Bulk:
         if isinstance(error, OSError):
             raise WorkspaceError(
                 f"{error.filename or job.tag} cannot be read: {error.strerror or error}.",
-                remedy="Check the dataset: automl-bench data check NAME",
+                remedy="Check that the file exists and may be read; else import the dataset again.",
             ) from error
         raise error
 

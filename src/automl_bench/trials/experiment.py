@@ -68,6 +68,7 @@ class Experiment:
         deadline_seconds: Longest wait for one operation, by stage; for invoke, longest time of all measuring.
         keep_trained_hours: How long uploads and trained models stay after their trial has failed.
         baseline: The one of `providers` that the others are compared with; empty to compare all pairs.
+        use: How the service will be used, as `[use]` says; empty if it is not said.
     """
 
     name: str
@@ -86,6 +87,7 @@ class Experiment:
     deadline_seconds: Mapping[Stage, float] = field(default_factory=dict)
     keep_trained_hours: float = KEEP_TRAINED_HOURS
     baseline: str = ""
+    use: Mapping[str, float] = field(default_factory=dict)
 
 
 def missing_stages(experiment: Experiment, trial: TrialRecord, stages: Iterable[StageRecord]) -> list[Stage]:

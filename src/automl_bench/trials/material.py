@@ -13,6 +13,7 @@ from typing import TypeVar
 from automl_bench.ablations.blinding import blind, blind_path
 from automl_bench.ablations.images import ImageSetting, decoded_by_services, foreseen, prepare
 from automl_bench.ablations.selection import samples_of, test_samples, training_set
+from automl_bench.border.command_lines import quoted_command
 from automl_bench.contract import Json, LabelledSample, Modality, ProviderDescription, Sample, TrainingSet
 from automl_bench.datasets.manifest import Manifest, read_manifest
 from automl_bench.datasets.pixel_identity import find_copies, known_copies
@@ -116,7 +117,7 @@ class MaterialSource:
         if known_copies(manifest) is None:
             remarks.append(
                 f"{dataset}: its images have not all been decoded yet; `run` does that before it sends anything, "
-                f"`automl-bench data check {dataset}` does it now."
+                f"{quoted_command('data', 'check', dataset)} does it now."
             )
         return remarks
 

@@ -9,10 +9,11 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from automl_bench.contract import NAME_PREFIX, Owner, Resource, owner_of, parse_name
+from automl_bench.providers.simulation import hourly_words
 from automl_bench.store import Store
 from automl_bench.store.records import LedgerState
 from automl_bench.trials.claims import Claims
-from automl_bench.trials.teardown import Leftover, delete, price_words
+from automl_bench.trials.teardown import Leftover, delete
 from automl_bench.trials.trial import BoundProvider
 from automl_bench.trials.waiting import Insistence, first_sentence
 
@@ -139,7 +140,7 @@ def described(provider: str, resource: Resource, owner: Owner | None) -> str:
     whose = "unknown owner" if owner is None else str(owner)
     return (
         f"{provider}: {resource.kind} {resource.name}, {whose}, {age_words(resource.since)}, "
-        f"{price_words(resource.hourly_usd)}"
+        f"{hourly_words(resource.hourly_usd, provider)}"
     )
 
 
@@ -155,18 +156,19 @@ def summed_up(provider: str, others: Sequence[tuple[Resource, Owner | None]]) ->
         whose = f"of {max((str(owner) for _, owner in found), key=len)}" if workspace else "of an unknown owner"
         option = f"--workspace {workspace}" if workspace else "--everyone"
         oldest = min((resource.since for resource, _ in found if resource.since), default="")
+        price = hourly_sum([resource.hourly_usd for resource, _ in found], provider)
         lines.append(
-            f"{provider}: {count} {whose} left alone (oldest: {age_words(oldest)}; "
-            f"{hourly_sum([resource.hourly_usd for resource, _ in found])}); add {option} to list and delete them"
+            f"{provider}: {count} {whose} left alone (oldest: {age_words(oldest)}; {price}); "
+            f"add {option} to list and delete them"
         )
     return lines
 
 
-def hourly_sum(prices: Collection[float | None]) -> str:
-    """Return what things cost by the hour together, and how many prices are unknown."""
+def hourly_sum(prices: Collection[float | None], provider: str) -> str:
+    """Return what things of a provider cost by the hour together, and how many prices are unknown."""
     known = [price for price in prices if price is not None]
     unknown = len(prices) - len(known)
-    parts = [f"${sum(known):.2f} an hour"] if known else []
+    parts = [hourly_words(sum(known), provider)] if known else []
     parts += [f"{unknown} of unknown price"] if unknown else []
     return " and ".join(parts)
 

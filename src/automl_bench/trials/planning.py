@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from statistics import median
 
-from automl_bench.contract import Price
+from automl_bench.contract import Capability, Price, Stage
 from automl_bench.errors import AutomlBenchError
 from automl_bench.store import Store
 from automl_bench.store.records import StageRecord, StageStatus, TrialRecord, TrialStatus
 from automl_bench.trials.experiment import Experiment, missing_stages
 from automl_bench.trials.extent import SECONDS_PER_HOUR, Extent, extent_of
+from automl_bench.trials.likely import Likely, StageSeconds, expect
 from automl_bench.trials.material import Material, MaterialSource, obstacle, obstacles_of_test
 from automl_bench.trials.pricing import Reservation, prices, reservation
 from automl_bench.trials.trial import BoundProvider
@@ -58,6 +59,8 @@ class TrialPlan:
         extent: What it takes; None if its samples cannot be drawn.
         reserved: What it may cost at most; None if refused.
         experience: How long earlier ones took, if there were any.
+        simulated: Whether its prices are those of a simulation: nobody is billed.
+        likely: What it will probably take and cost; None if refused.
     """
 
     trial: TrialRecord
@@ -66,6 +69,8 @@ class TrialPlan:
     extent: Extent | None = None
     reserved: Reservation | None = None
     experience: Experience | None = None
+    simulated: bool = False
+    likely: Likely | None = None
 
     @property
     def feasible(self) -> bool:
@@ -86,11 +91,13 @@ class Past:
         statuses: How each trial stands, by id.
         stages: The stages of each trial that has any, by id.
         experiences: How long done trials took, by provider, variant, dataset and shots.
+        seconds: How long each of their stages took, by the same.
     """
 
     statuses: Mapping[str, TrialStatus] = field(default_factory=dict)
     stages: Mapping[str, Sequence[StageRecord]] = field(default_factory=dict)
     experiences: Mapping[tuple[str, str, str, int | None], Experience] = field(default_factory=dict)
+    seconds: Mapping[tuple[str, str, str, int | None], StageSeconds] = field(default_factory=dict)
 
     @classmethod
     def of(cls, store: Store) -> Past:
@@ -100,12 +107,16 @@ class Past:
             stages[record.trial_id].append(record)
         trials = store.trials()
         hours: dict[tuple[str, str, str, int | None], list[float]] = defaultdict(list)
+        seconds: dict[tuple[str, str, str, int | None], dict[Stage, list[float]]] = defaultdict(dict)
         for trial in trials:
             own = stages.get(trial.trial_id, [])
             if trial.status is TrialStatus.DONE and own:
                 hours[_kin(trial)].append(_hours(own))
+                for record in own:
+                    if record.wall_seconds is not None:
+                        seconds[_kin(trial)].setdefault(record.stage, []).append(_billed(record))
         experiences = {kin: Experience(median(many), len(many)) for kin, many in hours.items()}
-        return cls({trial.trial_id: trial.status for trial in trials}, stages, experiences)
+        return cls({trial.trial_id: trial.status for trial in trials}, stages, experiences, seconds)
 
     def standing(self, experiment: Experiment, trial: TrialRecord, *, retry_failed: bool) -> Standing:
         """Return what `run` would do with a trial that can run."""
@@ -125,6 +136,12 @@ def _kin(trial: TrialRecord) -> tuple[str, str, str, int | None]:
 def _hours(stages: Iterable[StageRecord]) -> float:
     ended = (StageStatus.DONE, StageStatus.UNDONE)
     return sum(one.wall_seconds or 0.0 for one in stages if one.status in ended) / SECONDS_PER_HOUR
+
+
+def _billed(record: StageRecord) -> float:
+    """Return the seconds of a stage as the provider counts them, where it says so."""
+    said = (record.billable_seconds, record.work_seconds, record.wall_seconds)
+    return next(value for value in said if value is not None)
 
 
 class Planner:
@@ -166,9 +183,9 @@ class Planner:
             self._sizes[key] = self._look(trial)
         reason, samples, tests = self._sizes[key]
         bound = self._providers[trial.provider]
+        description = bound.provider.description
         extent = None
         if samples:
-            description = bound.provider.description
             extent = extent_of(
                 self._experiment,
                 trial,
@@ -180,13 +197,29 @@ class Planner:
         table = self._table(trial)
         if reason or extent is None:
             return TrialPlan(trial, Standing.REFUSED, reason, extent)
+        reserved = reservation(table, extent, bound.budget)
         return TrialPlan(
             trial,
             self._past.standing(self._experiment, trial, retry_failed=self._retry_failed),
             extent=extent,
-            reserved=reservation(table, extent, bound.budget),
+            reserved=reserved,
+            likely=expect(
+                table,
+                extent,
+                reserved,
+                self._stages(trial),
+                here=self._past.seconds.get(_kin(trial), {}),
+                reported=[one for one in description.reported_times if one.variant in ("", trial.variant)],
+            ),
             experience=self._past.experiences.get(_kin(trial)),
+            simulated=description.simulated,
         )
+
+    def _stages(self, trial: TrialRecord) -> list[Stage]:
+        """Return the stages that a trial will go through."""
+        can = self._providers[trial.provider].provider.description.capabilities
+        built = [stage for stage in (Stage.UPLOAD, Stage.TRAIN, Stage.DEPLOY) if Capability(stage.value) in can]
+        return [*built, Stage.INVOKE, *([Stage.PARALLEL] if self._experiment.parallel.wants(trial) else [])]
 
     def _look(self, trial: TrialRecord) -> tuple[str, int, int]:
         """Return why a trial is refused (or ""), its labelled samples, its test samples; 0 where they are not known."""

@@ -24,6 +24,9 @@ def table_as_json(table: Sequence[Price]) -> list[dict[str, Any]]:
             "per_trial": one.per_trial,
             "counted": None if one.counted is None else one.counted.value,
             "units_each": one.units_each,
+            "monthly": one.monthly,
+            "plan": one.plan,
+            "included": one.included,
         }
         for one in table
     ]
@@ -49,4 +52,7 @@ def _price(kept: Mapping[str, Any]) -> Price:
         per_trial=kept.get("per_trial"),
         counted=None if counted is None else Counted(counted),
         units_each=kept.get("units_each", 1.0),
+        monthly=bool(kept.get("monthly")),
+        plan=str(kept.get("plan") or ""),
+        included=float(kept.get("included") or 0.0),
     )

@@ -123,6 +123,15 @@ def together(costs: Iterable[Cost]) -> Cost:
     return Cost(sum((cost.usd for cost in costs), 0.0), tuple(unknown))
 
 
+SIMULATED = ("simulated", "invented")
+"""Words in the source of a price that say that nobody is billed at it."""
+
+
+def is_simulated(table: Iterable[Price]) -> bool:
+    """Whether prices are those of a simulation, as their source says."""
+    return any(word in price.source for price in table for word in SIMULATED)
+
+
 def prices(bound: BoundProvider, trial: TrialRecord) -> Sequence[Price]:
     """Return the provider's price table for a trial's variant."""
     variant = Variant(trial.provider, trial.variant, trial.variant_settings)

@@ -122,7 +122,8 @@ def _require_earlier(trial: Trial, stage: Stage) -> None:
             return
         record = trial.around.store.stage(trial.record.trial_id, earlier)
         if record is None or record.status is not StageStatus.DONE:
+            command = trial_command(earlier, trial.record)
             raise UsageError(
                 f"{trial.record.label}: {earlier} is not done.",
-                remedy=f"First: {trial_command(earlier, trial.record)}",
+                remedy=f"First: {command}" if command else "Run its experiment again.",
             )

@@ -11,7 +11,7 @@ from automl_bench.store import Store
 from automl_bench.store.elapsed import Instant, clock_stamp, seconds_between
 from automl_bench.store.records import LedgerEntry, StageRecord, TrialRecord
 from automl_bench.trials.extent import SECONDS_PER_HOUR
-from automl_bench.trials.pricing import CALL, EVERYTHING, TRAINING, Cost, Part, part_of, together
+from automl_bench.trials.pricing import CALL, EVERYTHING, TRAINING, Cost, Part, is_simulated, part_of, together
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +26,7 @@ class Spending:
         serve_hours: Hours for which something existed that costs money while idle.
         call_count: Requests stored, those of load runs included.
         as_of: Oldest date of the prices used, or "".
+        simulated: Whether the prices are those of a simulation.
     """
 
     train: Cost
@@ -35,6 +36,7 @@ class Spending:
     serve_hours: float
     call_count: int
     as_of: str
+    simulated: bool = False
 
     @property
     def total(self) -> Cost:
@@ -71,7 +73,7 @@ def spending(
         train = Cost(0.0, (EVERYTHING,))
     usd, telling, silent = store.answers_usd(trial.trial_id)
     asked = Cost(usd, (CALL,) if silent else ()) if telling else _calls(table, calls)
-    return Spending(train, serve, asked, train_hours, serve_hours, calls, _oldest(table))
+    return Spending(train, serve, asked, train_hours, serve_hours, calls, _oldest(table), is_simulated(table))
 
 
 def _training(by_item: Mapping[str, Price], stage: StageRecord | None) -> tuple[Cost, float | None]:

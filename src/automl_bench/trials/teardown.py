@@ -9,6 +9,7 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
+from automl_bench.border.command_lines import quoted_command
 from automl_bench.contract import (
     Capability,
     Deletion,
@@ -18,6 +19,7 @@ from automl_bench.contract import (
 )
 from automl_bench.errors import AutomlBenchError, LeaseLost, ProviderError, ResourcesLeft
 from automl_bench.providers.discovery import requirement_of
+from automl_bench.providers.simulation import hourly_words
 from automl_bench.store import Store
 from automl_bench.store.records import LedgerEntry, LedgerState
 from automl_bench.toolkit.certainty import is_young
@@ -42,14 +44,9 @@ class Leftover:
 
     def __str__(self) -> str:
         """One line: what, where, its price, how to delete it by hand, why it is still there."""
-        price = price_words(self.resource.hourly_usd)
+        price = hourly_words(self.resource.hourly_usd, self.provider)
         by_hand = f"; delete it by hand: {self.resource.delete_by_hand}" if self.resource.delete_by_hand else ""
         return f"{self.provider} {self.resource.kind} {self.resource.name} ({price}){by_hand}; {self.reason}"
-
-
-def price_words(hourly_usd: float | None) -> str:
-    """Return an hourly price for people."""
-    return "price unknown" if hourly_usd is None else f"${hourly_usd:.2f} an hour"
 
 
 def provider_context(bound: BoundProvider, variant: Variant | None = None) -> ProviderContext:
@@ -215,5 +212,5 @@ def complain(left: Sequence[Leftover], because: Exception | None = None) -> None
         raise ResourcesLeft(
             f"{why}{count} may still exist and cost money.",
             items=[str(item) for item in left],
-            remedy="Try again: automl-bench teardown --all; or delete them by hand as listed.",
+            remedy=f"Try again: {quoted_command('teardown', '--all')}; or delete them by hand as listed.",
         )

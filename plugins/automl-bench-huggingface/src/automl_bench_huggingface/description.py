@@ -7,6 +7,7 @@ from automl_bench_huggingface.options import DECLARED
 from automl_bench_huggingface.packing import ENDINGS
 from automl_bench_huggingface.policy import POLICY
 from automl_bench_huggingface.recipes import VARIANT_SETTINGS, VARIANTS
+from automl_bench_huggingface.reported_times import REPORTED
 
 DESCRIPTION = ProviderDescription(
     name="huggingface",
@@ -37,6 +38,7 @@ DESCRIPTION = ProviderDescription(
     variants=VARIANTS,
     requires="automl-bench[huggingface]",
     settle_seconds=3.0,
+    reported_times=REPORTED,
     split_policy=(
         "Trains on the training half; the validation half chooses the best epoch. Below 5 shots there is no validation "
         "half, and the last epoch is taken."

@@ -84,6 +84,7 @@ def train(folder: Path, home: Path, order: dict[str, Any], started: float) -> di
         "result": {
             "model": str(folder),
             "features": kind,
+            **({"chosen": kind} if len(recipe.features) > 1 else {}),
             "side": features.width,
             "samples": len(samples),
             **found,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from automl_bench.contract import Capability, Limits, Modality, ProviderDescription
 from automl_bench_nyckel.options import DECLARED
+from automl_bench_nyckel.reported_times import REPORTED
 
 NAME = "nyckel"
 
@@ -63,6 +64,7 @@ DESCRIPTION = ProviderDescription(
     variant_settings=(),
     requires="automl-bench[nyckel]",
     settle_seconds=3.0,
+    reported_times=REPORTED,
     split_policy=(
         "Takes no validation set: trains on both halves with the service's own cross-validation. Images are sent as "
         "they are, not resized by the client (resized = false)."

@@ -25,6 +25,9 @@ def price_table() -> tuple[Price, ...]:
             line["source"],
             per_trial=line.get("per_trial"),
             counted=Counted(line["counted"]) if "counted" in line else None,
+            monthly=line.get("monthly", False),
+            plan=line.get("plan", ""),
+            included=line.get("included", 0.0),
         )
         for line in tomllib.loads(text)["price"]
     )

@@ -17,6 +17,7 @@ from automl_bench.contract import (
     SettingKind,
 )
 from automl_bench_rekognition.policy import POLICY
+from automl_bench_rekognition.reported_times import REPORTED
 
 NAME = "rekognition"
 
@@ -113,6 +114,7 @@ DESCRIPTION = ProviderDescription(
     variants={"default": {INFERENCE_UNITS: 1}},
     requires="automl-bench[rekognition]",
     settle_seconds=3.0,
+    reported_times=REPORTED,
     split_policy=(
         "Trains on the training half; the validation half is the service's test dataset, with which it chooses and "
         "rates the model. Below 5 shots there is no validation half, and the training half serves as both."

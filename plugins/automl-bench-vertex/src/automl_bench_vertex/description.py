@@ -21,6 +21,7 @@ from automl_bench.contract import (
 from automl_bench_vertex.naming import ENDINGS
 from automl_bench_vertex.options import VARIANT_SETTINGS, VARIANTS, TrainingOptions
 from automl_bench_vertex.policy import POLICY
+from automl_bench_vertex.reported_times import REPORTED
 
 NAME = "vertex"
 
@@ -103,6 +104,7 @@ DESCRIPTION = ProviderDescription(
     variants=VARIANTS,
     requires="automl-bench[vertex]",
     settle_seconds=3.0,
+    reported_times=REPORTED,
     split_policy=(
         "Trains on the training half and selects on the validation half, as the import file says; the service's own "
         "test set is empty, so that it splits nothing itself."
