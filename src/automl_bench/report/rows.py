@@ -84,7 +84,7 @@ def trial_row(store: Store, trial: TrialRecord, labels: frozenset[str] = frozens
     """
     calls = store.answer_columns(trial.trial_id)
     stages, load_runs = store.stages(trial.trial_id), store.load_runs(trial.trial_id)
-    spent = spending(store, trial, table_of(stages), stages=stages, calls=len(calls.sample))
+    spent = spending(store, trial, table_of(stages), stages=stages, calls=len(calls.sample), told=calls.told_usd)
     by_stage = {record.stage: record for record in stages}
     asked, answered = int(calls.last.sum()), int((calls.last & calls.answered).sum())
     result = score_pairs(calls.pairs(), failed=asked - answered, labels=labels)
@@ -136,7 +136,9 @@ def trial_row(store: Store, trial: TrialRecord, labels: frozenset[str] = frozens
         "created_at": trial.created_at,
     }
     row.update(_score_fields(result))
-    row.update(_more_scores(calls, result), unanswered=reasons_of(store.unanswered(trial.trial_id)))
+    row.update(
+        _more_scores(calls, result), unanswered=reasons_of(store.unanswered(trial.trial_id) if answered < asked else ())
+    )
     return _in_order(row)
 
 

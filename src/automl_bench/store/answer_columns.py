@@ -9,7 +9,7 @@ import json
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from automl_bench.border.texts import scrub
 from automl_bench.store.call_rows import OUTCOME_CODES, OUTCOMES, PHASE_CODES
@@ -23,13 +23,35 @@ if TYPE_CHECKING:
 
 _OK, _MEASURED, _COLD = OUTCOME_CODES[Outcome.OK], PHASE_CODES[CallPhase.MEASURED], PHASE_CODES[CallPhase.COLD]
 _TRAINING = PHASE_CODES[CallPhase.TRAINING]
-_NUMBERS = {name: name for name in ("phase", "sample_key", "outcome", "service_ns")} | {
-    "rank": "coalesce(true_rank, -1)"
-}
+_NUMBERS = ("phase", "sample_key", "outcome", "service_ns", "coalesce(true_rank, -1)")
 _TEXTS = ("label", "predicted")
 _OF_TRIAL = "invocations i JOIN trials USING (trial_key) WHERE trial_id = ?"
+_OF_KEY = "invocations WHERE trial_key = (SELECT trial_key FROM trials WHERE trial_id = ?)"
+_TOLD_USD = f"total(usd), count(usd), total(usd IS NULL AND outcome = {_OK})"
+# The whole texts are joined in the order read, that of the primary key. SQLite promises none, so it is checked.
+_JOINED = ", ".join(
+    (
+        *(f"CAST(group_concat({name}) AS BLOB)" for name in _NUMBERS),
+        *(f"CAST(json_group_array({name}) AS BLOB)" for name in _TEXTS),
+        _TOLD_USD,
+    )
+)
 _BY_KEY = "ORDER BY phase, sample_key, attempt"
 _SENT = "ORDER BY at, sent_ns, attempt"
+
+
+class ToldUsd(NamedTuple):
+    """What answers say that they cost.
+
+    Attributes:
+        usd: US dollars, together.
+        telling: Calls that say so.
+        silent: Answered calls that do not.
+    """
+
+    usd: float
+    telling: int
+    silent: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +69,7 @@ class AnswerColumns:
         last: Whether a call is the last measured attempt for its sample, bool: the one that is scored.
         training: Whether a call is the last attempt for a training sample, bool; it is in no score.
         true_rank: Place of the true label among the scores of an answer; 0 if not among them, -1 without scores.
+        told_usd: What the answers cost by their own account.
         confidence: float64, NaN if unknown; None unless asked for.
     """
 
@@ -60,6 +83,7 @@ class AnswerColumns:
     last: NDArray[np.bool_]
     training: NDArray[np.bool_]
     true_rank: NDArray[np.int64]
+    told_usd: ToldUsd
     confidence: NDArray[np.float64] | None = None
 
     @property
@@ -126,10 +150,12 @@ class AnswersTable(ResultsFile):
         """
         import numpy as np
 
-        wanted = [f"CAST(group_concat({name}) AS BLOB)" for name in _NUMBERS.values()]
-        wanted += [f"CAST(json_group_array({name}) AS BLOB)" for name in _TEXTS]
-        inner = f"SELECT i.* FROM {_OF_TRIAL} {_BY_KEY}"
-        ((*numbers, labels, predicted),) = self._read(f"SELECT {', '.join(wanted)} FROM ({inner})", (trial_id,))
+        found = self._read(f"SELECT {_JOINED} FROM {_OF_KEY}", (trial_id,))
+        phase, sample = (_whole(data) for data in found[0][:2])
+        if not _ascending(phase, sample):
+            ordered = f"SELECT {_JOINED} FROM (SELECT * FROM {_OF_KEY} {_BY_KEY})"
+            found = self._read(ordered, (trial_id,))
+        ((*numbers, labels, predicted, usd, telling, silent),) = found
         phase, sample, outcome, service, rank = (_whole(data) for data in numbers)
         place: dict[str | None, int] = {None: -1}
         with own_errors(self.path):
@@ -154,14 +180,14 @@ class AnswersTable(ResultsFile):
             last=measured & newest,
             training=(phase == _TRAINING) & newest,
             true_rank=rank,
+            told_usd=ToldUsd(usd, telling, int(silent)),
             confidence=sure,
         )
 
-    def answers_usd(self, trial_id: str) -> tuple[float, int, int]:
-        """Return what answers cost by their own account in US dollars, how many say so, and how many do not."""
-        told = f"total(usd), count(usd), total(usd IS NULL AND outcome = {_OK})"
-        ((usd, telling, silent),) = self._read(f"SELECT {told} FROM {_OF_TRIAL}", (trial_id,))
-        return usd, telling, int(silent)
+    def answers_usd(self, trial_id: str) -> ToldUsd:
+        """Return what a trial's answers cost by their own account."""
+        ((usd, telling, silent),) = self._read(f"SELECT {_TOLD_USD} FROM {_OF_TRIAL}", (trial_id,))
+        return ToldUsd(usd, telling, int(silent))
 
     def cold_ns(self, trial_id: str) -> list[int]:
         """Return the service times of a trial's cold calls that were answered, in nanoseconds, in the order sent."""
@@ -184,6 +210,11 @@ def _whole(data: bytes | None) -> NDArray[np.int64]:
     import numpy as np
 
     return np.fromstring((data or b"").decode("ascii"), dtype=np.int64, sep=",")
+
+
+def _ascending(phase: NDArray[np.int64], sample: NDArray[np.int64]) -> bool:
+    later = phase[1:] > phase[:-1]
+    return bool((later | ((phase[1:] == phase[:-1]) & (sample[1:] >= sample[:-1]))).all())
 
 
 def _texts(data: bytes) -> list[str | None]:

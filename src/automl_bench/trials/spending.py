@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 from automl_bench.contract import Counted, Price, Stage
 from automl_bench.store import Store
+from automl_bench.store.answer_columns import ToldUsd
 from automl_bench.store.elapsed import Instant, clock_stamp, seconds_between
 from automl_bench.store.records import LedgerEntry, StageRecord, TrialRecord
 from automl_bench.trials.extent import SECONDS_PER_HOUR
@@ -47,11 +48,18 @@ class Spending:
 def spent(store: Store, trial: TrialRecord, table: Sequence[Price]) -> Spending:
     """Return what a trial has cost so far."""
     calls = len(store.invocations(trial.trial_id))
-    return spending(store, trial, table, stages=store.stages(trial.trial_id), calls=calls)
+    told = store.answers_usd(trial.trial_id)
+    return spending(store, trial, table, stages=store.stages(trial.trial_id), calls=calls, told=told)
 
 
 def spending(
-    store: Store, trial: TrialRecord, table: Sequence[Price], *, stages: Iterable[StageRecord], calls: int
+    store: Store,
+    trial: TrialRecord,
+    table: Sequence[Price],
+    *,
+    stages: Iterable[StageRecord],
+    calls: int,
+    told: ToldUsd,
 ) -> Spending:
     """Return what a trial has cost so far, given what was read of it already.
 
@@ -63,6 +71,7 @@ def spending(
         table: Its price table.
         stages: Its stages.
         calls: Its stored invocations.
+        told: What they cost by their own account.
     """
     stages, entries = list(stages), store.ledger(trial_id=trial.trial_id)
     by_item = {price.item: price for price in table}
@@ -71,8 +80,7 @@ def spending(
     calls += sum(store.load_run_extent(run.load_run_id)[0] for run in store.load_runs(trial_id=trial.trial_id))
     if not table and (stages or entries or calls):
         train = Cost(0.0, (EVERYTHING,))
-    usd, telling, silent = store.answers_usd(trial.trial_id)
-    asked = Cost(usd, (CALL,) if silent else ()) if telling else _calls(table, calls)
+    asked = Cost(told.usd, (CALL,) if told.silent else ()) if told.telling else _calls(table, calls)
     return Spending(train, serve, asked, train_hours, serve_hours, calls, _oldest(table), is_simulated(table))
 
 
