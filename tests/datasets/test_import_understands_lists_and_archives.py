@@ -97,7 +97,7 @@ def test_folder_with_a_list_is_read_by_its_list(listed: Callable[..., Path], tmp
         ("", "is empty"),
         ("pics/0.png,a\npics/1.png,b\n", "no header"),
         ("path,label\n", "lists no samples"),
-        ("path,label\npics/0.png\n", "line 2: 1 cells"),
+        ("path,label\npics/0.png\n", "line 2: 1 cell,"),
         ("path,label\n,a\n", "line 2: the path is empty"),
         ("path,label\npics/0.png,\n", "empty label"),
         ("path,label,split\npics/0.png,a,UNASSIGNED\n", "split 'UNASSIGNED' is none of"),

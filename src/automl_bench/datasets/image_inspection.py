@@ -89,11 +89,10 @@ def _prepare_worker() -> None:
     import gc
 
     import numpy as np  # noqa: F401  # the limit holds for libraries that are loaded
-    from PIL import Image
+    from PIL import Image  # noqa: F401  # so that it is frozen too
     from threadpoolctl import threadpool_limits
 
     threadpool_limits(limits=1, user_api="blas")
-    Image.init()
     gc.freeze()  # what is loaded stays: looking through it again and again takes a tenth of the time
 
 
