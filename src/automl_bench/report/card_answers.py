@@ -313,7 +313,8 @@ def next_steps(seen: Standing, left: int) -> tuple[str, ...]:
     report = quoted_command("report", *([name] if name else []))
     if name and not seen.use.stated:
         return (f"State your own volume under [use] in the experiment, run it again, then {report}.",)
-    return (f"{report} writes the page with the evidence.",)
+    settled = f"Settled: take {seen.first[0]}. " if len(seen.first) == 1 and len(seen.by_series) > 1 else ""
+    return (f"{settled}{report} writes the page with the evidence.",)
 
 
 def what_it_cost(seen: Standing) -> tuple[str, ...]:
