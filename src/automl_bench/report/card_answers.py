@@ -67,7 +67,7 @@ class Standing:
         tops = [set(own[0].names) for own in self.tiers.values() if own]
         common = set.intersection(*tops) if tops else set()
         means = {name: sum(one.accuracy for one in many) for name, many in self.by_series.items()}
-        return sorted(common, key=lambda name: -means[name])
+        return sorted(common, key=lambda name: (-means[name], name))
 
 
 def which_one(seen: Standing) -> tuple[str, ...]:
