@@ -112,11 +112,12 @@ def how_sure(seen: Standing) -> tuple[str, ...]:
     across = (f"Over datasets: {sum(one.separated for one in over)} of {len(over)} pairs settled.",) if over else ()
     if not asked:
         return ("Not at all: no two variants have answered for the same test samples.", *across)
-    words = list(across)
+    words = []
     for dataset in list(seen.tiers)[:MOST_DATASETS]:
         own = [one for one in asked if one.dataset == dataset]
         if own:
             words.append(_sure_on(dataset, seen.tiers[dataset], own))
+    words += across
     words.append("As trained here, the chance of any false verdict on this page is 5 % at most. " + _another_draw(seen))
     return tuple(words)
 
