@@ -92,7 +92,8 @@ def cascades_of(store: Store, named: Sequence[Labelled], wanted: str, use: Use) 
     names = [text.strip() for text in wanted.split(",")]
     if len(names) != 2 or not all(names) or names[0] == names[1]:
         raise UsageError(
-            f"--cascade {wanted!r} does not name two variants.", remedy="Write it as --cascade local:svc,vertex."
+            f"--cascade {wanted!r} does not name two variants.",
+            remedy="Write it as --cascade FIRST,SECOND, named as `automl-bench results` shows them.",
         )
     (first, own_first), (second, own_second) = (rows_of(store, text, named) for text in names)
     prices = {one.series: one.running for one in candidates(store, named)}
