@@ -8,6 +8,7 @@ import pytest
 
 from automl_bench.cli.main import run
 from automl_bench.errors import ExitCode
+from automl_bench.store import open_store
 
 FIXTURE = Path(__file__).parents[1] / "fixtures" / "ancestor_figures.csv"
 
@@ -108,3 +109,20 @@ def test_export_in_the_published_format_names_its_columns(measured, tmp_path, ca
 def test_export_refuses_an_experiment_for_whole_tables(measured, capsys):
     assert run(["export", "--experiment", "demo"]) == ExitCode.USAGE
     assert "ancestor" in capsys.readouterr().err
+
+
+def test_report_judges_without_suspects_and_a_cascade(measured, capsys):
+    with open_store(measured / "results" / "automl-bench.sqlite", read_only=True) as store:
+        trial = next(one for one in store.trials() if one.dataset == "pets")
+        sample = min(store.invoked_sample_ids(trial.trial_id))
+    suspects = measured / "suspects.csv"
+    suspects.write_text(f"dataset,sample\npets,{sample}\n", encoding="utf-8")
+    assert run(["report", "demo", "--without", str(suspects), "--cascade", "local:svc,local:auto"]) == 0
+    text = (measured / "reports" / "demo" / "report.html").read_text(encoding="utf-8")
+    assert "Label suspects left out: 1 of pets" in text
+    assert "local:svc, then local:auto: pets" in text
+    capsys.readouterr()
+    assert run(["report", "demo", "--cascade", "local:svc"]) == ExitCode.USAGE
+    assert "does not name two variants" in capsys.readouterr().err
+    assert run(["report", "demo", "--without", str(measured / "none.csv")]) == ExitCode.USAGE
+    assert "none.csv does not exist" in capsys.readouterr().err

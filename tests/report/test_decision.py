@@ -11,7 +11,7 @@ from automl_bench.report.decision import CANDIDATE_FIELDS, DECISION_FIELDS, card
 from automl_bench.report.running_costs import DAYS_A_MONTH, Use, running_costs
 from automl_bench.report.tiers import tiers
 from automl_bench.report.verdicts import Comparison, Question
-from automl_bench.store.records import ExperimentRecord, LedgerEntry, StageRecord, StageStatus
+from automl_bench.store.records import ExperimentRecord, ImportedResult, LedgerEntry, StageRecord, StageStatus
 from automl_bench.trials.price_records import PRICES, table_as_json
 
 DOCS = Path(__file__).parents[2] / "docs" / "results-format.md"
@@ -181,3 +181,14 @@ def test_the_text_fits_and_breaks_no_name(decision, width):
 def test_the_page_describes_the_fields(heading, fields):
     part = DOCS.read_text(encoding="utf-8").split(f"### `{heading}`\n", 1)[1].split("\n#", 1)[0]
     assert re.findall(r"^\| `(\w+)` \| (.+) \|$", part, flags=re.MULTILINE) == list(fields.items())
+
+
+def test_what_was_never_compared_is_not_called_equal(store):
+    for name, accuracy in (("a", 0.9), ("b", 0.7)):
+        for dataset in ("one", "two"):
+            store.add_imported([ImportedResult("f.csv", name, "imported", dataset, 5, accuracy)])
+    said = answers(decision_of(store))
+    assert said["which"].startswith("Open: 2 variants, and none were compared on the same test samples.")
+    assert said["sure"].startswith("Not at all")
+    assert said["speed"] == "Not measured."
+    assert "not separated" not in said["which"]

@@ -130,7 +130,8 @@ def test_what_was_imported_can_be_removed_and_nothing_else(workspace, capsys):
     assert [row["source"] for row in rows_of(capsys)] == ["r.csv"]
     assert run(["results", "remove", "r.csv", "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == {"source": "r.csv", "removed": 1}
-    assert rows_of(capsys) == []
+    assert run(["results", "--json"]) == ExitCode.NO_RESULTS
+    assert json.loads(capsys.readouterr().out) == []
 
 
 def test_both_files_that_export_writes_for_the_published_benchmark_can_be_taken_in(workspace, capsys):

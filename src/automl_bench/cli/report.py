@@ -41,12 +41,16 @@ def report(
     without: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Label suspects: give the verdict with and without them.")
     ] = None,
+    cascade: Annotated[
+        str, typer.Option(metavar="A,B", help="What asking B only where A is not sure would bring.", show_default=False)
+    ] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print the paths as JSON.")] = False,
 ) -> None:
     """Write a report: one HTML file that stands alone, figures as PNG and SVG, numbers as CSV, JSON and Markdown.
 
     Without an experiment, everything in the results file is reported, imported results included. --without takes a CSV
-    with the columns dataset, sample and perhaps label, as the page saves what was marked on it.
+    with the columns dataset, sample and perhaps label, as the page saves what was marked on it. --cascade judges two
+    variants in a row from the answers that are there: accuracy, cost and p95 for each share of samples passed on.
 
     \b
     Examples:
@@ -54,21 +58,25 @@ def report(
       automl-bench report
       automl-bench report demo --out ~/shared/demo
       automl-bench report demo --without suspects.csv
+      automl-bench report demo --cascade local:logistic-pixels,local:auto
     """
-    path = write_report(experiment, out, without=without)
+    path = write_report(experiment, out, without=without, cascade=cascade)
     if as_json:
         print_json({"report": str(path), "folder": str(path.parent)})
     else:
         console().print(f"report: {path}", markup=False)
 
 
-def write_report(experiment: str | None = None, out: Path | None = None, *, without: Path | None = None) -> Path:
+def write_report(
+    experiment: str | None = None, out: Path | None = None, *, without: Path | None = None, cascade: str = ""
+) -> Path:
     """Write the report of an experiment, or of everything, and return the path of its HTML file.
 
     Args:
         experiment: Name of the experiment; None for everything.
         out: Folder to write to; by default `reports/<experiment>` in the workspace.
         without: File of label suspects, or None.
+        cascade: "A,B": two variants in a row; empty for none.
 
     Raises:
         UsageError: If there is no such experiment, or the file of suspects is wrong.
@@ -100,6 +108,7 @@ def write_report(experiment: str | None = None, out: Path | None = None, *, with
             rows=rows,
             data=workspace.data,
             suspects=suspects,
+            cascade=cascade,
         )
 
 

@@ -61,6 +61,8 @@ def results(
         if wanted is not None and not rows:
             raise nothing_of(f"There are no results of {wanted!r}.", wanted, sorted({row[key] for row in everything}))
     if not rows:
+        if as_json:
+            print_json(rows)
         raise NoResults("There are no results yet.", remedy=f"Try {quoted_command('demo', '--cloud')}.")
     if as_json:
         print_json(rows)

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import automl_bench
 from automl_bench.contract import ReportSection
-from automl_bench.report.decision import Decision
+from automl_bench.report.cascades import Cascade, cascade_table, cascades_of
+from automl_bench.report.decision import Decision, use_of
 from automl_bench.report.drawing import Drawing
 from automl_bench.report.fields import RESULT_FIELDS
 from automl_bench.report.labels import labelled
@@ -70,6 +71,7 @@ def build_report(
     rows: Sequence[Row] | None = None,
     data: Path | None = None,
     suspects: Mapping[str, set[str]] | None = None,
+    cascade: str = "",
 ) -> Path:
     """Write the report into a folder and return the path of its report.html, which is written last.
 
@@ -81,14 +83,17 @@ def build_report(
         rows: Its rows, where they are at hand.
         data: Folder of the datasets, for thumbnails of samples; None for a page without any.
         suspects: Dataset → content ids of samples whose labels are doubted: the verdict is given with and without them.
+        cascade: "A,B": what asking B only where A is not sure would bring; empty for none.
 
     Raises:
-        UsageError: If there is no such experiment.
+        UsageError: If there is no such experiment, or there can be no such cascade.
         WorkspaceError: If a file cannot be written.
     """
     rows = result_rows(store, experiment) if rows is None else rows
     context = _context(store, experiment)
-    findings = find(store, labelled(rows), rows, settings=context.settings, experiment=experiment, data=data)
+    named = labelled(rows)
+    chained = cascades_of(store, named, cascade, use_of(context.settings)) if cascade else []
+    findings = find(store, named, rows, settings=context.settings, experiment=experiment, data=data)
     drawings = all_drawings(findings)
     parts = page_sections(findings, drawings, context.settings, context.environment)
     doubted = None
@@ -102,9 +107,12 @@ def build_report(
             settings=context.settings,
         )
         parts.insert(0, Section("without", "Without label suspects", doubted.words, (doubted.table,)))
+    if chained:
+        tables = tuple(map(cascade_table, chained))
+        parts.insert(2, Section("cascade", "A cascade of two", tuple(one.words for one in chained), tables))
     write_figures(out_dir / "figures", drawings)
     _write(out_dir / "results.csv", rows_csv(rows))
-    _write(out_dir / "results.json", _json(context, rows, findings, doubted))
+    _write(out_dir / "results.json", _json(context, rows, findings, doubted, chained))
     _write(out_dir / "results.md", _markdown(context, findings.decision, parts))
     path = out_dir / "report.html"
     _write(path, render_page(context.title, _subtitle(context, rows), findings.decision.lines, parts, sections))
@@ -159,7 +167,9 @@ def _subtitle(context: Context, rows: Sequence[Row]) -> str:
     return f"{context.name}: {', '.join(words) or 'no trials'}. {made}"
 
 
-def _json(context: Context, rows: Sequence[Row], findings: Findings, doubted: Without | None) -> str:
+def _json(
+    context: Context, rows: Sequence[Row], findings: Findings, doubted: Without | None, chained: Sequence[Cascade]
+) -> str:
     document = {
         "experiment": context.name,
         "title": context.title,
@@ -180,6 +190,7 @@ def _json(context: Context, rows: Sequence[Row], findings: Findings, doubted: Wi
         "cost": findings.cost.records,
         "comparisons": findings.support.records,
         "falls": list(findings.verdicts.falls),
+        "cascades": [record for one in chained for record in cascade_table(one).records],
         **({} if doubted is None else {"without": doubted.as_json()}),
     }
     return json.dumps(document, indent=2, ensure_ascii=False, default=_plain) + "\n"

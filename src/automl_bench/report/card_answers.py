@@ -54,6 +54,10 @@ class Standing:
         """Return the candidates on one dataset."""
         return [one for one in self.found if one.dataset == dataset]
 
+    def asked(self, question: Question) -> list[Comparison]:
+        """Return the comparisons that ask one question."""
+        return [one for one in self.support.compared if one.question is question]
+
     @property
     def by_series(self) -> dict[str, list[Candidate]]:
         """Variant → what it offers on each dataset."""
@@ -67,7 +71,7 @@ class Standing:
         tops = [set(own[0].names) for own in self.tiers.values() if own]
         common = set.intersection(*tops) if tops else set()
         means = {name: sum(one.accuracy for one in many) for name, many in self.by_series.items()}
-        return sorted(common, key=lambda name: -means[name])
+        return sorted(common, key=lambda name: (-means[name], name))
 
 
 def which_one(seen: Standing) -> tuple[str, ...]:
@@ -92,6 +96,8 @@ def _pick(seen: Standing) -> str:
     if len(first) == 1:
         alone = all(len(own[0].names) == 1 for own in seen.tiers.values())
         return f"{first[0]}: most accurate{place}." if alone else f"{first[0]}: in the first tier{place}."
+    if not seen.asked(Question.MODELS):
+        return f"Open: {len(seen.by_series)} variants, and none were compared on the same test samples."
     months = {name: seen.by_series[name][0].running.month(seen.use) for name in first}
     names = f"{', '.join(first[:-1])} or {first[-1]}"
     least = min(first, key=lambda name: months[name].usd)
@@ -103,14 +109,16 @@ def _pick(seen: Standing) -> str:
 
 def how_sure(seen: Standing) -> tuple[str, ...]:
     """Say what the first place rests on."""
-    asked = [one for one in seen.support.compared if one.question is Question.MODELS]
+    asked, over = seen.asked(Question.MODELS), seen.asked(Question.DATASETS)
+    across = (f"Over datasets: {sum(one.separated for one in over)} of {len(over)} pairs settled.",) if over else ()
     if not asked:
-        return ("Not at all: no two variants have answered for the same test samples.",)
+        return ("Not at all: no two variants have answered for the same test samples.", *across)
     words = []
     for dataset in list(seen.tiers)[:MOST_DATASETS]:
         own = [one for one in asked if one.dataset == dataset]
         if own:
             words.append(_sure_on(dataset, seen.tiers[dataset], own))
+    words += across
     words.append("As trained here, the chance of any false verdict on this page is 5 % at most. " + _another_draw(seen))
     return tuple(words)
 
@@ -135,7 +143,7 @@ def _sure_on(dataset: str, tiers: Sequence[Tier], own: Sequence[Comparison]) -> 
 
 
 def _another_draw(seen: Standing) -> str:
-    asked = [one for one in seen.support.compared if one.question is Question.ANOTHER_DRAW]
+    asked = seen.asked(Question.ANOTHER_DRAW)
     if not asked and all(one.shots is None for one in seen.found):
         return "All training samples were used, so there is no other draw of them."
     if not asked:
@@ -181,6 +189,8 @@ def how_fast(seen: Standing) -> tuple[str, ...]:
         load = worst.load if worst.valid is not None else f"{worst.load}, no load run"
         mark = " (not VALID)" if worst.valid is False else ""
         by_load.setdefault(load, []).append(f"{name} {milliseconds(worst.p95_ms)} ms{mark}")
+    if list(by_load) == ["not measured"]:
+        return ("Not measured.",)
     parts = [f"{', '.join(names)} ({load})" for load, names in by_load.items()]
     return (f"95 of 100 answers within: {'; '.join(parts)}.",) if parts else ("Nothing was measured yet.",)
 
@@ -237,9 +247,9 @@ def more_labels(seen: Standing) -> tuple[str, ...]:
             continue
         low, high = gain
         verdict = "Yes" if low >= WORTH_A_LABEL else "Hardly" if high < WORTH_A_LABEL else "Perhaps"
+        span = f"{points(low)} to {points(high)}".replace("-", "−")
         text = (
-            f"{dataset}: {verdict}, doubling the {curve.largest:g} labels a class should bring {leader}"
-            f" {100 * low:.1f} to {100 * high:.1f} points"
+            f"{dataset}: {verdict}, doubling the {curve.largest:g} labels a class should bring {leader} {span} points"
         )
         classes = next((one.classes for one in seen.of(dataset) if one.classes), None)
         if seen.use.label_usd is not None and classes:
@@ -262,9 +272,10 @@ def _last_step(seen: Standing, series: str, dataset: str) -> str:
 def not_settled(seen: Standing) -> tuple[str, ...]:
     """Name what is not settled, the first tiers first, and what would settle it."""
     open_ = open_comparisons(seen)
-    asked = [one for one in seen.support.compared if one.question is Question.MODELS]
-    if not asked:
-        return ("Everything: nothing can be compared yet.",)
+    if not seen.asked(Question.MODELS):
+        advice = in_order(one.advice for one in seen.asked(Question.DATASETS) if one.advice)
+        over = f" Over datasets: {advice[0]}." if advice else ""
+        return (f"Everything: no two variants have answered for the same test samples.{over}",)
     if not open_:
         return ("Nothing: every pair that was compared is separated, as trained here.",)
     decides = open_in_first_tier(seen)
@@ -280,7 +291,7 @@ def not_settled(seen: Standing) -> tuple[str, ...]:
 
 def open_comparisons(seen: Standing) -> list[Comparison]:
     """Return the comparisons on datasets that are not settled, those within first tiers first."""
-    asked = [one for one in seen.support.compared if one.question is Question.MODELS and not one.separated]
+    asked = [one for one in seen.asked(Question.MODELS) if not one.separated]
     tops = {dataset: set(own[0].names) for dataset, own in seen.tiers.items()}
     return sorted(asked, key=lambda one: not {one.a, one.b} <= tops.get(one.dataset, set()))
 
@@ -313,7 +324,8 @@ def next_steps(seen: Standing, left: int) -> tuple[str, ...]:
     report = quoted_command("report", *([name] if name else []))
     if name and not seen.use.stated:
         return (f"State your own volume under [use] in the experiment, run it again, then {report}.",)
-    return (f"{report} writes the page with the evidence.",)
+    settled = f"Settled: take {seen.first[0]}. " if len(seen.first) == 1 and len(seen.by_series) > 1 else ""
+    return (f"{settled}{report} writes the page with the evidence.",)
 
 
 def what_it_cost(seen: Standing) -> tuple[str, ...]:

@@ -48,6 +48,7 @@ widgets.evidence = (place, data) => {
   });
 
   const wanted = (sample, fold) => {
+    if (cell && cell.missed) return dataset.truth[sample] === cell.truth && !(right(a, sample, fold) && right(b, sample, fold));
     if (cell) {
       const answers = [a, b].filter((_, number) => cell.of === "difference" || cell.of === "ab"[number]);
       return dataset.truth[sample] === cell.truth && answers.some((one) => told(one, fold).told[sample] === cell.told);
@@ -109,7 +110,9 @@ widgets.evidence = (place, data) => {
     const rows = Array.from({ length: dataset.labels }, (_, code) => {
       const [x, y] = [measure(ofA, code), measure(ofB, code)];
       const cells = [text(code), x.support, ...["recall", "precision", "f1"].flatMap((name) => [percent(x[name]), percent(y[name]), minus(x[name], y[name])])];
-      return make("tr", {}, ...cells.map((value, column) => make("td", { textContent: value, className: column ? "number" : "tight" })));
+      const missed = make("button", { type: "button", className: "cell", textContent: text(code), attributes: { "aria-label": `${text(code)}: show the samples that A or B gets wrong` } });
+      missed.addEventListener("click", () => { cell = { truth: code, missed: true }; page = 0; drawGallery(); said.scrollIntoView({ block: "nearest" }); });
+      return make("tr", {}, ...cells.map((value, column) => make("td", { className: column ? "number" : "tight" }, column ? String(value) : missed)));
     });
     const table = make("table", {}, make("thead", {}, make("tr", {}, ...heads.map((name) => make("th", { textContent: name, scope: "col" })))), make("tbody", {}, ...rows));
     classes.replaceChildren(table);
@@ -147,7 +150,9 @@ widgets.evidence = (place, data) => {
     const found = new Map();
     for (const [sample, fold] of pairs()) if (wanted(sample, fold)) found.set(sample, [...(found.get(sample) || []), fold]);
     const order = [...found.keys()].sort((x, y) => (y in dataset.pictures) - (x in dataset.pictures) || x - y);
-    const what = cell
+    const what = cell && cell.missed
+      ? `${text(cell.truth)} that A or B gets wrong`
+      : cell
       ? `${text(cell.truth)} answered as ${text(cell.told)} by ${cell.of === "difference" ? "A or B" : cell.of.toUpperCase()}`
       : KINDS[kind];
     said.textContent = `${order.length} samples: ${what}`;
