@@ -153,8 +153,11 @@ class Tree:
             for label in plan.classes:
                 self.image(self.top / next(iter(plan.splits), "") / "2019" / label / "1.png")
                 self.image(self.top / next(iter(plan.splits), "") / "2020" / label / "1.png")
+            # A list of all others is then the one sound reading: it says the label of each, and leaves these out.
+            self.refuses = plan.a_list != "agrees"
         elif plan.trap == "masks":
             self.image(self.top / next(iter(plan.splits), "") / plan.classes[0] / "masks" / "1.png")
+            self.refuses = plan.a_list != "agrees"
         elif plan.trap == "split without classes":
             self.image(self.top / "other" / "1.png")
             self.image(self.top / "test" / "1.png")
