@@ -420,7 +420,7 @@ SITUATIONS = [
         "cli/providers.py:_listing",
         of_kind("providers", "list"),
         "providers check huggingface",
-        told("huggingface"),
+        told("No Hugging Face token is found"),
         ExitCode.PROVIDER,
     ),
     Situation(
