@@ -206,7 +206,7 @@ class ReportedTimes:
 
     Attributes:
         stage: The stage.
-        points: (labelled samples, seconds) of each case.
+        points: (labelled samples, seconds) of each case; of the accuracy pass and of load runs (calls, seconds).
         as_of: Date or month of the publication or measurement, ISO 8601.
         source: Where the times were published, or on what they were measured.
         variant: The variant that they are of; empty where they stand for all.

@@ -11,8 +11,9 @@ import pytest
 
 HEAVY = {
     "heavy/__init__.py": "",
-    "heavy/left.py": "import time\ntime.sleep(0.05)\nfrom heavy.right import RIGHT\nLEFT = 1\n",
-    "heavy/right.py": "import time\ntime.sleep(0.05)\nimport heavy.left\nRIGHT = 2\n",
+    "heavy/gate.py": "import threading\nleft, right = threading.Event(), threading.Event()\n",
+    "heavy/left.py": "from heavy.gate import left, right\nleft.set()\nright.wait(2)\nfrom heavy.right import RIGHT\nLEFT = 1\n",
+    "heavy/right.py": "from heavy.gate import left, right\nright.set()\nleft.wait(2)\nimport heavy.left\nRIGHT = 2\n",
 }
 PROGRAM = """
 import sys, threading

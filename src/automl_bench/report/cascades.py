@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from automl_bench.border.command_lines import quoted_command
 from automl_bench.errors import UsageError
 from automl_bench.report.candidates import candidates
 from automl_bench.report.comparing import rows_of
@@ -93,7 +94,7 @@ def cascades_of(store: Store, named: Sequence[Labelled], wanted: str, use: Use) 
     if len(names) != 2 or not all(names) or names[0] == names[1]:
         raise UsageError(
             f"--cascade {wanted!r} does not name two variants.",
-            remedy="Write it as --cascade FIRST,SECOND, named as `automl-bench results` shows them.",
+            remedy=f"Write it as --cascade FIRST,SECOND, named as {quoted_command('results')} shows them.",
         )
     (first, own_first), (second, own_second) = (rows_of(store, text, named) for text in names)
     prices = {one.series: one.running for one in candidates(store, named)}
@@ -115,7 +116,7 @@ def cascades_of(store: Store, named: Sequence[Labelled], wanted: str, use: Use) 
         raise UsageError(
             f"{first} and {second} cannot be put in a cascade: that takes {FEWEST} test samples that both have answered"
             f" for with the same shots and draw, and confidences of {first}.",
-            remedy="`automl-bench results --trials` lists what there is.",
+            remedy=f"{quoted_command('results', '--trials')} lists what there is.",
         )
     return found
 

@@ -22,14 +22,22 @@ def expectations_table(plans: Sequence[TrialPlan]) -> Table:
     for one in plans:
         if one.ahead and one.likely is not None:
             groups[f"{one.trial.provider}:{one.trial.variant}"].append(one)
-    cells, sources = [], []
+    cells = []
+    sources: dict[str, list[str]] = defaultdict(list)
     for name, many in groups.items():
         expected = [one.likely for one in many if one.likely is not None]
         cells.append((name, str(len(many)), *_expected(expected, many[0].simulated), _most(many)))
-        sources.append(f"{name}: {'; '.join(dict.fromkeys(text for one in expected for text in one.sources))}.")
+        sources["; ".join(_sources(expected))].append(name)
     heads = ("variant", "trials", "likely hours", "likely $", "at most $")
-    notes = ("Of all trials, one after another. Likely, from:", *sources) if cells else ()
+    where = (f"{', '.join(names)}: {text}." for text, names in sources.items())
+    notes = ("Of all trials, one after another. Likely, from:", *where) if cells else ()
     return Table("What to expect", heads, tuple(cells), notes=notes)
+
+
+def _sources(expected: Sequence[Likely]) -> list[str]:
+    without = dict.fromkeys(stage for one in expected for stage in one.without)
+    found = list(dict.fromkeys(text for one in expected for text in one.sources))
+    return [*found, *([f"without the time of {' and '.join(without)}"] if without else [])]
 
 
 def _expected(expected: Sequence[Likely], simulated: bool) -> tuple[str, str]:

@@ -51,8 +51,8 @@ class Without:
         changed = "The tiers stay the same." if _tiers(self.before) == _tiers(self.after) else "The tiers change."
         return (
             f"Label suspects left out: {count} ({self.answers:,} answers). {changed}",
-            f"With them: {' '.join(which[0])}",
-            f"Without them: {' '.join(which[1])}",
+            f"With them: {'; '.join(which[0])}",
+            f"Without them: {'; '.join(which[1])}",
         )
 
     def as_json(self) -> dict[str, Any]:

@@ -124,8 +124,6 @@ def expect(
     without = tuple(stage for stage in stages if stage not in hours)
     # Without the training nothing worth telling is known; an upload takes minutes, and that it is left out is said.
     total = sum(hours.values(), Range(0.0, 0.0)) if hours and Stage.TRAIN not in without else None
-    if without:
-        sources.append(f"without {' and '.join(without)}")
     return Likely(total, without, tuple(bill), tuple(unknown), tuple(dict.fromkeys(sources)))
 
 
@@ -136,15 +134,15 @@ def _seconds(
     if found := here.get(stage):
         sources.append(f"measured here (n={len(found)})")
         return Range(min(found), max(found))
+    calls = {Stage.INVOKE: extent.tests, Stage.PARALLEL: extent.load_calls}.get(stage)
     for one in reported:
         if one.stage is stage and one.points:
-            times = _like(one, extent.samples)
-            sources.append(f"{stage}: as of {one.as_of} (n={len(times)}), {one.source}")
+            times = _like(one, extent.samples if calls is None else calls)
+            sources.append(f"{one.source} ({one.as_of})")
             return Range(min(times), max(times))
     if stage is Stage.DEPLOY:
         sources.append(ASSUMED_DEPLOYMENT)
         return Range(*DEPLOY_SECONDS)
-    calls = {Stage.INVOKE: extent.tests, Stage.PARALLEL: extent.load_calls}.get(stage)
     if calls is None:
         return None
     if calls:
@@ -152,10 +150,10 @@ def _seconds(
     return Range(*CALL_SECONDS).times(calls)
 
 
-def _like(reported: ReportedTimes, samples: int) -> list[float]:
-    """Return the times of trainings with about as many samples; else those of the nearest one."""
-    near = [seconds for count, seconds in reported.points if samples / NEAR <= count <= samples * NEAR]
-    return near or [min(reported.points, key=lambda point: abs(point[0] - samples))[1]]
+def _like(reported: ReportedTimes, size: int) -> list[float]:
+    """Return the times of cases of about the same size; else that of the nearest one."""
+    near = [seconds for count, seconds in reported.points if size / NEAR <= count <= size * NEAR]
+    return near or [min(reported.points, key=lambda point: abs(point[0] - size))[1]]
 
 
 def _units(price: Price, extent: Extent, hours: Mapping[Stage, Range], stages: Sequence[Stage]) -> Range | None:

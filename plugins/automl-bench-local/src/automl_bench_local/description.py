@@ -5,6 +5,7 @@ from __future__ import annotations
 from automl_bench.contract import Capability, Limits, Modality, Price, ProviderDescription
 from automl_bench_local.options import DECLARED
 from automl_bench_local.recipes import BUILT_IN, VARIANT_SETTINGS
+from automl_bench_local.reported_times import REPORTED
 
 NAME = "local"
 
@@ -32,6 +33,7 @@ DESCRIPTION = ProviderDescription(
     default_variant="auto",
     on_this_machine=True,
     requires="automl-bench[local]",
+    reported_times=REPORTED,
     split_policy="Trains on both halves and selects by stratified cross-validation over them.",
     docs_url="https://scikit-learn.org/stable/",
     imports=("PIL.Image", "sklearn.pipeline", "sklearn.linear_model"),

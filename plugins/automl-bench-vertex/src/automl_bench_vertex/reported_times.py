@@ -12,4 +12,4 @@ POINTS = (
 )  # fmt: skip
 """Labelled images and seconds of the trainings in Nyckel's image classification benchmark, May 2023."""
 
-REPORTED = (ReportedTimes(Stage.TRAIN, POINTS, "2023-05", "published by Nyckel for seven image datasets"),)
+REPORTED = (ReportedTimes(Stage.TRAIN, POINTS, "2023-05", "trainings published by Nyckel for seven image datasets"),)
