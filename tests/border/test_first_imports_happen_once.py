@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 HEAVY = {
-    "heavy/__init__.py": "",
-    "heavy/gate.py": "import threading\nleft, right = threading.Event(), threading.Event()\n",
-    "heavy/left.py": "from heavy.gate import left, right\nleft.set()\nright.wait(2)\nfrom heavy.right import RIGHT\nLEFT = 1\n",
-    "heavy/right.py": "from heavy.gate import left, right\nright.set()\nleft.wait(2)\nimport heavy.left\nRIGHT = 2\n",
+    "heavy/__init__.py": "import threading\nleft_is_in, right_is_in = threading.Event(), threading.Event()\n",
+    "heavy/left.py": "import heavy\nheavy.left_is_in.set()\nheavy.right_is_in.wait(2)\n"
+    "from heavy.right import RIGHT\nLEFT = 1\n",
+    "heavy/right.py": "import heavy\nheavy.right_is_in.set()\nheavy.left_is_in.wait(2)\nimport heavy.left\nRIGHT = 2\n",
 }
 PROGRAM = """
 import sys, threading
