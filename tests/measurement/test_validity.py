@@ -43,7 +43,7 @@ def test_a_good_run_is_valid(loop: str) -> None:
             "closed",
             {"outcomes": {"ok": 985, "throttled": 10, "failed": 5}},
             "errors",
-            r"1.5% of 1000 calls .*10 throttled, 5 failed",
+            r"1.5% of 1,000 calls .*10 throttled, 5 failed",
         ),
         ("open", {"lateness_ms": {"p99": 7.0}}, "late", "Sends were late: p99 7.0 ms"),
         (
@@ -73,7 +73,7 @@ def test_a_good_run_is_valid(loop: str) -> None:
                 standstills={"count": 1, "ms": 5998.0},
             ),
             "disturbed",
-            r"This process stood still once, 5998 ms in all .* 17 of 1000 answers were read late: mean 40.8 ms "
+            r"This process stood still once, 5998 ms in all .* 17 of 1,000 answers were read late: mean 40.8 ms "
             r"\(without it 20.9 ms\), throughput 244/s \(without it 477/s\)\.",
         ),
         (
