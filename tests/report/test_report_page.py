@@ -131,7 +131,7 @@ def test_sections_stand_in_order_and_observers_have_theirs(folder):
 
 def test_failures_deviations_settings_and_environment_are_told(folder):
     text = (folder / "results.md").read_text(encoding="utf-8")
-    assert "1 of 54 results have no complete score" in text
+    assert "1 of 54 results has no complete score" in text
     assert "the endpoint went away." in text
     assert re.search(r"local:svc: \d+ of 5,760 test samples without an answer", text)
     assert "Images under 64 px were enlarged." in text

@@ -217,7 +217,7 @@ def test_the_accuracy_table_averages_folds_then_datasets_and_shows_n(comparison)
     assert cells["pets", "local:auto"][0] == f"{100 * mean:.1f} ± {100 * sem:.1f} (n=3) [80.1, 88.0]"
     assert "(n=2) [" in cells["pets", "local:svc"][1]
     assert cells["all datasets", "local:auto"][2].endswith("(n=2)")
-    assert "1 of 54 trials have no complete score and are left out of the means." in table.notes
+    assert "1 of 54 trials has no complete score and is left out of the means." in table.notes
     assert any("test samples got no answer; they count as wrong" in note for note in table.notes)
 
 

@@ -146,5 +146,5 @@ def test_children_leave_the_servers_environment_alone(forks: ForkServer, tmp_pat
     environment = {**os.environ, "AUTOML_BENCH_WORKSPACE": str(tmp_path)}
     for _ in range(2):
         ended = forks.run("status", environment=environment, folder=tmp_path)
-        assert ended.returncode == ExitCode.USAGE
+        assert ended.returncode == ExitCode.NO_RESULTS
         assert "there are no results" in ended.stderr

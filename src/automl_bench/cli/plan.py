@@ -168,8 +168,8 @@ def _print(document: dict[str, Any], plans: list[TrialPlan], views: list[Provide
 
     out, total = console(), document["total"]
     out.print(
-        f"{document['experiment']}: {number_of(total['trials'], 'trial')}, {total['refused']} refused, "
-        f"{total['ahead']} to run; nothing was asked of any provider\n",
+        f"{document['experiment']}: {number_of(total['trials'], 'trial')}, {total['refused']} infeasible, "
+        f"{total['ahead']} to run (no requests sent)\n",
         markup=False,
     )
     show_table(plan_tables.trials_table(document["trials"]))

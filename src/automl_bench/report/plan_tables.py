@@ -171,7 +171,7 @@ def basis_table(plans: Sequence[TrialPlan]) -> Table:
         if line.usd != 0
     ]
     heads = ("variant", "item", "$ each", "units at most", "$ a trial", "units come from")
-    return Table("How the amount of one trial comes about (each variant's dearest)", heads, tuple(cells))
+    return Table("Cost breakdown per trial (the most expensive of each variant)", heads, tuple(cells))
 
 
 def _basis(line: Line) -> tuple[str, ...]:

@@ -307,7 +307,8 @@ def _caution(findings: Findings) -> tuple[str, ...]:
 def _failures(findings: Findings) -> tuple[str, ...]:
     named = findings.named
     without = len(findings.unscored.rows)
-    points = [f"{without} of {len(named)} results have no complete score; they are in no mean."] if without else []
+    words = counted(" [has|have] no complete score; [it is|they are] in no mean.", without)
+    points = [f"{without} of {len(named)} results{words}"] if without else []
     if named and not without:
         points.append(counted("[The only result has|All {n} results have] a complete score.", len(named)))
     for name in in_order(one.series for one in named):

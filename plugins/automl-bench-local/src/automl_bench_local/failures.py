@@ -27,4 +27,4 @@ def disk_errors() -> Iterator[None]:
             raise QuotaExceeded(fact, remedy="Free some space, or set cache_folder to another disk.") from error
         if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
             raise PermissionDenied(fact, remedy="Make the folder writable, or set cache_folder.") from error
-        raise ProviderError(fact, remedy="Mend the file or folder and run the same command again.") from error
+        raise ProviderError(fact, remedy="Fix the file or folder and run the same command again.") from error
