@@ -147,4 +147,4 @@ def test_children_leave_the_servers_environment_alone(forks: ForkServer, tmp_pat
     for _ in range(2):
         ended = forks.run("status", environment=environment, folder=tmp_path)
         assert ended.returncode == ExitCode.NO_RESULTS
-        assert "there are no results" in ended.stderr
+        assert "no results yet" in ended.stderr
