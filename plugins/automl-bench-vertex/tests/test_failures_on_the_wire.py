@@ -17,6 +17,7 @@ from automl_bench.contract import NAME_PREFIX
 from automl_bench.errors import (
     BillingRequired,
     ConnectionLost,
+    InvalidSetting,
     PermissionDenied,
     ProviderError,
     RateLimited,
@@ -109,7 +110,7 @@ def test_a_service_that_is_not_there_is_named(tmp_path: Path, monkeypatch: pytes
     with VertexService() as service:
         enter(service, monkeypatch)
         monkeypatch.setenv("AUTOML_BENCH_VERTEX_API_ENDPOINT", "http://127.0.0.1:9")
-        with pytest.raises(ConnectionLost, match="connection to Google failed"):
+        with pytest.raises(ConnectionLost, match="connection to Google broke"):
             plugin.check_access(VertexTrial(tmp_path).context)
 
 
@@ -125,7 +126,7 @@ def test_a_setting_that_cannot_be_used_is_named(
     name: str, value: str, vertex: VertexService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(name, value)
-    with pytest.raises(ProviderError, match=value) as caught:
+    with pytest.raises(InvalidSetting, match=value) as caught:
         plugin.check_access(VertexTrial(tmp_path).context)
     assert caught.value.remedy
     assert vertex.requests() == []
