@@ -40,6 +40,7 @@ SLOW = (("demo", "--cloud"),)
 
 @pytest.fixture
 def terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Terminal:
+    monkeypatch.delenv("COLUMNS", raising=False)  # pytest-xdist sets it
     root = tmp_path / "work space"  # a name that has to be quoted
     root.mkdir()
     make_workspace(root)
@@ -373,7 +374,7 @@ SITUATIONS = [
     Situation("cli/fetching.py:wanted", of_kind("data", "fetch"), "data fetch digits", brought("digits")),
     Situation("cli/fetching.py:wanted", of_kind("data", "fetch"), "data list", told("digits")),
     Situation("cli/first_steps.py:init", of_kind("init", "digits"), "data fetch digits", brought("digits")),
-    Situation("cli/first_steps.py:init", of_kind("init", "tiny"), "plan FIRST", told("first: 6 trials, 0 refused")),
+    Situation("cli/first_steps.py:init", of_kind("init", "tiny"), "plan FIRST", told("first: 6 trials, 0 infeasible")),
     Situation(
         "cli/first_steps.py:init",
         of_kind("init", "tiny", "--provider", "simulated:quick"),

@@ -36,6 +36,7 @@ NAMES = ("simulated:quick", "simulated:thrifty", "tiny")
 @pytest.fixture
 def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
     made = make_workspace(tmp_path)
+    monkeypatch.delenv("COLUMNS", raising=False)  # pytest-xdist sets it
     monkeypatch.setenv(WORKSPACE_VARIABLE, str(tmp_path))
     monkeypatch.setenv("AUTOML_BENCH_SIMULATED_SPEED", "1000000")
     monkeypatch.chdir(tmp_path)
