@@ -138,7 +138,8 @@ def decision_of(store: Store, experiment: str | None = None, *, rows: Sequence[R
     settings = settings_of(store, experiment)
     named = labelled(rows)
     wanted = str(settings.get("baseline") or "")
-    support = comparisons(store, named, baseline=baseline_label(named, wanted) if wanted else None)
+    baseline = baseline_label(named, wanted) if wanted else None
+    support = comparisons(store, named, baseline=baseline, with_notes=False)
     return decide(store, named, support, settings=settings, experiment=experiment)
 
 

@@ -105,6 +105,7 @@ def comparisons(
     baseline: str | None = None,
     rope: float = ROPE,
     metric: Metric = Metric.ACCURACY,
+    with_notes: bool = True,
 ) -> Support:
     """Compare variants on each dataset at the largest shots they share, then over datasets, all corrected together.
 
@@ -117,10 +118,11 @@ def comparisons(
         baseline: Label of the variant that the others are compared with; None for all pairs.
         rope: Half the width of the region in which two variants count as equal, as a share of 1.
         metric: The score that they are compared by; falls are those of accuracy.
+        with_notes: Whether to say what the comparisons rest on; that takes a third of the time.
     """
     answers = Answers(store, metric)
     seen = gather(answers, named, baseline=baseline, rope=rope)
-    notes = tuple(_notes(seen, answers, current(usable(named))))
+    notes = tuple(_notes(seen, answers, current(usable(named)))) if with_notes else ()
     fallen = falls(answers, named) if metric is Metric.ACCURACY else []
     return Support(settle(seen), seen.family, notes, tuple(one.words for one in fallen), metric)
 

@@ -116,7 +116,6 @@ def signed_sum(sizes: NDArray[np.int64], counts: NDArray[np.int64]) -> tuple[int
         counts: How often each occurs.
     """
     import numpy as np
-    from scipy.signal import fftconvolve
     from scipy.special import gammaln
 
     chances = np.ones(1)
@@ -125,8 +124,18 @@ def signed_sum(sizes: NDArray[np.int64], counts: NDArray[np.int64]) -> tuple[int
         heads = np.arange(count + 1)
         ways = gammaln(count + 1) - gammaln(heads + 1) - gammaln(count - heads + 1)
         steps[:: 2 * size] = np.exp(ways - count * math.log(2))
-        chances = np.convolve(chances, steps) if min(len(chances), len(steps)) < 500 else fftconvolve(chances, steps)
+        chances = np.convolve(chances, steps) if min(len(chances), len(steps)) < 500 else _convolved(chances, steps)
     return int((sizes * counts).sum()), np.maximum(chances, 0.0)
+
+
+def _convolved(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Convolve by Fourier transforms. scipy.signal would do the same, and importing it takes a second."""
+    from scipy.fft import irfft, next_fast_len, rfft
+
+    length = len(one) + len(other) - 1
+    size = next_fast_len(length, real=True)
+    product: NDArray[np.float64] = irfft(rfft(one, size) * rfft(other, size), size)[:length]
+    return product
 
 
 def compare_tables(
