@@ -26,7 +26,7 @@ BENCHMARKS ?= store report ablations import_folder latency_error load_ceiling lo
 .PHONY: help setup new-enough azure-tests page-tests demo test test-conformance test-simulation test-training lint bench clean
 
 help:
-	@echo "make demo   set up what the demo needs, compare three local models on real images, end with the verdict: 3 minutes"
+	@echo "make demo   set up what the demo needs, compare three local models on real images, end with the verdict: 4 minutes"
 	@echo "make test   set up everything, run all tests: 20 minutes"
 	@echo "make test-conformance   the conformance kit on every plugin: minutes"
 	@echo "make test-simulation   long simulations, stress and fault runs, in their short form: minutes"
@@ -75,7 +75,7 @@ $(PAGE_TESTS)/.installed: $(STAMP) $(PAGE_TESTS_WANTED)
 page-tests: $(if $(shell command -v npm),$(PAGE_TESTS)/.installed)
 
 demo: $(if $(wildcard $(STAMP)),$(STAMP),$(DEMO_STAMP))
-	@echo "Running automl-bench demo: three local models, two image sets, about two minutes on two cores."
+	@echo "Running automl-bench demo: three local models, two image sets, about three minutes on two cores."
 	@$(BIN)/automl-bench demo
 
 test: $(STAMP) azure-tests page-tests

@@ -129,7 +129,9 @@ def import_results(
         return
     known = f" ({taken.found - taken.new} were there already)" if taken.new < taken.found else ""
     console().print(
-        f"Imported {taken.new} {taken.what} from {file}{known}. {quoted_command('results')} shows them.", markup=False
+        f"Imported {number_of(taken.new, taken.what.removesuffix('s'))} from {file}{known}. "
+        f"{quoted_command('results')} shows {'it' if taken.new == 1 else 'them'}.",
+        markup=False,
     )
 
 
