@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from odd_sources import image_bytes
 
@@ -161,7 +161,7 @@ class Tree:
         elif plan.trap == "split without classes":
             self.image(self.top / "other" / "1.png")
             self.image(self.top / "test" / "1.png")
-            self.refuses = not plan.splits
+            self.refuses = not plan.splits and plan.a_list != "agrees"
         elif plan.trap == "one split":
             for label in plan.classes:
                 self.image(self.top / "prueba" / label / "1.png")
@@ -177,6 +177,9 @@ class Tree:
 
 @settings(max_examples=120, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 @given(plan=PLANS)
+@example(
+    Plan(("cat", "dog"), {"train": "train", "test": "test"}, "wrap", (), (), 0, "", False, False, "loose majority")
+)
 def test_a_tree_is_imported_as_it_was_meant_or_refused_whole(plan: Plan) -> None:
     check(plan)
 

@@ -157,9 +157,13 @@ def _unwrapped(root: Folder, further: Mapping[str, str]) -> tuple[Folder, dict[s
         if len(inside) > 1 and len(generic) == 1 and len(documents) == len(inside) - 1:
             reasons.update({folder.relative: Reason.OTHER_FOLDER for folder in documents})
             inside = generic
-        if len(inside) != 1 or split_of(inside[0].name, further) or not _holds_folders(inside[0], 1):
+        if len(inside) != 1 or split_of(inside[0].name, further):
             return level, reasons
-        if len(inside[0].with_images()) == 1 and inside[0].images:
+        below = inside[0].with_images()
+        # However many images lie about beside them, split folders with class folders in them say what the folder is.
+        holds_splits = any(split_of(folder.name, further) and _holds_folders(folder, 1) for folder in below)
+        is_wrapper = _holds_folders(inside[0], 1) and not (len(below) == 1 and inside[0].images)
+        if not (holds_splits or is_wrapper):
             return level, reasons
         level = inside[0]
         reasons[level.relative] = Reason.LOOSE
