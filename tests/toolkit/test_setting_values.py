@@ -25,6 +25,7 @@ GOOD = [
     (replace(SIZE, kind=SettingKind.FLAG), False, False),
     (Setting("c", "", kind=SettingKind.CHOICE, choices=("a", "")), "", ""),
     (Setting("t", "", default=""), " ", ""),
+    (Setting("t", ""), 12, "12"),
     (Setting("t", "", pattern="Standard_.+"), "Standard_A1", "Standard_A1"),
     (Setting("p", "", kind=SettingKind.PATH), "~/x", "~/x"),
     (Setting("s", "", kind=SettingKind.STRUCTURE), [{"a": 1}], [{"a": 1}]),
@@ -41,7 +42,7 @@ BAD: list[tuple[Setting, Json]] = [
     (Setting("c", "", kind=SettingKind.CHOICE, choices=("a", "")), 1),
     (Setting("t", "", default="x"), ""),
     (Setting("t", "", required=True), ""),
-    (Setting("t", ""), 3),
+    (Setting("t", ""), [3]),
     (Setting("t", "", pattern="Standard_.+"), "t2.micro"),
     *(
         (ADDRESS, value)
@@ -132,3 +133,10 @@ def test_an_empty_variable_is_one_that_is_not_set(registry: PluginRegistry) -> N
     file = ProviderFile({"url": "https://example.org"})
     assert resolve_settings(description, file, {"SOME_URL": ""}) == {"url": "https://example.org"}
     assert resolve_settings(description, file, {"SOME_URL": "example.net/"}) == {"url": "https://example.net"}
+
+
+def test_a_text_of_a_variant_is_a_text_and_a_structure_is_what_it_is() -> None:
+    declared = [Setting("name", "Name."), Setting("grid", "Grid.", kind=SettingKind.STRUCTURE)]
+    with pytest.raises(InvalidSetting, match="acme:mine: name is 3"):
+        variant_settings_of(declared, Variant("acme", "mine", {"name": 3}))
+    assert variant_settings_of(declared, Variant("acme", "mine", {"grid": {"C": [1]}})) == {"grid": {"C": [1]}}

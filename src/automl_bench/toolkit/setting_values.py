@@ -97,16 +97,22 @@ def variant_settings_of(declared: Sequence[Setting], variant: Variant) -> dict[s
         value = variant.settings.get(setting.name, setting.default)
         if value is None:
             continue
-        # A file has numbers and flags of its own: there, neither "3" is a number nor 1 a flag.
-        is_set = variant.settings.get(setting.name) is not None
-        is_foreign = type(value) is not bool if setting.kind is SettingKind.FLAG else isinstance(value, str)
-        if is_set and is_foreign and setting.kind not in _TEXTUAL:
+        if variant.settings.get(setting.name) is not None and _is_foreign(setting, value):
             raise _wrong_key(variant, setting, value, wanted(setting))
         try:
             found[setting.name] = value_of(setting, value)
         except ValueError as error:
             raise _wrong_key(variant, setting, value, str(error)) from None
     return found
+
+
+def _is_foreign(setting: Setting, value: Json) -> bool:
+    """Whether a file's value has another type: a file has numbers and flags, so that "3" is no number and 1 no flag."""
+    if setting.kind is SettingKind.STRUCTURE:
+        return False
+    if setting.kind is SettingKind.FLAG:
+        return type(value) is not bool
+    return isinstance(value, str) is not (setting.kind in _TEXTUAL)
 
 
 def _wrong_key(variant: Variant, setting: Setting, value: Json, wanted: str) -> InvalidSetting:
@@ -144,6 +150,8 @@ def _bounds(setting: Setting) -> str:
 
 
 def _text(setting: Setting, given: Json) -> str | None:
+    if isinstance(given, bool | int | float):  # a file may have 3 where a text such as an id is wanted
+        given = str(given).lower()
     if not isinstance(given, str):
         return None
     text = given.strip()
@@ -188,7 +196,7 @@ def _choice(setting: Setting, given: Json) -> str | None:
 
 
 def _address(setting: Setting, given: Json) -> str | None:
-    text = _text(setting, given)
+    text = _text(setting, given) if isinstance(given, str) else None
     if not text:
         return text
     if "://" not in text:
@@ -214,4 +222,4 @@ _READERS: Mapping[SettingKind, Callable[[Setting, Json], Json]] = {
     SettingKind.PATH: _text,
     SettingKind.STRUCTURE: _structure,
 }
-_TEXTUAL = (SettingKind.TEXT, SettingKind.CHOICE, SettingKind.ADDRESS, SettingKind.PATH, SettingKind.STRUCTURE)
+_TEXTUAL = (SettingKind.TEXT, SettingKind.CHOICE, SettingKind.ADDRESS, SettingKind.PATH)

@@ -29,7 +29,7 @@ STORAGE_SCOPE = "https://storage.azure.com/.default"
 EARLY_SHARE = 1 / 3
 """A token is renewed when this share of its life is left …"""
 EARLY_SECONDS = 300.0
-"""… but no earlier than so many seconds before its end."""
+"""… but at most this many seconds before it expires."""
 
 _OWN_AUTHORITIES = (".microsoftonline.com", ".microsoftonline.us", ".chinacloudapi.cn", ".windows.net")
 
@@ -50,8 +50,8 @@ def credential_for(tenant_id: str, client_id: str, client_secret: str, authority
 
     # Below WARNING these libraries write every request and answer; as a warning azure-identity repeats what an
     # authority says of a refused secret.
-    for talkative in ("azure", "msal", "urllib3"):
-        logging.getLogger(talkative).setLevel(logging.ERROR)
+    for name in ("azure", "msal", "urllib3"):
+        logging.getLogger(name).setLevel(logging.ERROR)
     options: dict[str, Any] = {"retry_total": 0, "connection_timeout": CONNECT_SECONDS, "read_timeout": READ_SECONDS}
     if authority:
         host = urlsplit(authority if "://" in authority else f"https://{authority}")

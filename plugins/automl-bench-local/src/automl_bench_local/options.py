@@ -63,7 +63,7 @@ class Options:
     Attributes:
         home: Absolute folder of everything this provider keeps; part of a server's command line, so that two
             workspaces on one machine never take each other's servers for their own.
-        idle_timeout: Seconds without a prediction after which a server ends itself.
+        idle_timeout: Seconds without a prediction after which a server shuts down.
         threads: Threads of the numeric libraries per process.
         serving_workers: Predictions computed at once by one server; 0 means in the event loop.
         port: Port on 127.0.0.1; 0 means any free one.

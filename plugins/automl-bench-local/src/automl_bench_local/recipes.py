@@ -12,7 +12,7 @@ from automl_bench.errors import RequestRefused
 from automl_bench.toolkit.setting_values import variant_settings_of
 
 FEATURE_KINDS = ("pixels", "hog", "embedding")
-"""From the cheapest at prediction time to the dearest; a tie in selection goes to the first."""
+"""From the fastest at prediction time to the slowest; a tie in selection goes to the first."""
 
 SMALLEST_SIDE = 4
 LARGEST_SIDE = 1024

@@ -34,6 +34,6 @@ def price_table() -> tuple[Price, ...]:
 
 
 def hourly_usd(samples: int) -> float | None:
-    """Return what a function with so many samples costs per idle hour, or None if the price is unknown."""
+    """Return what a function with this many samples costs per idle hour, or None if the price is unknown."""
     monthly = next((price.usd for price in price_table() if price.item == "sample_month"), None)
     return None if monthly is None else samples * monthly / HOURS_A_MONTH

@@ -30,7 +30,7 @@ TIMEOUT_SECONDS = (10.0, 30.0)
 EARLY_SHARE = 0.3
 """A token is renewed when this share of its life is left …"""
 EARLY_SECONDS = 300.0
-"""… but no earlier than so many seconds before its end."""
+"""… but at most this many seconds before it expires."""
 
 _shared: dict[str, Tokens] = {}
 _shared_lock = threading.Lock()

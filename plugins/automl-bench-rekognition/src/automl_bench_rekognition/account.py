@@ -59,8 +59,8 @@ class Account:
         from botocore.session import Session
 
         # At DEBUG botocore writes headers and signatures, among them the token of a role that no setting names.
-        for talkative in ("boto3", "botocore"):
-            logging.getLogger(talkative).setLevel(logging.INFO)
+        for name in ("boto3", "botocore"):
+            logging.getLogger(name).setLevel(logging.INFO)
         logging.getLogger("botocore.credentials").setLevel(logging.WARNING)  # else each command tells where they are
         self.bucket = reach.bucket
         self.manages_policy = reach.manages_policy

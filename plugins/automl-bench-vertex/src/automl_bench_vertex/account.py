@@ -73,8 +73,8 @@ class Account:
 
     def __init__(self, reach: Reach) -> None:
         # At DEBUG these write requests with their headers.
-        for talkative in ("google", "urllib3"):
-            logging.getLogger(talkative).setLevel(logging.INFO)
+        for name in ("google", "urllib3"):
+            logging.getLogger(name).setLevel(logging.INFO)
         self.bucket = reach.bucket
         self.region = reach.region
         self.api_url = reach.api_url
