@@ -14,10 +14,8 @@ import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
-from pathlib import Path
 from typing import Any
 
-from automl_bench import contract
 from automl_bench.border.names import is_name
 from automl_bench.border.texts import holds_secret
 from automl_bench.contract import (
@@ -135,7 +133,7 @@ def _breaks_a_line(text: str) -> bool:
 @functools.cache
 def _fields(kind: type) -> dict[str, Any]:
     """Return the types of a noun's fields."""
-    return typing.get_type_hints(kind, vars(contract) | {"Callable": Callable, "Path": Path})
+    return typing.get_type_hints(kind)
 
 
 def _mismatch(value: Any, kind: Any) -> str:
