@@ -145,6 +145,10 @@ class ProviderDescription:
         reported_times: How long stages took elsewhere, as published or measured: what `plan` expects of a trial like
             none that was run here.
         simulated: Whether the service is a simulation, whose prices nobody bills: the word then stands beside each.
+        needs_training: Whether it can answer only after training. One that says False may be asked at 0 shots.
+        untrained_where: Settings of a variant under which its answers depend on no training sample: then one trial,
+            at 0 shots, stands for all shots and folds of a dataset and is paid for once. Held against the variant's
+            settings, with the declared defaults of those that it does not set; {} is every variant, None is none.
         imports: Modules that the hooks import and that are heavy: the host imports them once, before trials start in
             threads, as two first imports at once can find a half-made module. What is not installed is left to the
             hook that needs it.
@@ -172,6 +176,8 @@ class ProviderDescription:
     simulated: bool = False
     imports: tuple[str, ...] = ()
     modality_limits: Mapping[Modality, Limits] = field(default_factory=dict)
+    needs_training: bool = True
+    untrained_where: Mapping[str, Json] | None = None
 
 
 @dataclass(frozen=True, slots=True)
