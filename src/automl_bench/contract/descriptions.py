@@ -66,6 +66,7 @@ class Limits:
 
     Attributes:
         min_samples_per_class: Fewest training samples of each class, validation included.
+        min_samples: Fewest training samples in all, validation included.
         max_samples: Most training samples in all.
         min_classes: Fewest classes.
         max_classes: Most classes.
@@ -91,6 +92,7 @@ class Limits:
     requests_per_second: float | None = None
     in_flight: int | None = None
     concurrent_trials: int | None = None
+    min_samples: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +124,7 @@ class ProviderDescription:
         capabilities: What it can do.
         modalities: What it learns from.
         limits: What the service accepts.
+        modality_limits: What it accepts of one modality, in place of `limits`.
         settings: Every setting and secret the plugin reads.
         variant_settings: Every key that a variant may have; None leaves it to the plugin to check its variants.
         variants: Named configurations that come with the plugin; a providers file may add or override.
@@ -168,6 +171,7 @@ class ProviderDescription:
     reported_times: tuple[ReportedTimes, ...] = ()
     simulated: bool = False
     imports: tuple[str, ...] = ()
+    modality_limits: Mapping[Modality, Limits] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
