@@ -124,6 +124,7 @@ class ProviderDescription:
         capabilities: What it can do.
         modalities: What it learns from.
         limits: What the service accepts.
+        modality_limits: What it accepts of one modality, in place of `limits`.
         settings: Every setting and secret the plugin reads.
         variant_settings: Every key that a variant may have; None leaves it to the plugin to check its variants.
         variants: Named configurations that come with the plugin; a providers file may add or override.
