@@ -32,6 +32,10 @@ class Part(StrEnum):
 
 PART_OF_COUNT = {
     Counted.CALLS: Part.CALLS,
+    Counted.INPUT_TOKENS: Part.CALLS,
+    Counted.CACHED_TOKENS: Part.CALLS,
+    Counted.OUTPUT_TOKENS: Part.CALLS,
+    Counted.IMAGES: Part.CALLS,
     Counted.SAMPLES: Part.STORAGE,
     Counted.TRAINING_HOURS: Part.TRAIN,
     Counted.SERVING_HOURS: Part.SERVE,
@@ -188,6 +192,10 @@ def _units(price: Price, extent: Extent) -> tuple[float | None, str]:
         return None, ""
     amounts: dict[Counted, tuple[float, str]] = {
         Counted.CALLS: (extent.most_calls, "calls, every sample repeated as often as allowed"),
+        Counted.INPUT_TOKENS: (extent.most_calls, "calls with the most tokens that one may take in"),
+        Counted.CACHED_TOKENS: (0, "nothing: cached tokens cost less than those reserved for"),
+        Counted.OUTPUT_TOKENS: (extent.most_calls, "calls with the most tokens that one may give out"),
+        Counted.IMAGES: (extent.most_calls, "calls with the images of each"),
         Counted.SAMPLES: (extent.samples, "labelled samples"),
         Counted.TRAINING_HOURS: (extent.training_hours, "the training's deadline and the longest deletion"),
         Counted.SERVING_HOURS: (extent.serving_hours, "the deadlines to deploy and measure, and the longest deletion"),
