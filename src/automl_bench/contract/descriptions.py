@@ -124,7 +124,7 @@ class ProviderDescription:
         capabilities: What it can do.
         modalities: What it learns from.
         limits: What the service accepts.
-        modality_limits: What it accepts of one modality, in place of `limits`.
+        not_taken: Why it does not take a modality, as a clause for the sentence that refuses it.
         settings: Every setting and secret the plugin reads.
         variant_settings: Every key that a variant may have; None leaves it to the plugin to check its variants.
         variants: Named configurations that come with the plugin; a providers file may add or override.
@@ -177,6 +177,7 @@ class ProviderDescription:
     simulated: bool = False
     imports: tuple[str, ...] = ()
     modality_limits: Mapping[Modality, Limits] = field(default_factory=dict)
+    not_taken: Mapping[Modality, str] = field(default_factory=dict)
     needs_training: bool = True
     untrained_where: Mapping[str, Json] | None = None
 
