@@ -551,9 +551,12 @@ class NyckelFake:
         if content is None:
             return [(name, key, 1.0 / len(labels)) for key, name in labels.items()]
         if function.learnt is None or function.learnt[0] != function.changed_at:
-            samples = [(each.content, each.label_id) for each in function.samples.values() if each.label_id]
+            samples = [each for each in function.samples.values() if each.label_id]
             types = {each.field_id: each.type for each in function.fields.values()}
-            function.learnt = (function.changed_at, learn(function.input, samples, types))
+            learnt = learn(
+                function.input, [each.content for each in samples], [str(each.label_id) for each in samples], types
+            )
+            function.learnt = (function.changed_at, learnt)
         scores = function.learnt[1](content)
         ranked = sorted(labels, key=lambda key: -scores.get(key, 0.0))
         return [(labels[key], key, round(scores.get(key, 0.0), 6)) for key in ranked]

@@ -66,6 +66,7 @@ class Limits:
 
     Attributes:
         min_samples_per_class: Fewest training samples of each class, validation included.
+        min_samples: Fewest training samples in all, validation included.
         max_samples: Most training samples in all.
         min_classes: Fewest classes.
         max_classes: Most classes.
@@ -91,6 +92,7 @@ class Limits:
     requests_per_second: float | None = None
     in_flight: int | None = None
     concurrent_trials: int | None = None
+    min_samples: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +148,7 @@ class ProviderDescription:
         imports: Modules that the hooks import and that are heavy: the host imports them once, before trials start in
             threads, as two first imports at once can find a half-made module. What is not installed is left to the
             hook that needs it.
+        modality_limits: What it accepts of a modality, where that is not what `limits` says; then these hold instead.
     """
 
     name: str
@@ -168,6 +171,7 @@ class ProviderDescription:
     reported_times: tuple[ReportedTimes, ...] = ()
     simulated: bool = False
     imports: tuple[str, ...] = ()
+    modality_limits: Mapping[Modality, Limits] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
