@@ -73,7 +73,7 @@ def pushed(hub: HubFake, repo_id: str, folder: Path) -> dict[str, Any]:
 
 
 def loaded_back(container: Container, loader: str, folder: Path, *arguments: str) -> Any:
-    """Run a program that loads a pushed model in a fresh process without any address; return the JSON that it prints."""
+    """Run a program that loads a pushed model in a fresh process without any address; return what it prints."""
     ended = subprocess.run(
         [str(container.python), "-c", loader, str(folder), *arguments],
         env={**container.environment(), "HF_HUB_OFFLINE": "1"},

@@ -87,7 +87,7 @@ class RepoFile:
 
 
 def pack(training_set: TrainingSet) -> list[RepoFile]:
-    """Return all files of the repository, images first and listings last. Reads and hashes each sample once; no request.
+    """Return all files of the repository, images first, listings last. Reads and hashes each sample once; no request.
 
     Raises:
         RequestRefused: If an image cannot be read or is of a kind that the training cannot take.
