@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 from automl_bench_huggingface import plugin
-from automl_bench_huggingface.training_jobs import FOLDER
+from automl_bench_huggingface.training_jobs import HOME
 from hub_fake import USER, HubFake, Pace
 from hub_jobs import Job
 from huggingface_trial import HuggingfaceTrial, delete, split, write_sample
@@ -105,7 +105,7 @@ class Container:
     def command(self, job: Job) -> list[str]:
         variables = {**self.environment(), **job.spec["environment"], **job.spec["secrets"]}
         shell, option, text = job.spec["command"]
-        here = text.replace(FOLDER, str(self.home / "script"))
+        here = text.replace(HOME, str(self.home / "script"))
         return ["env", "-i", *(f"{name}={value}" for name, value in variables.items()), shell, option, here]
 
 
@@ -189,7 +189,7 @@ def test_it_learns_digits_and_the_pushed_files_are_a_working_classifier(
     assert operation.result["validation_accuracy"] == report["validation_accuracy"]
 
     # The halves were kept apart, and the best epoch was kept.
-    assert (report["train_images"], report["validation_images"]) == (10 * SHOTS * 4 // 5, 10 * SHOTS // 5)
+    assert (report["train_samples"], report["validation_samples"]) == (10 * SHOTS * 4 // 5, 10 * SHOTS // 5)
     best = report["history"][report["best_epoch"] - 1]
     assert best["validation_accuracy"] == max(line["validation_accuracy"] for line in report["history"])
     assert report["recipe"]["seed"] == 7, "the experiment's"
@@ -215,7 +215,7 @@ def fine_tunes_from(hub: HubFake, container: Container, tmp_path: Path, base_mod
     operation = finished(trial, plugin.train(trial.context))
     assert operation.state is OperationState.SUCCEEDED, operation.message
     report = pushed(hub, str(operation.result["model"]), tmp_path / "second")
-    assert (report["validation_images"], report["validation_accuracy"], report["best_epoch"]) == (0, None, 3)
+    assert (report["validation_samples"], report["validation_accuracy"], report["best_epoch"]) == (0, None, 3)
     tested = digits(tmp_path / "test-two", range(2), 10, start=100)
     labels, answers = answers_of(container, tmp_path / "second", tested)
     assert labels == {"0": "digit 0", "1": "digit 1"}

@@ -34,6 +34,8 @@ class ProviderContext:
             begun before workspaces had ids: its names keep the old form.
         hide: Call with a secret that the host cannot know of, such as a session token that an SDK obtained: from then
             on it is taken out of whatever is stored, printed, exported or logged.
+        modality: What one sample is, where the question is about some: a price table may depend on it. None where
+            nothing is known of the samples.
     """
 
     variant: Variant
@@ -44,6 +46,7 @@ class ProviderContext:
     log: Callable[[str], None] = field(repr=False)
     owner: Owner | None = field(default=None, kw_only=True)
     hide: Callable[[str], None] = field(default=_hide_nothing, repr=False, kw_only=True)
+    modality: Modality | None = field(default=None, kw_only=True)
 
 
 @dataclass(frozen=True)
@@ -72,7 +75,7 @@ class TrialContext(ProviderContext):
     shots: int | None
     fold: int
     seed: int
-    modality: Modality
+    modality: Modality = field(kw_only=True)
     results: Mapping[Stage, Mapping[str, Json]]
     resources: ResourceRecorder = field(repr=False)
     send: BulkSender = field(default=_send_nothing, repr=False)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from statistics import median
 
-from automl_bench.contract import Capability, Price, Stage, Variant
+from automl_bench.contract import Capability, Modality, Price, Stage, Variant
 from automl_bench.errors import AutomlBenchError
 from automl_bench.store import Store
 from automl_bench.store.records import StageRecord, StageStatus, TrialRecord, TrialStatus
@@ -173,8 +173,9 @@ class Planner:
         self._retry_failed = retry_failed
         self._sizes: dict[tuple[object, ...], tuple[str, int | None, int]] = {}
         self._of_test: dict[tuple[str, str], list[str]] = {}
+        self._modalities: dict[str, Modality] = {}
         self.tables: dict[tuple[str, str], Sequence[Price]] = {}
-        """Price tables by provider and variant."""
+        """Price tables by provider and variant; for texts and tables the variant's name says so."""
         self.without_prices: dict[str, str] = {}
         """Why a provider's prices cannot be read, by provider."""
 
@@ -234,6 +235,7 @@ class Planner:
             material = self._source.material(trial)
         except AutomlBenchError as error:
             return first_sentence(error), None, 0
+        self._modalities[trial.dataset] = material.modality
         drawn = material.training_set
         description = self._providers[trial.provider].provider.description
         reason = obstacle(description, material, self._test_obstacles(trial, material))
@@ -247,10 +249,12 @@ class Planner:
         return self._of_test[key]
 
     def _table(self, trial: TrialRecord) -> Sequence[Price]:
-        key = (trial.provider, trial.variant)
+        modality = self._modalities.get(trial.dataset)
+        plain = modality in (None, Modality.IMAGE)
+        key = (trial.provider, trial.variant if plain else f"{trial.variant} ({modality})")
         if key not in self.tables:
             try:
-                self.tables[key] = prices(self._providers[trial.provider], trial)
+                self.tables[key] = prices(self._providers[trial.provider], trial, modality)
             except AutomlBenchError as error:
                 self.tables[key] = ()
                 self.without_prices[trial.provider] = first_sentence(error)

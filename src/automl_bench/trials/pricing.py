@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from automl_bench.contract import TOKENS_A_UNIT, Counted, Json, Price, Variant
+from automl_bench.contract import TOKENS_A_UNIT, Counted, Json, Modality, Price, Variant
 from automl_bench.store.records import TrialRecord
 from automl_bench.trials.extent import Extent
 from automl_bench.trials.teardown import provider_context
@@ -136,10 +136,10 @@ def is_simulated(table: Iterable[Price]) -> bool:
     return any(word in price.source for price in table for word in SIMULATED)
 
 
-def prices(bound: BoundProvider, trial: TrialRecord) -> Sequence[Price]:
-    """Return the provider's price table for a trial's variant."""
+def prices(bound: BoundProvider, trial: TrialRecord, modality: Modality | None = None) -> Sequence[Price]:
+    """Return the provider's price table for a trial's variant and for samples of this kind."""
     variant = Variant(trial.provider, trial.variant, trial.variant_settings)
-    return bound.provider.price(provider_context(bound, variant))
+    return bound.provider.price(provider_context(bound, variant, modality))
 
 
 def reservation(table: Sequence[Price], extent: Extent, own: Mapping[str, float] | None = None) -> Reservation:

@@ -145,6 +145,7 @@ class Trial:
             fold=self.record.fold,
             seed=self.record.seed,
             modality=self.material.modality,
+            columns=self.material.training_set.columns,
             results=results,
             resources=ledger,
             send=self.send,
