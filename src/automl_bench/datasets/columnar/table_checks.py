@@ -88,7 +88,7 @@ def _rare(kinds: dict[str, ColumnKind], columns: dict[str, pa.ChunkedArray]) -> 
 def _giving_away(
     manifest: Manifest, contents: pa.Table, kinds: dict[str, ColumnKind], columns: dict[str, pa.ChunkedArray]
 ) -> list[Finding]:
-    """Find columns that alone predict the labels of the test split, by the most frequent label of each value in train."""
+    """Find columns that alone predict the test labels, by the most frequent label of each value in train."""
     import numpy as np
     import pyarrow as pa
     import pyarrow.compute as pc
