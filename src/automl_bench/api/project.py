@@ -54,7 +54,7 @@ class Project:
         Raises:
             DatasetError: If it cannot be read, can be read in several ways, or exists already.
         """
-        from automl_bench.cli.data import import_into_workspace
+        from automl_bench.cli.importing import import_into_workspace
 
         with self._at_work():
             import_into_workspace(name, Path(source))

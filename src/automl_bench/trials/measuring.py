@@ -20,6 +20,7 @@ from automl_bench.numbers_in_words import counted
 from automl_bench.store.records import CallPhase, Invocation, LoadCall, LoadRun, Outcome, StageStatus
 from automl_bench.trials.early_stop import STOPPING, stopping_monitor, stopping_result
 from automl_bench.trials.error_meaning import Meaning, Moment, meaning_of
+from automl_bench.trials.experiment import SHARED, Learning
 from automl_bench.trials.extent import MOST_IN_VAIN
 from automl_bench.trials.machine import Use
 from automl_bench.trials.trial import Trial
@@ -81,6 +82,8 @@ def invoke_together(
             else:
                 others = [other.record.trial_id for other in trials if other is not trial]
                 result = {**outcome.result, "interleaved_with": others, "resumed": sitting - 1}
+                if trial.learning is Learning.NONE:
+                    result[SHARED] = True
                 trial.finish_measuring(Stage.INVOKE, begun, {**result, "deviations": _deviations(trial)})
         if not pending:
             break
@@ -249,6 +252,7 @@ def _lane(trial: Trial, invoker: Invoker, settings: PassSettings) -> PassLane:
         already_right=frozenset(correct & done),
         already_failed=len(done - answered),
         training=[(sample, label) for sample, label in training if sample.sample_id not in known],
+        usd_of=trial.usd_of,
     )
 
 
