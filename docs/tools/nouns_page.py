@@ -38,7 +38,7 @@ def nouns() -> Iterator[type]:
     found = [
         value
         for name, value in vars(contract).items()
-        if inspect.isclass(value) and value.__module__ == contract.__name__ and not name.startswith("_")
+        if inspect.isclass(value) and value.__module__.startswith(contract.__name__) and not name.startswith("_")
     ]
     yield from sorted(found, key=lambda kind: inspect.getsourcelines(kind)[1])
 

@@ -97,7 +97,8 @@ def test_a_service_that_lists_no_operations_is_cleared_all_the_same(trial: Verte
     trial.up()
     trial.tear_down()
     assert vertex.resources() == []
-    assert vertex.fake.count("UndeployModel") == vertex.fake.count("DeleteDataset") == 1, "asked for once, then awaited"
+    for method in ("UndeployModel", "DeleteDataset"):  # a second time only where the first ended between two looks
+        assert vertex.fake.count(method) <= 2, "asked for, then awaited"
 
 
 def test_a_refusal_that_no_wait_mends_is_told_at_once(trial: VertexTrial, vertex: VertexService) -> None:

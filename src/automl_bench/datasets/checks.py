@@ -4,26 +4,22 @@ from __future__ import annotations
 
 import os
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from statistics import median
 from sys import intern
-from typing import TYPE_CHECKING, NamedTuple
+from types import MappingProxyType
+from typing import NamedTuple
 
+from automl_bench.contract import Modality
 from automl_bench.datasets.check_report import CheckReport, Finding, Severity, findings_of
+from automl_bench.datasets.class_findings import class_findings, group_findings
+from automl_bench.datasets.columnar.checks import check_columns
 from automl_bench.datasets.decoding import ODDITIES, SEVERAL
-from automl_bench.datasets.groups import crossing_groups
 from automl_bench.datasets.image_inspection import HUGE_PIXELS, Inspected, inspect_all
 from automl_bench.datasets.manifest import SPLITS, Manifest
 from automl_bench.datasets.near_duplicates import alike_pairs
-from automl_bench.datasets.similar_labels import similar_labels, told_apart
 from automl_bench.datasets.survey import kept_out
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-IMBALANCE_RATIO = 10.0
-"""Largest class over smallest class in train, above which it is a remark."""
 
 ODD_SIDES = 10.0
 """Longer side over shorter side, above which an image is odd: little is left of it in a square."""
@@ -46,18 +42,24 @@ def check_dataset(
     manifest: Manifest,
     *,
     shots: Sequence[int] = (),
+    most_bytes: Mapping[str, int] = MappingProxyType({}),
+    near: bool = True,
     processes: int = 1,
     progress: Callable[[int, int | None], None] = lambda done, total: None,
 ) -> CheckReport:
-    """Decode every image and look for everything that spoils a comparison.
+    """Look for everything that spoils a comparison: in the pixels of every image, in every text or row.
 
     Args:
         manifest: The dataset.
         shots: Samples per class that experiments will ask for.
+        most_bytes: Largest text or row that each provider takes.
+        near: Whether texts are compared for being nearly alike.
         processes: Worker processes for decoding. More than 1 needs a main module that may be imported again
             (`if __name__ == "__main__":`), as multiprocessing says.
         progress: Called with (images done, images in all).
     """
+    if manifest.modality is not Modality.IMAGE:
+        return check_columns(manifest, shots=shots, most_bytes=most_bytes, near=near, progress=progress)
     columns = (manifest.table[name].to_pylist() for name in ("sample_id", "path", "split", "label"))
     rows = [_Row(one, path, intern(split), intern(label)) for one, path, split, label in zip(*columns, strict=True)]
     inspected = inspect_all(manifest.folder, [row.path for row in rows], processes=processes, progress=progress)
@@ -68,8 +70,8 @@ def check_dataset(
         *_size_findings(manifest),
         *_pixel_findings(rows, inspected),
         *_near_findings(rows, inspected, described, threads=processes),
-        *_class_findings(manifest, shots),
-        *_group_findings(manifest),
+        *class_findings(manifest, shots),
+        *group_findings(manifest),
         *_unlisted(manifest, rows),
     ]
     order = list(Severity)
@@ -250,69 +252,6 @@ def _near_findings(
             " ~ ".join,
         ),
     ]
-
-
-def _class_findings(manifest: Manifest, shots: Sequence[int]) -> list[Finding]:
-    counts = manifest.counts()
-    train = counts["train"]
-    findings = []
-    for number in sorted(set(shots)):
-        small = [f"{label} has {train[label]}" for label in manifest.labels if train[label] < number]
-        text = f"{{n}} [class has|classes have] fewer than the {number} training images asked for"
-        findings += findings_of(f"too_few_for_{number}", Severity.ERROR, text, small)
-    for split in SPLITS:
-        empty = [label for label in manifest.labels if not counts[split][label]]
-        findings += findings_of(
-            f"no_{split}", Severity.WARNING, f"{{n}} [class has|classes have] no {split} images", empty
-        )
-    if len(manifest.labels) == 1:
-        findings += findings_of("one_class", Severity.WARNING, "there is {n} class only", list(manifest.labels))
-    findings += _similar_labels(manifest)
-    findings += _imbalance(train)
-    return findings
-
-
-def _group_findings(manifest: Manifest) -> list[Finding]:
-    candidates = list(manifest.card.group_candidates)
-    unused = (
-        "{n} unused [column of the list looks as if it|columns of the list look as if they] said which samples belong "
-        "together: import with --group"
-    )
-    return [
-        *findings_of(
-            "group_leak",
-            Severity.LEAK,
-            "{n} [group has|groups have] images in both train and test",
-            crossing_groups(manifest.table),
-        ),
-        *findings_of("unused_group", Severity.WARNING, unused, candidates),
-    ]
-
-
-def _similar_labels(manifest: Manifest) -> list[Finding]:
-    counts = manifest.counts()
-    alike = [
-        " ~ ".join(f"{told_apart(label)} ({counts['train'][label] + counts['test'][label]:,})" for label in same)
-        for same in similar_labels(manifest.labels)
-    ]
-    text = (
-        "{n} [set|sets] of labels [looks|look] alike and are different classes: import with --merge-labels if they are "
-        "one"
-    )
-    return findings_of("similar_labels", Severity.WARNING, text, alike)
-
-
-def _imbalance(train: Mapping[str, int]) -> list[Finding]:
-    filled = {label: number for label, number in train.items() if number}
-    if not filled:
-        return []
-    largest, smallest = max(filled, key=lambda x: filled[x]), min(filled, key=lambda x: filled[x])
-    ratio = filled[largest] / filled[smallest]
-    if ratio < IMBALANCE_RATIO:
-        return []
-    text = f"the largest training class has {ratio:.0f} times as many images as the smallest"
-    sizes = [f"{label}: {filled[label]:,}" for label in (largest, smallest)]
-    return [Finding("imbalance", Severity.WARNING, 1, text, tuple(sizes), tuple(sizes))]
 
 
 def _unlisted(manifest: Manifest, rows: Sequence[_Row]) -> list[Finding]:

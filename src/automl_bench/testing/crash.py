@@ -29,10 +29,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
 
+import psutil
+
 from automl_bench.hookspecs import PROJECT_NAME
 
 LEDGER_WRITES = ("ledger_intend", "ledger_created", "submit_deleting", "submit_deleted", "save_operation")
 """The store's methods whose rows say what exists at a provider or runs there."""
+
+KILLED_WITHIN_SECONDS = 5.0
+"""After a SIGKILL; a dead process whose parent never asks for it is not waited for longer."""
 
 PRELOADED = (
     "automl_bench.cli.main",
@@ -173,10 +178,17 @@ class ForkServer:
         return self._process.poll() is not None
 
     def _abandon(self) -> None:
-        """End the server with the command that it waits for: its answer would be taken for that of the next one."""
+        """End the server with the command that it waits for: its answer would be taken for that of the next one.
+
+        A killed process ends a little after the signal; only then has the command ended, too.
+        """
+        commands: list[psutil.Process] = []
+        with suppress(psutil.NoSuchProcess):
+            commands = psutil.Process(self._process.pid).children(recursive=True)
         with suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self.close()
+        psutil.wait_procs(commands, timeout=KILLED_WITHIN_SECONDS)
 
     def run(
         self,
