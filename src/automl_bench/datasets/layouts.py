@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from automl_bench.datasets.columnar.options import ColumnOptions
+
 
 @dataclass(frozen=True, slots=True)
 class LayoutHints:
@@ -20,6 +22,7 @@ class LayoutHints:
         label_column: The column with the labels, or "".
         group: A list's column, or a regular expression on paths, that says what keeps samples together.
         download: Whether http and https addresses in a list are fetched.
+        columns: What is known of the columns of texts and tables.
     """
 
     layout: str = ""
@@ -31,6 +34,7 @@ class LayoutHints:
     label_column: str = ""
     group: str = ""
     download: bool = False
+    columns: ColumnOptions = field(default_factory=ColumnOptions)
 
     @property
     def words(self) -> dict[str, str]:
