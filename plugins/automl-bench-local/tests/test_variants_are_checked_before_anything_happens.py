@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from automl_bench_local import plugin
 from automl_bench_local.estimators import build_estimator
-from automl_bench_local.recipes import BUILT_IN, FEATURE_KINDS, read_recipe
+from automl_bench_local.recipes import BUILT_IN, KINDS_OF, RAW, read_recipe
 
 from automl_bench.contract import Variant
 from automl_bench.errors import InvalidSetting, RequestRefused, SettingsError
@@ -75,7 +75,7 @@ def test_a_wrong_variant_is_refused_before_anything_is_created(
 @pytest.mark.parametrize("name", sorted(BUILT_IN))
 def test_every_built_in_variant_is_understood(name: str) -> None:
     recipe = read_recipe(Variant("local", name, BUILT_IN[name]))
-    assert set(recipe.features) <= set(FEATURE_KINDS)
+    assert set(recipe.features) <= {*KINDS_OF[recipe.modality], RAW}
     if recipe.steps:
         build_estimator(recipe, seed=0)
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -29,6 +30,9 @@ def results(
     provider: Annotated[str | None, typer.Option(help="Only this provider.")] = None,
     dataset: Annotated[str | None, typer.Option(help="Only this dataset.")] = None,
     trials: Annotated[bool, typer.Option("--trials", help="One line for each trial instead of means.")] = False,
+    candidates: Annotated[
+        bool, typer.Option("--candidates", help="What each training tried before it chose, with its scores.")
+    ] = False,
     as_json: Annotated[bool, _AS_JSON] = False,
 ) -> None:
     """Show results: accuracy ± SEM, median times, load runs, what it cost, and what failed.
@@ -40,6 +44,7 @@ def results(
     Examples:
       automl-bench results
       automl-bench results --experiment demo --trials
+      automl-bench results --experiment demo --candidates
       automl-bench results --dataset pets --json
       automl-bench results import measured_elsewhere.csv
     """
@@ -64,7 +69,9 @@ def results(
         if as_json:
             print_json(rows)
         raise NoResults("There are no results yet.", remedy=f"Try {quoted_command('demo', '--cloud')}.")
-    if as_json:
+    if candidates:
+        _show_candidates(rows, as_json=as_json)
+    elif as_json:
         print_json(rows)
     elif trials:
         show_table(trials_table(rows))
@@ -75,6 +82,23 @@ def results(
                 show_table(table)
         with open_store(Workspace.current().store_path, read_only=True) as store:
             print_card(store, rows, experiment)
+
+
+def _show_candidates(rows: Sequence[Mapping[str, Any]], *, as_json: bool) -> None:
+    from automl_bench.report.tried import candidates_table
+    from automl_bench.store import open_store
+
+    with open_store(Workspace.current().store_path, read_only=True) as store:
+        table = candidates_table(store, rows)
+    if as_json:
+        print_json(list(table.records))
+    if not table.rows:
+        raise NoResults(
+            "No training of these trials told what it tried.",
+            remedy="Run a variant that chooses or searches by itself: the providers' pages say which do.",
+        )
+    if not as_json:
+        show_table(table)
 
 
 @app.command("import")
