@@ -23,8 +23,8 @@ PRODUCTS_UP_TO = 30
 """Columns of numbers up to which the linear model of a table also gets their products, pair by pair."""
 
 FEW_ROWS = 100
-"""Rows up to which a table's models are kept coarse. With leaves of five rows, boosting on 40 of the Titanic's lost 3 to
-4 points on the average, and fell below the majority in the worst of 14 draws."""
+"""Rows up to which a table's models are kept coarse. With leaves of five rows, boosting on 40 of the Titanic's lost 3
+to 4 points on the average, and fell below the majority in the worst of 14 draws."""
 
 
 def front_of(recipe: Recipe, kind: str, columns: Sequence[Column], threads: int) -> list[Any]:
