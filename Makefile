@@ -21,7 +21,7 @@ AZURE_MODELS_WANTED := plugins/automl-bench-azure/tests/models.txt
 TRAINING := .venv-training
 TRAINING_STAMP := $(TRAINING)/.installed
 TRAINING_NEEDS := plugins/automl-bench-huggingface/training-requirements.txt
-BENCHMARKS ?= store report ablations import_folder latency_error load_ceiling local_accuracy upload
+BENCHMARKS ?= engines store report ablations import_folder latency_error load_ceiling local_accuracy upload
 
 .PHONY: help setup new-enough azure-tests page-tests demo test test-conformance test-simulation test-training lint bench clean
 

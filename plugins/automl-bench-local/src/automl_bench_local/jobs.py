@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,10 +51,16 @@ def prepare(home: Path, name: str, *, variant: Variant, training_set: Path, seed
     return folder
 
 
-def start(home: Path, name: str, *, threads: int) -> Operation:
+def start(home: Path, name: str, *, threads: int, warm: Sequence[str] | None = None) -> Operation:
     """Begin a job, or go on with the one that runs, or return the result of the one that is done.
 
     A job that failed or was killed is begun anew.
+
+    Args:
+        home: The provider's folder.
+        name: The job.
+        threads: Threads of its numeric libraries.
+        warm: See `processes.begin`.
 
     Raises:
         OSError: If its folder cannot be written.
@@ -68,7 +75,7 @@ def start(home: Path, name: str, *, threads: int) -> Operation:
             (folder / RESULT).unlink(missing_ok=True)
 
     asked = ["--asked-ns", str(time.monotonic_ns())]
-    processes.begin(role_of(home, name), asked, folder, log=folder / LOG, threads=threads, clean=clean)
+    processes.begin(role_of(home, name), asked, folder, log=folder / LOG, threads=threads, clean=clean, warm=warm)
     return Operation(OperationState.RUNNING, token=TOKEN + name, message="starting", poll_after=LOOK_AGAIN)
 
 

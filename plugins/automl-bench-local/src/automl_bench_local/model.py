@@ -6,9 +6,10 @@ a third of the time. Any other estimator is kept with joblib. A model folder is 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -210,16 +211,32 @@ def load_model(folder: Path, *, graph_folder: Path, threads: int) -> Model:
     if card["head"] == "linear":
         head = LinearHead.load(folder)
     else:
-        if not card.get("needs_pandas", True):
-            # scikit-learn imports pandas wherever it is installed, a third of a second of a server's start; None in
-            # sys.modules makes it look absent, in this process only
-            sys.modules.setdefault("pandas", None)  # type: ignore[arg-type]  # documented use of None
         import joblib
-        import sklearn
 
+        with _without_pandas(needed=card.get("needs_pandas", True)):
+            import sklearn
+
+            estimator = joblib.load(folder / ESTIMATOR)
         sklearn.set_config(assume_finite=True)  # an image's vector is finite: saves a pass over it at every prediction
-        head = EstimatorHead(joblib.load(folder / ESTIMATOR), card["label_from_scores"])
+        head = EstimatorHead(estimator, card["label_from_scores"])
     return Model(tuple(card["labels"]), features, extractor, head)
+
+
+@contextlib.contextmanager
+def _without_pandas(*, needed: bool) -> Iterator[None]:
+    """Make pandas look absent inside the block, unless it is needed or imported already.
+
+    scikit-learn imports it wherever it is installed, a third of a second of a server's start. Afterwards it looks not
+    yet imported: scikit-learn asks for that at every prediction, and could not make sense of what is in its place.
+    """
+    absent = not needed and "pandas" not in sys.modules
+    if absent:
+        sys.modules["pandas"] = None  # type: ignore[assignment]  # documented use of None
+    try:
+        yield
+    finally:
+        if absent:
+            del sys.modules["pandas"]
 
 
 def softmax(values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -6,6 +6,7 @@ import contextlib
 import http.client
 import json
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,8 +39,14 @@ def find(home: Path, name: str) -> processes.Running | None:
     return processes.find_one(role_of(home, name), folders.folder_of(home, name))
 
 
-def start(options: Options, name: str, *, model: Path) -> Operation:
+def start(options: Options, name: str, *, model: Path, warm: Sequence[str] | None = None) -> Operation:
     """Start a server, or go on with the one that runs. Answers RUNNING: `look` tells when it serves.
+
+    Args:
+        options: The provider's settings.
+        name: The server.
+        model: Folder of the model.
+        warm: See `processes.begin`.
 
     Raises:
         OSError: If its folder cannot be written.
@@ -61,7 +68,13 @@ def start(options: Options, name: str, *, model: Path) -> Operation:
         str(options.serving_workers),
     ]
     processes.begin(
-        role_of(options.home, name), arguments, folder, log=folder / LOG, threads=options.threads, clean=clean
+        role_of(options.home, name),
+        arguments,
+        folder,
+        log=folder / LOG,
+        threads=options.threads,
+        clean=clean,
+        warm=warm,
     )
     return Operation(OperationState.RUNNING, token=TOKEN + name, message="starting", poll_after=LOOK_AGAIN)
 

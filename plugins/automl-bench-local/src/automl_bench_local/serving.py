@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import gc
+import importlib
 import json
 import os
 import socket
@@ -205,6 +206,12 @@ class IdleServer(uvicorn.Server):
             if self._activity.idle_seconds() > self._idle_timeout:
                 print(f"idle for {self._idle_timeout:g} s: ended", flush=True)
                 self.should_exit = True
+
+
+def before_forks() -> None:
+    """Called once by the process that servers are forked from: imports what uvicorn finds only when it starts."""
+    for name in ("uvicorn.loops.auto", "uvicorn.protocols.http.auto", "numpy", "PIL.PngImagePlugin"):
+        importlib.import_module(name)
 
 
 def main() -> int:
