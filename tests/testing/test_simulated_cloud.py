@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from small_workspace import command, command_environment, make_workspace, write_experiment
 
+from automl_bench.contract import Sample
 from automl_bench.errors import ConnectionLost, ExitCode, ResourceMissing, Unauthenticated
 from automl_bench.testing import Fault, Target
 from automl_bench.testing.simulated_cloud import LIST_LAG_SECONDS, SimulatedCloud
@@ -108,22 +110,27 @@ def test_a_cloud_whose_file_was_deleted_begins_anew(cloud: SimulatedCloud) -> No
 
 def test_what_a_service_sees_and_how_long_it_takes_never_changes(tmp_path: Path) -> None:
     workspace = make_workspace(tmp_path)
-    path = next((workspace.data / "tiny" / "test").rglob("*.png"))
+    sample = image("ab", next((workspace.data / "tiny" / "test").rglob("*.png")))
     service = SERVICES["thrifty"]
-    assert (view(path, "ab", service) == view(path, "ab", service)).all()
-    assert (view(path, "ab", service) != view(path, "cd", service)).any()
+    assert (view(sample, service) == view(sample, service)).all()
+    assert (view(sample, service) != view(replace(sample, sample_id="cd"), service)).any()
     assert call_seconds("ab", service) == call_seconds("ab", service)
     assert call_seconds("ab", service) != call_seconds("cd", service)
+
+
+def image(sample_id: str, path: Path) -> Sample:
+    return Sample(sample_id, path, path.stat().st_size, "image/png")
 
 
 def test_scores_add_up_and_the_best_one_is_the_answer(tmp_path: Path) -> None:
     workspace = make_workspace(tmp_path)
     for service in SERVICES.values():
         rows = [
-            (path.stem + path.parent.name, path.parent.name, view(path, path.stem, service).tobytes())
+            (path.stem + path.parent.name, path.parent.name, view(image(path.stem, path), service).tobytes())
             for path in sorted((workspace.data / "tiny" / "train").rglob("*.png"))
         ]
-        prediction = Learner(service, rows).predict(next((workspace.data / "tiny" / "test").rglob("*.png")), "x")
+        test = image("x", next((workspace.data / "tiny" / "test").rglob("*.png")))
+        prediction = Learner(service, rows).predict(test)
         assert sum(prediction.scores.values()) == pytest.approx(1)
         assert prediction.confidence == max(prediction.scores.values())
         assert prediction.scores[prediction.label or ""] == prediction.confidence

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from automl_bench.contract import Modality
 from automl_bench.testing import Fault, LoopbackService, ProviderConformance, SeenRequest, Target
 from automl_bench.testing.simulated_cloud import SINGLE_FAULTS, SimulatedCloud
 
@@ -71,3 +72,15 @@ class TestSimulatedConformance(ProviderConformance):
     @pytest.fixture
     def service(self, tmp_path: Path) -> LoopbackService:
         return CloudFile(tmp_path / "cloud" / "cloud.sqlite")
+
+
+@pytest.mark.slow  # as above, with three of the ledger writes
+class TestSimulatedTextConformance(TestSimulatedConformance):
+    modality = Modality.TEXT
+    most_writes = 3
+
+
+@pytest.mark.slow
+class TestSimulatedTableConformance(TestSimulatedConformance):
+    modality = Modality.TABULAR
+    most_writes = 3

@@ -16,7 +16,8 @@ from automl_bench.errors import DatasetError, WorkspaceError
 def blind(samples: Sequence[Sample], cache_dir: Path) -> list[Sample]:
     """Return the samples with files named after their content alone, in the order given.
 
-    The files are hard links where the disk allows, else copies; existing ones are used again.
+    Texts and rows have no file: they carry their content and nothing else. The files are hard links where the disk
+    allows, else copies; existing ones are used again.
 
     Args:
         samples: Test samples.
@@ -26,7 +27,12 @@ def blind(samples: Sequence[Sample], cache_dir: Path) -> list[Sample]:
         DatasetError: If a sample's file is gone.
         WorkspaceError: If the folder cannot be written to.
     """
-    return [replace(sample, path=_blinded(sample, cache_dir)) for sample in samples]
+    return [replace(one, path=_blinded(one, cache_dir)) if has_file(one) else one for one in samples]
+
+
+def has_file(sample: Sample) -> bool:
+    """Return whether a sample's content lies in a file of its own."""
+    return sample.text is None and sample.row is None
 
 
 def blind_path(sample: Sample, cache_dir: Path) -> Path:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from automl_bench.ablations.content import distinct_contents
 from automl_bench.ablations.order import ranks
 from automl_bench.ablations.plan import Plan, order_classes, plan_subsets
-from automl_bench.contract import LabelledSample, Sample, TrainingSet
+from automl_bench.contract import LabelledSample, Modality, Sample, TrainingSet
+from automl_bench.datasets.columnar.content_file import samples_by_id
 from automl_bench.errors import UsageError
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def training_set(manifest: Manifest, *, shots: int | None, fold: int, seed: int)
 
     Args:
         manifest: The dataset, with all its columns.
-        shots: Samples per class, training and validation together; None is all.
+        shots: Samples per class, training and validation together; None is all, 0 an empty set.
         fold: Which draw.
         seed: Seed of the experiment.
 
@@ -34,6 +35,8 @@ def training_set(manifest: Manifest, *, shots: int | None, fold: int, seed: int)
         NotEnoughShots: If a class has fewer samples.
         UsageError: If shots or fold is out of range.
     """
+    if shots == 0:
+        return _set_of(manifest, (), ())
     return training_set_of(manifest, plan_subsets(manifest, shots=[shots], fold=fold, seed=seed), shots)
 
 
@@ -44,11 +47,24 @@ def training_set_of(manifest: Manifest, plan: Plan, shots: int | None) -> Traini
         NotEnoughShots: If a class has fewer samples.
     """
     subset = plan.subset(shots)
+    return _set_of(
+        manifest,
+        labelled_samples(manifest, subset.train_rows),
+        labelled_samples(manifest, subset.validation_rows),
+    )
+
+
+def _set_of(
+    manifest: Manifest, train: tuple[LabelledSample, ...], validation: tuple[LabelledSample, ...]
+) -> TrainingSet:
     return TrainingSet(
         dataset=manifest.name,
         labels=manifest.labels,
-        train=labelled_samples(manifest, subset.train_rows),
-        validation=labelled_samples(manifest, subset.validation_rows),
+        train=train,
+        validation=validation,
+        modality=manifest.modality,
+        columns=manifest.columns,
+        target=manifest.card.target,
     )
 
 
@@ -100,9 +116,15 @@ def rows_of_test(manifest: Manifest, limit: int | None = None, seed: int = 0) ->
 
 
 def samples_of(manifest: Manifest, rows: npt.NDArray[np.int64] | Sequence[int]) -> list[Sample]:
-    """Return rows of a manifest as samples, without labels, in the order given."""
+    """Return rows of a manifest as samples, without labels, in the order given.
+
+    Raises:
+        DatasetError: If the texts or rows of the dataset are not there any more, or are others.
+    """
     import pyarrow as pa
 
+    if manifest.modality is not Modality.IMAGE:
+        return samples_by_id(manifest, manifest.table["sample_id"].take(pa.array(rows, pa.int64())).to_pylist())
     part = manifest.table.select(["sample_id", "path", "bytes", "media_type", "width", "height"])
     columns = part.take(pa.array(rows, pa.int64())).to_pydict()
     folder = manifest.folder

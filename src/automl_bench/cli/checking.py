@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -14,6 +15,7 @@ from automl_bench.errors import UsageError
 from automl_bench.settings.workspace import Workspace
 
 if TYPE_CHECKING:
+    from automl_bench.contract import Modality
     from automl_bench.datasets.check_report import CheckReport
     from automl_bench.datasets.manifest import Manifest
 
@@ -51,6 +53,7 @@ def check(
       automl-bench data check pets --shots 5,20,80 --json
       automl-bench data check pets --label-suspects
     """
+    from automl_bench.contract import Modality
     from automl_bench.datasets.check_report import as_json as report_values
     from automl_bench.datasets.checks import check_dataset
     from automl_bench.datasets.label_suspects import check_that_suspects_can_be_found
@@ -61,8 +64,16 @@ def check(
         check_that_suspects_can_be_found()
     workspace = Workspace.current()
     manifest = read_manifest(workspace.dataset(name))
+    if label_suspects and manifest.modality is not Modality.IMAGE:
+        raise UsageError("--label-suspects looks at images.", remedy="Leave it out for texts and tables.")
     with progress_bar("checking") as advance:
-        report = check_dataset(manifest, shots=numbers, processes=os.cpu_count() or 1, progress=advance)
+        report = check_dataset(
+            manifest,
+            shots=numbers,
+            most_bytes=_most_bytes(manifest.modality),
+            processes=os.cpu_count() or 1,
+            progress=advance,
+        )
     if label_suspects:
         report = _examine_labels(report, manifest, workspace)
     if as_json:
@@ -70,6 +81,27 @@ def check(
     else:
         print_report(report)
     raise_for(report)
+
+
+def _most_bytes(modality: Modality) -> dict[str, int]:
+    """Return the largest text or row that each installed provider takes; images are judged by `plan`."""
+    from automl_bench.contract import Modality
+    from automl_bench.errors import AutomlBenchError
+    from automl_bench.providers.discovery import PluginRegistry
+    from automl_bench.providers.dispatch import Provider
+    from automl_bench.providers.feasibility import limits_for
+
+    if modality is Modality.IMAGE:
+        return {}
+    found = {}
+    registry = PluginRegistry()
+    for plugin in registry.plugins:
+        with suppress(AutomlBenchError):  # one that does not load is told of by `providers list`
+            description = Provider(registry, plugin.name).description
+            most = limits_for(description, modality).max_request_bytes
+            if modality in description.modalities and most:
+                found[plugin.name] = most
+    return found
 
 
 def _examine_labels(report: CheckReport, manifest: Manifest, workspace: Workspace) -> CheckReport:

@@ -44,7 +44,7 @@ def print_imported(imported: Imported, as_json: bool) -> None:
             errors.print(_escaped(note))
     console().print(
         f"{manifest.name}: {number_of(len(manifest.labels), 'class', 'classes')}, {counts['train']:,} train + "
-        f"{number_of(counts['test'], 'test image')} ({imported.layout}) in {manifest.folder}",
+        f"{number_of(counts['test'], 'test sample')} ({imported.layout}) in {manifest.folder}",
         markup=False,
     )
     console().print(imported.account.line(), markup=False)
@@ -59,12 +59,12 @@ def _escaped(text: str) -> str:
 def print_report(report: CheckReport) -> None:
     """Print the findings of a check as a table."""
     if not report.findings:
-        console().print(f"{report.dataset}: {number_of(report.samples, 'image')}, nothing found.")
+        console().print(f"{report.dataset}: {number_of(report.samples, 'sample')}, nothing found.")
         return
     print_table(
         ("severity", "finding", "for example"),
         [(str(finding.severity), finding.summary, "\n".join(finding.examples)) for finding in report.findings],
-        title=f"{report.dataset}: {number_of(report.samples, 'image')}",
+        title=f"{report.dataset}: {number_of(report.samples, 'sample')}",
     )
 
 
@@ -85,10 +85,10 @@ def raise_for(report: CheckReport) -> None:
             remedy="Remove the copies from one side and import again; scores of this dataset would be too good.",
         )
     if errors and all(finding.check.startswith("too_few") for finding in errors):
-        raise NotEnoughShots(f"{report.dataset}: {_sentence(errors)}.", remedy="Ask for fewer shots or add images.")
+        raise NotEnoughShots(f"{report.dataset}: {_sentence(errors)}.", remedy="Ask for fewer shots or add samples.")
     if errors:
         raise DatasetError(
-            f"{report.dataset}: {_sentence(errors)}.", remedy="Replace or remove these files and import again."
+            f"{report.dataset}: {_sentence(errors)}.", remedy="Replace or remove these samples and import again."
         )
 
 

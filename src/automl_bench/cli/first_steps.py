@@ -142,7 +142,8 @@ def _bring(session: Session, source: str, name: str) -> str:
     Raises:
         UsageError: If the source is neither data nor a dataset, or its name is taken by other data.
     """
-    from automl_bench.cli.data import fetch_into_workspace, import_into_workspace
+    from automl_bench.cli.data import fetch_into_workspace
+    from automl_bench.cli.importing import import_into_workspace
     from automl_bench.datasets.provenance import read_card
 
     path = Path(source).expanduser()

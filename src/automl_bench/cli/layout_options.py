@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,6 +11,7 @@ import typer
 from automl_bench.errors import UsageError
 
 if TYPE_CHECKING:
+    from automl_bench.datasets.columnar.options import ColumnOptions
     from automl_bench.datasets.layouts import LayoutHints
 
 Layout = Annotated[
@@ -36,6 +38,22 @@ Group = Annotated[
 Download = Annotated[
     bool, typer.Option("--download", help="Fetch the images that a list names by http or https addresses.")
 ]
+Text = Annotated[str, typer.Option(metavar="COLUMN", help="Column with the texts: the data are texts.")]
+Label = Annotated[str, typer.Option(metavar="COLUMN", help="Column with the labels of the texts.")]
+Target = Annotated[str, typer.Option(metavar="COLUMN", help="Column to predict from the others: the data are a table.")]
+Ignore = Annotated[
+    list[str] | None, typer.Option(metavar="COLUMN", help="Column of a table that is left out; may be repeated.")
+]
+Kind = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="COLUMN=KIND",
+        help="Kind of a column of a table: number, category, text, date or identifier; may be repeated.",
+    ),
+]
+Encoding = Annotated[str, typer.Option(help="Encoding of a text file, as in cp1252; found by default.")]
+Delimiter = Annotated[str, typer.Option(help="What separates the cells of a CSV, or tab; found by default.")]
+Sheet = Annotated[str, typer.Option(help="Sheet of an Excel workbook, where it has several.")]
 MergeLabels = Annotated[
     bool, typer.Option("--merge-labels", help="Take labels that look alike ('cat', ' cat', 'Cat') for one class.")
 ]
@@ -68,6 +86,58 @@ def with_layout_options(
         splits_are_chosen=bool(words),
         group=group,
         download=download,
+    )
+
+
+def column_options(
+    *,
+    text: str,
+    label: str,
+    target: str,
+    ignore: Sequence[str],
+    kinds: Sequence[str],
+    encoding: str,
+    delimiter: str,
+    sheet: str,
+) -> ColumnOptions:
+    """Return what the user said of the columns of texts and tables.
+
+    Raises:
+        UsageError: If the options do not go together or cannot be understood.
+    """
+    from automl_bench.contract import ColumnKind
+    from automl_bench.datasets.columnar.options import ColumnOptions
+
+    if text and target:
+        raise UsageError("--text is for texts and --target for tables.", remedy="Give one of them.")
+    if bool(text) != bool(label):
+        given, missing = ("--text", "--label") if text else ("--label", "--text")
+        raise UsageError(f"{given} was given without {missing}.", remedy=f"Add {missing} COLUMN.")
+    if not target and (ignore or kinds):
+        raise UsageError("--ignore and --kind are for tables.", remedy="Add --target COLUMN.")
+    if not target and not text and (encoding or delimiter or sheet):
+        raise UsageError(
+            "--encoding, --delimiter and --sheet are for texts and tables.",
+            remedy="Add --text COLUMN --label COLUMN, or --target COLUMN.",
+        )
+    found = {}
+    for one in kinds:
+        column, equals, kind = one.rpartition("=")
+        if not equals or not column or kind not in set(ColumnKind):
+            raise UsageError(
+                f"--kind {one!r} is not COLUMN=KIND.",
+                remedy=f"Write it as in --kind age=number; {', '.join(ColumnKind)}.",
+            )
+        found[column] = ColumnKind(kind)
+    return ColumnOptions(
+        text=text,
+        label=label,
+        target=target,
+        ignore=tuple(ignore),
+        kinds=found,
+        encoding=encoding,
+        delimiter=delimiter,
+        sheet=sheet,
     )
 
 

@@ -33,6 +33,12 @@ class Reason(StrEnum):
     NOT_DOWNLOADED = "not_downloaded"
     NO_IMAGE = "no_image"
     UNDECODABLE = "undecodable"
+    UNLISTED_FILE = "unlisted_file"
+    NO_LABEL = "no_label"
+    NO_TARGET = "no_target"
+    EMPTY_TEXT = "empty_text"
+    EMPTY_ROW = "empty_row"
+    DROPPED = "dropped"
 
     @property
     def phrase(self) -> str:
@@ -70,6 +76,12 @@ _PHRASES: Mapping[Reason, str] = {
     Reason.NOT_DOWNLOADED: "[file|files] that could not be downloaded",
     Reason.NO_IMAGE: "[file that is no image|files that are no images]",
     Reason.UNDECODABLE: "[image that is|images that are] damaged or too large to be decoded",
+    Reason.UNLISTED_FILE: "[file that names no split|files that name no split] beside those that do",
+    Reason.NO_LABEL: "[row|rows] without a label",
+    Reason.NO_TARGET: "[file|files] without the column of labels",
+    Reason.EMPTY_TEXT: "[row|rows] without a text",
+    Reason.EMPTY_ROW: "[row|rows] in which every cell is missing",
+    Reason.DROPPED: "[row|rows] that the catalogue leaves out",
 }
 
 

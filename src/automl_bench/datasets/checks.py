@@ -4,27 +4,22 @@ from __future__ import annotations
 
 import os
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from statistics import median
 from sys import intern
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import NamedTuple
 
+from automl_bench.contract import Modality
 from automl_bench.datasets.check_report import CheckReport, Finding, Severity, findings_of
+from automl_bench.datasets.class_findings import class_findings, group_findings
+from automl_bench.datasets.columnar.checks import check_columns
 from automl_bench.datasets.decoding import ODDITIES, SEVERAL
-from automl_bench.datasets.groups import crossing_groups
 from automl_bench.datasets.image_inspection import HUGE_PIXELS, Inspected, inspect_all
 from automl_bench.datasets.manifest import SPLITS, Manifest
 from automl_bench.datasets.near_duplicates import alike_pairs
-from automl_bench.datasets.similar_labels import similar_labels, told_apart
 from automl_bench.datasets.survey import kept_out
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-IMBALANCE_RATIO = 10.0
-"""Largest class over smallest class in train, above which it is a remark."""
 
 ODD_SIDES = 10.0
 """Longer side over shorter side, above which an image is odd: little is left of it in a square."""
@@ -36,8 +31,7 @@ MOST_SHOWN = 3
 """How many copies of one content an example names."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Row:
+class _Row(NamedTuple):
     sample_id: str
     path: str
     split: str
@@ -48,18 +42,24 @@ def check_dataset(
     manifest: Manifest,
     *,
     shots: Sequence[int] = (),
+    most_bytes: Mapping[str, int] = MappingProxyType({}),
+    near: bool = True,
     processes: int = 1,
     progress: Callable[[int, int | None], None] = lambda done, total: None,
 ) -> CheckReport:
-    """Decode every image and look for everything that spoils a comparison.
+    """Look for everything that spoils a comparison: in the pixels of every image, in every text or row.
 
     Args:
         manifest: The dataset.
         shots: Samples per class that experiments will ask for.
+        most_bytes: Largest text or row that each provider takes.
+        near: Whether texts are compared for being nearly alike.
         processes: Worker processes for decoding. More than 1 needs a main module that may be imported again
             (`if __name__ == "__main__":`), as multiprocessing says.
         progress: Called with (images done, images in all).
     """
+    if manifest.modality is not Modality.IMAGE:
+        return check_columns(manifest, shots=shots, most_bytes=most_bytes, near=near, progress=progress)
     columns = (manifest.table[name].to_pylist() for name in ("sample_id", "path", "split", "label"))
     rows = [_Row(one, path, intern(split), intern(label)) for one, path, split, label in zip(*columns, strict=True)]
     inspected = inspect_all(manifest.folder, [row.path for row in rows], processes=processes, progress=progress)
@@ -70,8 +70,8 @@ def check_dataset(
         *_size_findings(manifest),
         *_pixel_findings(rows, inspected),
         *_near_findings(rows, inspected, described, threads=processes),
-        *_class_findings(manifest, shots),
-        *_group_findings(manifest),
+        *class_findings(manifest, shots),
+        *group_findings(manifest),
         *_unlisted(manifest, rows),
     ]
     order = list(Severity)
@@ -89,12 +89,19 @@ def _equal(paths: Sequence[str]) -> str:
     return " = ".join(paths[:MOST_SHOWN]) + (f" and {more:,} more" if more > 0 else "")
 
 
+def _repeated(rows: Sequence[_Row], keys: Sequence[str]) -> list[list[_Row]]:
+    """Return the rows of each key that several rows have; "" is no key."""
+    repeated = {key for key, number in Counter(keys).items() if number > 1 and key}
+    groups: dict[str, list[_Row]] = defaultdict(list)
+    for row, key in zip(rows, keys, strict=True):
+        if key in repeated:
+            groups[key].append(row)
+    return list(groups.values())
+
+
 def _content_findings(rows: Sequence[_Row]) -> list[Finding]:
     """Find equal contents: across the splits, under two labels, within a split."""
-    by_content: dict[str, list[_Row]] = defaultdict(list)
-    for row in rows:
-        by_content[row.sample_id].append(row)
-    copies = [group for group in by_content.values() if len(group) > 1]
+    copies = _repeated(rows, [row.sample_id for row in rows])
     leaks = [group for group in copies if len({row.split for row in group}) > 1]
     two_labels = [group for group in copies if len({row.label for row in group}) > 1]
     inside = [group for group in copies if len({row.split for row in group}) == 1]
@@ -188,11 +195,8 @@ def _unlike_text(inspected: Sequence[Inspected]) -> str:
 
 def _pixel_findings(rows: Sequence[_Row], inspected: Sequence[Inspected]) -> list[Finding]:
     """Find equal pixels in files of different bytes: across the splits, under two labels, within a split."""
-    by_pixels: dict[str, list[_Row]] = defaultdict(list)
-    for row, image in zip(rows, inspected, strict=True):
-        if image.pixel_id:
-            by_pixels[image.pixel_id].append(row)
-    groups = [group for group in by_pixels.values() if len({row.sample_id for row in group}) > 1]
+    same = _repeated(rows, [image.pixel_id for image in inspected])
+    groups = [group for group in same if len({row.sample_id for row in group}) > 1]
     leaks = [[row.path for row in group] for group in groups if len({row.split for row in group}) > 1]
     two_labels = [[row.path for row in group] for group in groups if len({row.label for row in group}) > 1]
     inside = [[row.path for row in group] for group in groups if len({row.split for row in group}) == 1]
@@ -250,77 +254,14 @@ def _near_findings(
     ]
 
 
-def _class_findings(manifest: Manifest, shots: Sequence[int]) -> list[Finding]:
-    counts = manifest.counts()
-    train = counts["train"]
-    findings = []
-    for number in sorted(set(shots)):
-        small = [f"{label} has {train[label]}" for label in manifest.labels if train[label] < number]
-        text = f"{{n}} [class has|classes have] fewer than the {number} training images asked for"
-        findings += findings_of(f"too_few_for_{number}", Severity.ERROR, text, small)
-    for split in SPLITS:
-        empty = [label for label in manifest.labels if not counts[split][label]]
-        findings += findings_of(
-            f"no_{split}", Severity.WARNING, f"{{n}} [class has|classes have] no {split} images", empty
-        )
-    if len(manifest.labels) == 1:
-        findings += findings_of("one_class", Severity.WARNING, "there is {n} class only", list(manifest.labels))
-    findings += _similar_labels(manifest)
-    findings += _imbalance(train)
-    return findings
-
-
-def _group_findings(manifest: Manifest) -> list[Finding]:
-    candidates = list(manifest.card.group_candidates)
-    unused = (
-        "{n} unused [column of the list looks as if it|columns of the list look as if they] said which samples belong "
-        "together: import with --group"
-    )
-    return [
-        *findings_of(
-            "group_leak",
-            Severity.LEAK,
-            "{n} [group has|groups have] images in both train and test",
-            crossing_groups(manifest.table),
-        ),
-        *findings_of("unused_group", Severity.WARNING, unused, candidates),
-    ]
-
-
-def _similar_labels(manifest: Manifest) -> list[Finding]:
-    counts = manifest.counts()
-    alike = [
-        " ~ ".join(f"{told_apart(label)} ({counts['train'][label] + counts['test'][label]:,})" for label in same)
-        for same in similar_labels(manifest.labels)
-    ]
-    text = (
-        "{n} [set|sets] of labels [looks|look] alike and are different classes: import with --merge-labels if they are "
-        "one"
-    )
-    return findings_of("similar_labels", Severity.WARNING, text, alike)
-
-
-def _imbalance(train: Mapping[str, int]) -> list[Finding]:
-    filled = {label: number for label, number in train.items() if number}
-    if not filled:
-        return []
-    largest, smallest = max(filled, key=lambda x: filled[x]), min(filled, key=lambda x: filled[x])
-    ratio = filled[largest] / filled[smallest]
-    if ratio < IMBALANCE_RATIO:
-        return []
-    text = f"the largest training class has {ratio:.0f} times as many images as the smallest"
-    sizes = [f"{label}: {filled[label]:,}" for label in (largest, smallest)]
-    return [Finding("imbalance", Severity.WARNING, 1, text, tuple(sizes), tuple(sizes))]
-
-
 def _unlisted(manifest: Manifest, rows: Sequence[_Row]) -> list[Finding]:
     listed = {row.path for row in rows}
     found = []
     for split in SPLITS:
         for folder, _, names in os.walk(manifest.folder / split):
             relative = Path(folder).relative_to(manifest.folder).as_posix()
-            paths = (f"{relative}/{name}" for name in names if not kept_out(name))
-            found += [path for path in paths if path not in listed and (manifest.folder / path).is_file()]
+            unlisted = [name for name in names if f"{relative}/{name}" not in listed and not kept_out(name)]
+            found += [f"{relative}/{name}" for name in unlisted if Path(folder, name).is_file()]
     summary = "{n} [file is|files are] not in manifest.csv and [is|are] never used"
     return findings_of("unlisted", Severity.WARNING, summary, sorted(found))
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from dataclasses import replace as with_values
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,11 +14,19 @@ from typing import TYPE_CHECKING
 from automl_bench.contract import Modality
 from automl_bench.datasets.account import Account, Reason, Tally
 from automl_bench.datasets.addresses import download_all, scheme_of
+from automl_bench.datasets.archives import is_archive
+from automl_bench.datasets.columnar.files import unpacked
+from automl_bench.datasets.columnar.importing import import_columns
+from automl_bench.datasets.columnar.readers import READERS
+from automl_bench.datasets.columnar.text_folders import MAIL_FOLDERS, TEXT_FOLDERS, holds_texts
 from automl_bench.datasets.groups import crossing_groups
+from automl_bench.datasets.import_options import Imported as Imported
+from automl_bench.datasets.import_options import ImportOptions as ImportOptions
+from automl_bench.datasets.import_options import ImportSource, Made
+from automl_bench.datasets.import_options import Progress as Progress
 from automl_bench.datasets.intake import Placement, Problem, Refused, refusal, take_in
-from automl_bench.datasets.layouts import LayoutHints
 from automl_bench.datasets.listing import Incoming, Listing
-from automl_bench.datasets.manifest import Manifest, in_split, labels_of, read_manifest, string_array, write_manifest
+from automl_bench.datasets.manifest import in_split, labels_of, read_manifest, string_array, write_manifest
 from automl_bench.datasets.pixel_identity import Copies, decode_images, is_decoded_at_import, remember
 from automl_bench.datasets.placing import building_folder, scratch_folder
 from automl_bench.datasets.planner import recognise
@@ -33,61 +40,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
-
-Progress = Callable[[str, int, int | None], None]
-"""Called with (what is being done, done, total or None)."""
-
-
-@dataclass(frozen=True, slots=True)
-class ImportOptions:
-    """How a dataset is imported.
-
-    Attributes:
-        test_share: Share of each class for the test split, where the source has none.
-        seed: Seed of that draw.
-        link: Hard-link the files instead of copying them.
-        replace: Replace a dataset that has the name already.
-        skip_bad: Leave out files that are no images, instead of refusing the whole; no class may vanish.
-        merge_labels: Give labels that look alike one spelling.
-        own_folders: Folders of the workspace, which are no source, besides the data folder.
-        title: One line for people.
-        licence: SPDX identifier or words.
-        source: Where it comes from; by default the path.
-        hints: What is known of the layout.
-        processes: Worker processes for many files; see `intake.take_in`.
-        notes: Further remarks for the card.
-    """
-
-    test_share: float = 0.2
-    seed: int = 0
-    link: bool = False
-    replace: bool = False
-    skip_bad: bool = False
-    merge_labels: bool = False
-    own_folders: tuple[Path, ...] = ()
-    title: str = ""
-    licence: str = "not stated"
-    source: str = ""
-    hints: LayoutHints = field(default_factory=LayoutHints)
-    processes: int = 1
-    notes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Imported:
-    """What an import made.
-
-    Attributes:
-        manifest: The dataset.
-        layout: What was recognised.
-        warnings: What the user should look at, one sentence each: leaks, files left out.
-        account: What became of every file of the source.
-    """
-
-    manifest: Manifest
-    layout: str
-    warnings: tuple[str, ...]
-    account: Account
 
 
 def check_name(name: str) -> str:
@@ -157,37 +109,63 @@ def import_dataset(
         in_the_words_of_the_user(scratch, path),
         building_folder(target, replace=options.replace) as draft,
     ):
-        listing = recognise(
-            path,
-            scratch=scratch,
-            hints=options.hints,
-            own=(data_dir, *options.own_folders),
-            progress=lambda done, total: progress("unpacking", done, total),
-        )
-        placement = Placement.MOVE if owned or any(scratch.iterdir()) else _placement(options)
-        listing, merges = merged(listing) if options.merge_labels else (listing, ())
-        listing, unreachable = _fetched(listing, scratch, options, progress)
-        table, refused = take_in(
-            listing,
-            draft,
-            placement=placement,
-            skip_bad=options.skip_bad,
-            processes=options.processes,
-            progress=lambda done, total: progress("importing", done, total),
-        )
-        table, undecodable, copies = _decoded(table, draft, options, progress)
-        refused = [*unreachable, *refused, *undecodable]
-        _refuse_vanished_classes(listing, table, refused)
-        if not listing.has_split:
-            table = draw_test_split(table, draft, test_share=options.test_share, seed=options.seed, copies=copies or {})
-        account = _account(listing, table, refused, str(scratch), str(path))
-        warnings = (*_warnings_of(table, listing, copies or {}), *account.sentences(expected=False))
-        notes = (*listing.notes, *merges, *options.notes, *account.sentences(expected=True), *warnings)
-        notes = tuple(note.replace(f"{scratch}/", f"{path}: ") for note in notes)
-        card = write_manifest(draft, table, _card(name, path, options, listing, notes, account))
-        if copies is not None:
-            remember(draft, card.fingerprint, copies)
-    return Imported(read_manifest(target), listing.layout, warnings, account)
+        source = ImportSource(name, path, scratch, (data_dir, *options.own_folders), owned=owned)
+        options = _with_modality(source, options, progress)
+        build = import_columns if options.hints.columns.asked else _import_images
+        layout, warnings, account = build(source, draft, options, progress)
+    return Imported(read_manifest(target), layout, warnings, account)
+
+
+def _with_modality(source: ImportSource, options: ImportOptions, progress: Progress) -> ImportOptions:
+    """Say that texts are meant where the layout says so, or a source holds text files in folders and no image."""
+    hints = options.hints
+    is_free = not (hints.columns.asked or hints.layout or hints.list_file or hints.label_column)
+    is_container = source.path.is_dir() or (
+        source.path.is_file() and source.path.suffix.lower() not in READERS and is_archive(source.path)
+    )
+    if is_free and is_container:
+        folder = unpacked(source, lambda done, total: progress("unpacking", done, total))
+        if holds_texts(folder):
+            hints = with_values(hints, layout=TEXT_FOLDERS)
+    if hints.layout not in (TEXT_FOLDERS, MAIL_FOLDERS):
+        return options
+    columns = with_values(hints.columns, text="text", label="label")
+    return with_values(options, hints=with_values(hints, columns=columns))
+
+
+def _import_images(source: ImportSource, draft: Path, options: ImportOptions, progress: Progress) -> Made:
+    name, path, scratch, own = source.name, source.path, source.scratch, source.own
+    listing = recognise(
+        path,
+        scratch=scratch,
+        hints=options.hints,
+        own=own,
+        progress=lambda done, total: progress("unpacking", done, total),
+    )
+    placement = Placement.MOVE if source.owned or any(scratch.iterdir()) else _placement(options)
+    listing, merges = merged(listing) if options.merge_labels else (listing, ())
+    listing, unreachable = _fetched(listing, scratch, options, progress)
+    table, refused = take_in(
+        listing,
+        draft,
+        placement=placement,
+        skip_bad=options.skip_bad,
+        processes=options.processes,
+        progress=lambda done, total: progress("importing", done, total),
+    )
+    table, undecodable, copies = _decoded(table, draft, options, progress)
+    refused = [*unreachable, *refused, *undecodable]
+    _refuse_vanished_classes(listing, table, refused)
+    if not listing.has_split:
+        table = draw_test_split(table, draft, test_share=options.test_share, seed=options.seed, copies=copies or {})
+    account = _account(listing, table, refused, str(scratch), str(path))
+    warnings = (*_warnings_of(table, listing, copies or {}), *account.sentences(expected=False))
+    notes = (*listing.notes, *merges, *options.notes, *account.sentences(expected=True), *warnings)
+    notes = tuple(note.replace(f"{scratch}/", f"{path}: ") for note in notes)
+    card = write_manifest(draft, table, _card(name, path, options, listing, notes, account))
+    if copies is not None:
+        remember(draft, card.fingerprint, copies)
+    return Made(listing.layout, warnings, account)
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 
 from automl_bench.border.command_lines import quoted_command
 from automl_bench.border.names import did_you_mean
-from automl_bench.contract import Modality
+from automl_bench.contract import Column, Modality
 from automl_bench.datasets.placing import cannot, write_text_atomically
 from automl_bench.datasets.provenance import DatasetCard, read_card, write_card
 from automl_bench.errors import DatasetError, DatasetNotFound
@@ -34,8 +34,9 @@ class ManifestRow(NamedTuple):
     """One sample, in the order of the file's columns.
 
     Attributes:
-        sample_id: SHA-256 of the file's content, 64 hex digits.
-        path: POSIX path relative to the dataset folder.
+        sample_id: SHA-256 of the file's content, 64 hex digits; of texts and rows see `columnar.identity`.
+        path: POSIX path relative to the dataset folder. For a text or row, which has no file, where it came from: the
+            name of the source's file and the number of its row, from 1, as in "mails.csv:17".
         split: "train" or "test".
         label: Exact class name.
         bytes: Size of the file.
@@ -84,6 +85,11 @@ class Manifest:
     def counts(self) -> dict[str, dict[str, int]]:
         """Return the number of samples by split and label; every label stands in both splits, with 0 if absent."""
         return counts_of(self.table, self.labels)
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """Columns of a table with their kinds, in order; empty for other modalities."""
+        return tuple(Column(name, kind) for name, kind in self.card.kinds.items())
 
 
 def manifest_schema(*, grouped: bool = False) -> pa.Schema:

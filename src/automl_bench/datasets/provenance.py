@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from automl_bench.contract import Modality
+from automl_bench.contract import ColumnKind, Modality
 from automl_bench.datasets.account import Account, account_of
 from automl_bench.datasets.placing import write_text_atomically
 from automl_bench.errors import DatasetError, WorkspaceError
@@ -38,6 +38,8 @@ class DatasetCard:
         group: Column or expression that says what samples belong together, or "".
         columns: Columns of the list that were not used, with the number of different values in each.
         group_candidates: Those of them that look as if they named groups.
+        kinds: Kind of each column of a table, in order.
+        target: Column that the labels come from, for texts and tables.
     """
 
     name: str
@@ -56,6 +58,8 @@ class DatasetCard:
     group: str = ""
     columns: Mapping[str, int] = field(default_factory=dict)
     group_candidates: tuple[str, ...] = ()
+    kinds: Mapping[str, ColumnKind] = field(default_factory=dict)
+    target: str = ""
 
 
 def read_card(folder: Path) -> DatasetCard | None:
@@ -99,6 +103,8 @@ def _card_of(values: Mapping[str, Any], path: Path, name: str) -> DatasetCard:
             group=str(values.get("group", "")),
             columns={name: int(number) for name, number in values.get("columns", {}).items()},
             group_candidates=tuple(str(name) for name in values.get("group_candidates", ())),
+            kinds={str(name): ColumnKind(kind) for name, kind in values.get("kinds", {}).items()},
+            target=str(values.get("target", "")),
         )
     except (TypeError, ValueError, KeyError, AttributeError) as error:
         raise DatasetError(
@@ -118,6 +124,8 @@ def write_card(folder: Path, card: DatasetCard) -> None:
         lines += [f"{_toml_value(label)} = {number}" for label, number in sorted(row.items())]
     if card.columns:
         lines += ["", "[columns]", *(f"{_toml_value(name)} = {number}" for name, number in card.columns.items())]
+    if card.kinds:
+        lines += ["", "[kinds]", *(f"{_toml_value(name)} = {_toml_value(str(k))}" for name, k in card.kinds.items())]
     if card.account:
         lines += _account_lines(card.account)
     write_text_atomically(folder / CARD_NAME, "\n".join(lines) + "\n")
@@ -147,6 +155,7 @@ def _scalars(card: DatasetCard) -> dict[str, Any]:
         "test_share": card.test_share,
         "notes": list(card.notes),
         "group": card.group or None,
+        "target": card.target or None,
         "group_candidates": list(card.group_candidates) or None,
     }
     return {key: value for key, value in values.items() if value is not None}

@@ -24,14 +24,15 @@ def require_unchanged(folder: Path, samples: Iterable[Sample]) -> None:
 
     Args:
         folder: The dataset's folder.
-        samples: What is about to be used, with paths to the imported files.
+        samples: What is about to be used, with paths to the imported files. Texts and rows were held against their
+            ids when they were read.
 
     Raises:
         DatasetError: If a file is gone, or another content stands under its name; names it.
     """
     written = (folder / MANIFEST_NAME).stat()
     doubtful = []
-    for sample in {sample.path: sample for sample in samples}.values():
+    for sample in {one.path: one for one in samples if one.text is None and one.row is None}.values():
         try:
             now = sample.path.stat()
         except OSError as error:

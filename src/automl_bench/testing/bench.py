@@ -1,4 +1,4 @@
-"""Where the emulated tier works: a workspace with a small dataset of noisy coloured squares, and the real commands."""
+"""Where the emulated tier works: a workspace with a small dataset of one modality, and the real commands."""
 
 from __future__ import annotations
 
@@ -13,20 +13,17 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from automl_bench.contract import ProviderContext, ProviderDescription
+from automl_bench.contract import Limits, Modality, ProviderContext, ProviderDescription
+from automl_bench.providers.feasibility import limits_for
 from automl_bench.testing.crash import CrashAt, Ended, ForkServer
 from automl_bench.testing.loopback_service import Fault, LoopbackService, Target
+from automl_bench.testing.toy_data import LABELS, NAMES, make_toy_dataset
 
 if TYPE_CHECKING:
     from automl_bench.cli.session import Session
     from automl_bench.store.records import LedgerEntry
     from automl_bench.trials.trial import BoundProvider, Trial
 
-DATASET = "squares"
-LABELS = ("zz-amber", "zz-cobalt", "zz-maroon")
-"""Words that occur nowhere else, so that a label in a request is no coincidence."""
-COLOURS = ((250, 190, 0), (20, 60, 190), (130, 10, 30))
-TEST_PER_CLASS = 3
 ADDED_CLASSES = 50
 
 
@@ -38,6 +35,7 @@ class Wishes:
     variant: str = ""
     image_side: int = 16
     shots: int = 5
+    modality: Modality = Modality.IMAGE
     settings: Mapping[str, Any] = field(default_factory=dict)
     variant_settings: Mapping[str, Any] = field(default_factory=dict)
     python_path: tuple[str, ...] = ()
@@ -95,9 +93,16 @@ class Bench:
         return self.wishes.variant or self.description.default_variant
 
     @property
+    def dataset(self) -> str:
+        """Name of the dataset."""
+        return NAMES[self.wishes.modality]
+
+    @property
     def shots(self) -> int:
         """Labelled samples per class."""
-        return max(self.wishes.shots, self.description.limits.min_samples_per_class or 1)
+        limits = self._limits
+        all_in_all = -(-(limits.min_samples or 0) // self._classes)
+        return max(self.wishes.shots, limits.min_samples_per_class or 1, all_in_all)
 
     @property
     def provider_context(self) -> ProviderContext:
@@ -150,7 +155,8 @@ class Bench:
         """Run the experiment: one trial, from upload to teardown."""
         path = (root or self.root) / "conformance.toml"
         path.write_text(
-            f'name = "conformance"\ndatasets = ["{DATASET}"]\nproviders = ["{self.wishes.provider}:{self.variant}"]\n'
+            f'name = "conformance"\ndatasets = ["{self.dataset}"]\n'
+            f'providers = ["{self.wishes.provider}:{self.variant}"]\n'
             f"shots = [{shots or self.shots}]\n[parallel]\nenabled = false\n",
             encoding="utf-8",
         )
@@ -183,7 +189,7 @@ class Bench:
 
         path = self.root / "direct.toml"
         path.write_text(
-            f'name = "direct"\ndatasets = ["{DATASET}"]\nproviders = ["{self.wishes.provider}:{self.variant}"]\n'
+            f'name = "direct"\ndatasets = ["{self.dataset}"]\nproviders = ["{self.wishes.provider}:{self.variant}"]\n'
             f"shots = [{self.shots}]\n",
             encoding="utf-8",
         )
@@ -220,34 +226,23 @@ class Bench:
     # --- the workspace ------------------------------------------------------------------------------------------
 
     def _make_dataset(self) -> None:
-        import numpy as np
-        from PIL import Image
+        limits = self._limits
+        make_toy_dataset(
+            self.wishes.modality,
+            self.root / "source",
+            self.root / "data",
+            shots=self.shots,
+            classes=self._classes,
+            side=max(self.wishes.image_side, limits.min_side_px or 1),
+        )
 
-        from automl_bench.datasets.importing import import_dataset
+    @property
+    def _limits(self) -> Limits:
+        return limits_for(self.description, self.wishes.modality)
 
-        limits = self._limits()
-        side = max(self.wishes.image_side, limits.min_side_px or 1)
-        shots = max(self.wishes.shots, limits.min_samples_per_class or 1)
-        classes = max(len(LABELS), min(limits.min_classes or 0, ADDED_CLASSES))
-        labels = [*LABELS, *(f"zz-shade-{number:02d}" for number in range(classes - len(LABELS)))]
-        draw = np.random.default_rng(4)
-        source = self.root / "source"
-        for number, label in enumerate(labels):
-            colour = COLOURS[number] if number < len(COLOURS) else tuple(draw.integers(0, 255, 3))
-            for split, count in (("train", shots + 2), ("test", TEST_PER_CLASS)):
-                folder = source / split / label
-                folder.mkdir(parents=True)
-                for index in range(count):
-                    noise = draw.integers(-40, 40, (side, side, 3))
-                    pixels = (np.asarray(colour) + noise).clip(0, 255).astype("uint8")
-                    Image.fromarray(pixels).save(folder / f"{index}.png")
-        import_dataset(DATASET, source, self.root / "data")
-
-    def _limits(self) -> Any:
-        from automl_bench.providers.discovery import PluginRegistry
-        from automl_bench.providers.dispatch import Provider
-
-        return Provider(PluginRegistry(), self.wishes.provider).description.limits
+    @property
+    def _classes(self) -> int:
+        return max(len(LABELS), min(self._limits.min_classes or 0, ADDED_CLASSES))
 
     def _write_settings(self) -> None:
         lines = []

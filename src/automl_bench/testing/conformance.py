@@ -27,7 +27,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from automl_bench.contract import CONTRACT_VERSION, Capability, ProviderDescription
+from automl_bench.contract import CONTRACT_VERSION, Capability, Modality, ProviderDescription
 from automl_bench.errors import AutomlBenchError
 from automl_bench.testing.answer_checks import AnswerChecks
 from automl_bench.testing.bench import Bench, Wishes
@@ -53,6 +53,8 @@ class ProviderConformance(StaticChecks, CycleChecks, CrashChecks, MoneyChecks, R
         variant: Variant to run the emulated tier with; empty for the provider's default.
         contract_version: Contract version the plugin was written for; checks added later are left out.
         image_side: Side in pixels of the images that the emulated tier makes; large enough for `limits` anyway.
+        modality: What the samples of the emulated tier are. A provider that learns from several has a class for each;
+            the static tier runs in one of them.
         shots: Labelled samples per class, raised to what `limits` ask for.
         settings: Content of the table [settings] in the provider's settings file.
         variant_settings: Content of [variants.<variant>] there, for example to make waits short.
@@ -66,6 +68,7 @@ class ProviderConformance(StaticChecks, CycleChecks, CrashChecks, MoneyChecks, R
     variant: ClassVar[str] = ""
     contract_version: ClassVar[int] = CONTRACT_VERSION
     image_side: ClassVar[int] = 16
+    modality: ClassVar[Modality] = Modality.IMAGE
     shots: ClassVar[int] = 5
     settings: ClassVar[Mapping[str, Any]] = {}
     variant_settings: ClassVar[Mapping[str, Any]] = {}
@@ -99,6 +102,7 @@ class ProviderConformance(StaticChecks, CycleChecks, CrashChecks, MoneyChecks, R
             variant=self.variant,
             image_side=self.image_side,
             shots=self.shots,
+            modality=self.modality,
             settings=self.settings,
             variant_settings=self.variant_settings,
             python_path=tuple(str(place) for place in self.python_path),
@@ -135,6 +139,11 @@ class ProviderConformance(StaticChecks, CycleChecks, CrashChecks, MoneyChecks, R
         description = cls._described
         if description is None:
             return None
+        if cls.modality not in description.modalities:
+            return f"does not learn from {cls.modality}"
+        first = next(modality for modality in Modality if modality in description.modalities)
+        if found.tier is Tier.STATIC and cls.modality is not first and found.id != "C00":
+            return f"static tier: in the class for {first}"
         missing = sorted(needs - description.capabilities)
         return f"needs {', '.join(missing)}" if missing else None
 

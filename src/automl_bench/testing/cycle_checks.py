@@ -19,9 +19,10 @@ from automl_bench.contract import (
 )
 from automl_bench.errors import ExitCode
 from automl_bench.store.records import LedgerState
-from automl_bench.testing.bench import TEST_PER_CLASS, Bench
+from automl_bench.testing.bench import Bench
 from automl_bench.testing.checks import Tier, check
 from automl_bench.testing.crash import CrashAt
+from automl_bench.testing.toy_data import TEST_PER_CLASS
 
 DELETION_SECONDS = 60.0
 

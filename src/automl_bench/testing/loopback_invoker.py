@@ -43,7 +43,7 @@ class LoopbackInvoker:
     def prepare(self, sample: Sample) -> HttpRequest:
         """Return the request."""
         self.prepared.append(sample.sample_id)
-        body = sample.path.read_bytes() if self.body is None else self.body
+        body = sample.content() if self.body is None else self.body
         return HttpRequest(
             self.url,
             headers=(("Content-Type", sample.media_type),),

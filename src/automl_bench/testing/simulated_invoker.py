@@ -35,7 +35,7 @@ class SimulatedInvoker:
         begun = time.monotonic()
         self._throttle(begun)
         self._cloud.predicted(self._service.name, self._endpoint)
-        prediction = self._learner.predict(sample.path, sample.sample_id)
+        prediction = self._learner.predict(sample)
         time.sleep(max(0.0, begun + call_seconds(sample.sample_id, self._service) - time.monotonic()))
         return prediction
 

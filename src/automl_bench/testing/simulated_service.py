@@ -20,6 +20,7 @@ from automl_bench.contract import (
     Endpoint,
     Limits,
     ManifestEntry,
+    Modality,
     Operation,
     OperationState,
     Price,
@@ -67,6 +68,7 @@ DESCRIPTION = ProviderDescription(
             Capability.LIST_RESOURCES,
         }
     ),
+    modalities=frozenset(Modality),
     limits=Limits(
         min_samples_per_class=2,
         max_samples=20_000,
@@ -134,7 +136,7 @@ def upload(context: TrialContext, training_set: TrainingSet) -> Operation:
         lambda name: cloud.create(DATASET, name, service.name, tags=_tags(context)),
     )
     rows = [
-        (item.sample.sample_id, item.label, view(item.sample.path, item.sample.sample_id, service).tobytes())
+        (item.sample.sample_id, item.label, view(item.sample, service).tobytes())
         for item in (*training_set.train, *training_set.validation)
     ]
     _ask(context, lambda: cloud.put_samples(stored.resource_id, rows), "upload")

@@ -10,7 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
 
-from automl_bench.ablations.blinding import blind, blind_path
+from automl_bench.ablations.blinding import blind, blind_path, has_file
 from automl_bench.ablations.images import ImageSetting, decoded_by_services, foreseen, prepare
 from automl_bench.ablations.selection import samples_of, test_samples, training_set
 from automl_bench.border.command_lines import quoted_command
@@ -18,6 +18,7 @@ from automl_bench.contract import Json, LabelledSample, Modality, ProviderDescri
 from automl_bench.datasets.manifest import Manifest, read_manifest
 from automl_bench.datasets.pixel_identity import find_copies, known_copies
 from automl_bench.datasets.unchanged import require_unchanged
+from automl_bench.errors import AutomlBenchError
 from automl_bench.numbers_in_words import counted, number_of
 from automl_bench.providers.feasibility import test_obstacles, training_obstacles
 from automl_bench.store.records import TrialRecord
@@ -67,7 +68,7 @@ def obstacle(description: ProviderDescription, material: Material, of_test: Sequ
 
 def obstacles_of_test(description: ProviderDescription, material: Material) -> list[str]:
     """Return what in the test set alone stands in the way."""
-    return test_obstacles(description, [sample for sample, _ in material.test])
+    return test_obstacles(description, [sample for sample, _ in material.test], material.modality)
 
 
 class MaterialSource:
@@ -93,6 +94,13 @@ class MaterialSource:
         """Return a dataset's manifest."""
         with self._lock:
             return self._manifest(dataset)
+
+    def modality_of(self, trial: TrialRecord) -> Modality | None:
+        """Return what one sample of a trial is; None if its dataset cannot be read."""
+        try:
+            return self.manifest(trial.dataset).modality
+        except AutomlBenchError:
+            return None
 
     def picture_remarks(self, dataset: str, images: Mapping[str, Json]) -> list[str]:
         """Say what services may see differently in a dataset's pictures, and what is not known of them yet.
@@ -146,12 +154,8 @@ class MaterialSource:
         drawn = training_set(self._decoded(dataset), shots=shots, fold=fold, seed=seed)
         self._require_unchanged(dataset, [item.sample for item in (*drawn.train, *drawn.validation)])
         setting = ImageSetting.of(dict(images))
-        return TrainingSet(
-            dataset=drawn.dataset,
-            labels=drawn.labels,
-            train=self._prepared(drawn.train, setting),
-            validation=self._prepared(drawn.validation, setting),
-        )
+        train, validation = self._prepared(drawn.train, setting), self._prepared(drawn.validation, setting)
+        return replace(drawn, train=train, validation=validation)
 
     def _prepared(self, labelled: tuple[LabelledSample, ...], setting: ImageSetting) -> tuple[LabelledSample, ...]:
         samples = self._encoded([item.sample for item in labelled], setting)
@@ -167,7 +171,8 @@ class MaterialSource:
         if self._writes:
             prepared = blind(prepared, self._blind_dir(setting))
         else:
-            prepared = [replace(sample, path=blind_path(sample, self._blind_dir(setting))) for sample in prepared]
+            folder = self._blind_dir(setting)
+            prepared = [replace(one, path=blind_path(one, folder)) if has_file(one) else one for one in prepared]
         return tuple((sample, label) for sample, (_, label) in zip(prepared, pairs, strict=True))
 
     def _require_unchanged(self, dataset: str, samples: Sequence[Sample]) -> None:
@@ -176,6 +181,9 @@ class MaterialSource:
             require_unchanged(self._data_dir / dataset, samples)
 
     def _encoded(self, samples: Sequence[Sample], setting: ImageSetting) -> list[Sample]:
+        """Return pictures as the images setting wants them, and texts and rows as they are."""
+        if not any(map(has_file, samples)):
+            return list(samples)
         folder = self._cache_dir / "images"
         return prepare(samples, setting, folder) if self._writes else foreseen(samples, setting, folder)
 
