@@ -93,9 +93,11 @@ def upload(context: TrialContext, training_set: TrainingSet) -> Operation:
 def train(context: TrialContext) -> Operation:
     """Begin a training in its own process."""
     from automl_bench_local import folders, jobs, needs
+    from automl_bench_local.recipes import read_recipe
 
     options = Options.of(context)
-    recipe = _checked_recipe(context, context)
+    _checked_recipe(context, context)
+    warm = needs.of_training(read_recipe(context.variant, context.modality))
     training_set = Path(str(context.results[Stage.UPLOAD]["training_set"]))
     if not training_set.is_dir():
         raise ResourceMissing(f"The training set {training_set} is gone.", remedy="Upload again.")
@@ -117,7 +119,7 @@ def train(context: TrialContext) -> Operation:
             ),
             hourly_usd=0.0,
         )
-        return jobs.start(options.home, job.name, threads=options.threads, warm=needs.of_training(recipe))
+        return jobs.start(options.home, job.name, threads=options.threads, warm=warm)
 
 
 @hookimpl
@@ -231,13 +233,14 @@ def register_datasets() -> Sequence[DatasetSource]:
     return SOURCES
 
 
-def _checked_recipe(context: ProviderContext, material: TrainingSet | TrialContext | None = None) -> Recipe:
+def _checked_recipe(context: ProviderContext, material: TrainingSet | TrialContext | None = None) -> None:
     """Check the whole variant, against what is to be learned from where that is known."""
     from automl_bench_local.checking import check_variant
 
     if material is None:
-        return check_variant(context.variant)
-    return check_variant(context.variant, material.modality, material.columns)
+        check_variant(context.variant)
+    else:
+        check_variant(context.variant, material.modality, material.columns)
 
 
 def _resource(kind: str, name: str, folder: Path | None) -> Resource | None:
