@@ -157,7 +157,8 @@ def as_bytes(line: Sequence[str]) -> bytes:
 
 
 @atexit.register
-def _end_all() -> None:
+def end_all() -> None:
+    """End this command's fork servers; the next child is forked from a new one."""
     for _, server in _servers.values():
         server.close()
     _servers.clear()

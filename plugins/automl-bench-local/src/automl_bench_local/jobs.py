@@ -17,7 +17,6 @@ ORDER = "job.json"
 RESULT = "result.json"
 LOG = "training.log"
 TOKEN = "training:"
-LOOK_AGAIN = 0.1
 
 
 def role_of(home: Path, name: str) -> processes.Role:
@@ -76,7 +75,9 @@ def start(home: Path, name: str, *, threads: int, warm: Sequence[str] | None = N
 
     asked = ["--asked-ns", str(time.monotonic_ns())]
     processes.begin(role_of(home, name), asked, folder, log=folder / LOG, threads=threads, clean=clean, warm=warm)
-    return Operation(OperationState.RUNNING, token=TOKEN + name, message="starting", poll_after=LOOK_AGAIN)
+    return Operation(
+        OperationState.RUNNING, token=TOKEN + name, message="starting", poll_after=processes.next_look(folder)
+    )
 
 
 def look(home: Path, name: str) -> Operation:
@@ -94,7 +95,9 @@ def look(home: Path, name: str) -> Operation:
             return _finished(name, result)
         if processes.find_one(role_of(home, name), folder) is not None:
             message = folders.last_line(folder / LOG)
-            return Operation(OperationState.RUNNING, token=TOKEN + name, message=message, poll_after=LOOK_AGAIN)
+            return Operation(
+                OperationState.RUNNING, token=TOKEN + name, message=message, poll_after=processes.next_look(folder)
+            )
     said = folders.last_line(folder / LOG) or "it wrote nothing"
     return Operation(OperationState.FAILED, token=TOKEN + name, message=f"The training process ended early: {said}")
 

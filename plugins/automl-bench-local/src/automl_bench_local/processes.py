@@ -32,6 +32,8 @@ STARTING_SECONDS = 10.0
 ENDING_SECONDS = 2.0
 """Far longer than the threads of a killed process take to end."""
 LOOK_AGAIN = 0.01
+SOON, SELDOM = 0.02, 0.1
+"""Seconds between two looks at a process: while it is young, and later."""
 
 PASSED_ON = frozenset(
     {
@@ -212,6 +214,15 @@ def find(module: str, home: Path, prefix: str) -> list[Running]:
             if running is not None and running.name.startswith(prefix):
                 found.append(running)
     return sorted(found, key=lambda running: (running.started, running.pid))
+
+
+def next_look(folder: Path) -> float:
+    """Return after how many seconds the process of a folder is worth the next look: a small training takes 20 ms."""
+    try:
+        age = time.time() - (folder / PROCESS_FILE).stat().st_mtime
+    except OSError:
+        return SELDOM
+    return min(SELDOM, max(SOON, age / 4))
 
 
 def find_one(role: Role, folder: Path) -> Running | None:

@@ -21,7 +21,6 @@ LOG = "server.log"
 STOPPING = "stopping"
 HOST = "127.0.0.1"
 TOKEN = "server:"
-LOOK_AGAIN = 0.1
 END_WITHIN = 0.5
 """Seconds that one delete call waits for a server that was asked to end; most need 0.1."""
 
@@ -76,7 +75,9 @@ def start(options: Options, name: str, *, model: Path, warm: Sequence[str] | Non
         clean=clean,
         warm=warm,
     )
-    return Operation(OperationState.RUNNING, token=TOKEN + name, message="starting", poll_after=LOOK_AGAIN)
+    return Operation(
+        OperationState.RUNNING, token=TOKEN + name, message="starting", poll_after=processes.next_look(folder)
+    )
 
 
 def look(home: Path, name: str) -> Operation:
@@ -88,7 +89,9 @@ def look(home: Path, name: str) -> Operation:
         return Operation(OperationState.FAILED, token=TOKEN + name, message=f"The server ended: {said}")
     url = address(home, name, running)
     if url is None or health(url).get("name") != name:
-        return Operation(OperationState.RUNNING, token=TOKEN + name, message="loading", poll_after=LOOK_AGAIN)
+        return Operation(
+            OperationState.RUNNING, token=TOKEN + name, message="loading", poll_after=processes.next_look(folder)
+        )
     result = {"endpoint_id": name, "url": url, "pid": running.pid}
     return Operation(
         OperationState.SUCCEEDED,

@@ -28,6 +28,8 @@ from automl_bench_local.features import UnreadableContent
 from automl_bench_local.model import load_model
 
 if TYPE_CHECKING:
+    from types import FrameType
+
     from starlette.types import ASGIApp, Receive, Scope, Send
 
     from automl_bench_local.model import Served
@@ -200,6 +202,13 @@ class IdleServer(uvicorn.Server):
             },
         )
         self._watch = asyncio.create_task(self._end_when_idle())
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """End at once if nobody waits for an answer: there is nothing to put away. Otherwise answer first."""
+        if not self._activity.under_way:
+            sys.stdout.flush()
+            os._exit(0)
+        super().handle_exit(sig, frame)
 
     async def _end_when_idle(self) -> None:
         while not self.should_exit:
