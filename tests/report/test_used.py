@@ -22,7 +22,7 @@ from automl_bench.store.records import StageRecord, StageStatus, TrialRecord
 from automl_bench.trials.experiment import SHARED
 from automl_bench.trials.price_records import PRICES, table_as_json
 
-TABLE = [Price("input_tokens", 1e-6, "1 token", "2026-11-30", "somewhere", counted=Counted.INPUT_TOKENS)]
+TABLE = [Price("input_tokens", 1.0, "1 million tokens", "2026-11-30", "somewhere", counted=Counted.INPUT_TOKENS)]
 
 
 def asked(store: Store, variant: str, told: list[bool]) -> None:

@@ -39,7 +39,7 @@ def experiment(**more: object) -> Experiment:
         (price("endpoint_hour", 4.0, counted=Counted.SERVING_HOURS, units_each=2.0), 212.0, Part.SERVE),
         (price("call", 0.01), 5.05, Part.CALLS),
         (price("per_thousand", 1.0, counted=Counted.CALLS, units_each=0.001), 0.505, Part.CALLS),
-        (price("input_tokens", 1e-6, counted=Counted.INPUT_TOKENS, units_each=2000.0), 1.01, Part.CALLS),
+        (price("input_tokens", 1.0, counted=Counted.INPUT_TOKENS, units_each=2000.0), 1.01, Part.CALLS),
         (price("cached_tokens", 1e-7, counted=Counted.CACHED_TOKENS, units_each=2000.0), 0.0, Part.CALLS),
         (price("output_tokens", None, counted=Counted.OUTPUT_TOKENS, units_each=9.0), None, Part.CALLS),
         (price("sample_month", 0.1, counted=Counted.SAMPLES), 5.0, Part.STORAGE),

@@ -65,16 +65,16 @@ def price(counted: Counted, usd: float | None, each: float = 1.0) -> Price:
 
 def test_an_answer_costs_what_its_tokens_cost_with_cached_ones_told_apart() -> None:
     usage = Usage(input_tokens=1000, cached_tokens=400, output_tokens=10)
-    whole = [price(Counted.INPUT_TOKENS, 1e-6), price(Counted.OUTPUT_TOKENS, 5e-6)]
+    whole = [price(Counted.INPUT_TOKENS, 1.0), price(Counted.OUTPUT_TOKENS, 5.0)]
     assert usd_of_usage(whole, usage) == pytest.approx(1050e-6)
-    apart = [*whole, price(Counted.CACHED_TOKENS, 1e-7)]
+    apart = [*whole, price(Counted.CACHED_TOKENS, 0.1)]
     assert usd_of_usage(apart, usage) == pytest.approx(600e-6 + 40e-6 + 50e-6)
     assert usd_of_usage([*apart, price(Counted.CALLS, 0.01)], usage) == pytest.approx(0.01 + 690e-6)
     assert usd_of_usage([*whole, price(Counted.IMAGES, 0.001)], Usage(1, None, 0, images=2)) == pytest.approx(0.002001)
 
 
 def test_what_is_not_told_is_unknown_and_not_free() -> None:
-    table = [price(Counted.INPUT_TOKENS, 1e-6), price(Counted.OUTPUT_TOKENS, None)]
+    table = [price(Counted.INPUT_TOKENS, 1.0), price(Counted.OUTPUT_TOKENS, None)]
     assert usd_of_usage(table, Usage(input_tokens=10, output_tokens=3)) is None
     assert usd_of_usage(table, Usage(output_tokens=0)) is None
     assert usd_of_usage([price(Counted.CALLS, 0.01)], Usage(input_tokens=10)) is None, "calls are counted by the host"

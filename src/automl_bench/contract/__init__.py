@@ -29,6 +29,7 @@ from automl_bench.contract.predictions import Invoker as Invoker
 from automl_bench.contract.predictions import Lanes as Lanes
 from automl_bench.contract.predictions import Prediction as Prediction
 from automl_bench.contract.predictions import Usage as Usage
+from automl_bench.contract.prices import TOKENS_A_UNIT as TOKENS_A_UNIT
 from automl_bench.contract.prices import Counted as Counted
 from automl_bench.contract.prices import Price as Price
 from automl_bench.contract.reports import ReportSection as ReportSection

@@ -80,7 +80,11 @@ class Prediction:
 
 @runtime_checkable
 class HttpInvoker(Protocol):
-    """How to call an endpoint with one HTTP request. The host sends and times it."""
+    """How to call an endpoint with one HTTP request. The host sends and times it.
+
+    An invoker may have an attribute `notes`, a tuple of sentences: what a reader of its results must know, such as how
+    a model is asked. They are kept with the accuracy pass and stand in the report.
+    """
 
     def prepare(self, sample: Sample) -> HttpRequest:
         """Encode and sign; runs before the clock starts.

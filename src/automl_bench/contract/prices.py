@@ -5,9 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+TOKENS_A_UNIT = 1_000_000
+"""Tokens are priced by the million."""
+
 
 class Counted(StrEnum):
-    """What the host counts of one trial, at most, to reserve money for a line of a price table."""
+    """What the host counts of one trial, at most, to reserve money for a line of a price table.
+
+    Tokens are priced by the million. What answers took of them they say themselves (`Usage`); money is reserved for the
+    most that each call takes (`Price.units_each`, in tokens).
+    """
 
     CALLS = "calls"
     """Prediction requests: the accuracy pass with its repetitions, and the load run."""

@@ -64,9 +64,11 @@ def invoke_together(
     for trial in trials:
         trial.around.store.begin_stage(trial.record.trial_id, Stage.INVOKE)
     ended: dict[str, AutomlBenchError] = {}
+    notes: dict[str, Sequence[str]] = {}
     pending = list(trials)
     for sitting in range(1, MOST_SITTINGS + 1):
         awake = _awake_together(pending, settings, moment, ended)
+        notes |= {trial.record.trial_id: getattr(invoker, "notes", ()) for trial, invoker, _ in awake}
         outcomes = _sit(awake, settings, moment, begun)
         pending = []
         for trial, outcome in zip([trial for trial, _, _ in awake], outcomes, strict=True):
@@ -84,7 +86,8 @@ def invoke_together(
                 result = {**outcome.result, "interleaved_with": others, "resumed": sitting - 1}
                 if trial.learning is Learning.NONE:
                     result[SHARED] = True
-                trial.finish_measuring(Stage.INVOKE, begun, {**result, "deviations": _deviations(trial)})
+                told = [*_deviations(trial), *notes.get(trial.record.trial_id, ())]
+                trial.finish_measuring(Stage.INVOKE, begun, {**result, "deviations": told})
         if not pending:
             break
     for trial in trials:

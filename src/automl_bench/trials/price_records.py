@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from automl_bench.contract import Counted, Price, Usage
+from automl_bench.contract import TOKENS_A_UNIT, Counted, Price, Usage
 from automl_bench.store.records import StageRecord
 
 PRICES = "prices"
@@ -63,7 +63,7 @@ def usd_of_usage(table: Iterable[Price], usage: Usage) -> float | None:
             continue
         if price.usd is None or amount is None:
             return None
-        usd += price.usd * amount
+        usd += price.usd * amount / (1 if counted in (Counted.CALLS, Counted.IMAGES) else TOKENS_A_UNIT)
     return usd
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from automl_bench.contract import Counted, Json, Modality, Price, Variant
+from automl_bench.contract import TOKENS_A_UNIT, Counted, Json, Modality, Price, Variant
 from automl_bench.store.records import TrialRecord
 from automl_bench.trials.extent import Extent
 from automl_bench.trials.teardown import provider_context
@@ -192,9 +192,9 @@ def _units(price: Price, extent: Extent) -> tuple[float | None, str]:
         return None, ""
     amounts: dict[Counted, tuple[float, str]] = {
         Counted.CALLS: (extent.most_calls, "calls, every sample repeated as often as allowed"),
-        Counted.INPUT_TOKENS: (extent.most_calls, "calls with the most tokens that one may take in"),
+        Counted.INPUT_TOKENS: (extent.most_calls / TOKENS_A_UNIT, "calls with the most tokens that one may take in"),
         Counted.CACHED_TOKENS: (0, "nothing: cached tokens cost less than those reserved for"),
-        Counted.OUTPUT_TOKENS: (extent.most_calls, "calls with the most tokens that one may give out"),
+        Counted.OUTPUT_TOKENS: (extent.most_calls / TOKENS_A_UNIT, "calls with the most tokens that one may give out"),
         Counted.IMAGES: (extent.most_calls, "calls with the images of each"),
         Counted.SAMPLES: (extent.samples, "labelled samples"),
         Counted.TRAINING_HOURS: (extent.training_hours, "the training's deadline and the longest deletion"),
