@@ -34,7 +34,7 @@ help:
 	@echo "make test-conformance   the conformance kit on every plugin: minutes"
 	@echo "make test-simulation   long simulations, stress and fault runs, in their short form: minutes"
 	@echo "make test-training   train for real what a plugin trains in a cloud: installs torch, minutes"
-	@echo "make test-integrations   the tools that users already have (Jupyter, MLflow), for real, in an environment of their own: minutes"
+	@echo "make test-integrations   the tools that users already have (Jupyter, MLflow, DVC), for real, in an environment of their own: minutes"
 	@echo "make lint   ruff and mypy --strict"
 	@echo "make bench  the benchmarks, each beside a peer on this machine (needs a quiet machine)"
 

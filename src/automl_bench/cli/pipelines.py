@@ -110,18 +110,22 @@ def subsets(
     dataset: Annotated[str, typer.Argument(help="Dataset in the workspace.")],
     params: ParamsOption = Path("params.yaml"),
 ) -> None:
-    """Write the nested training subsets that a project's parameters ask for, as `ablate` does.
+    """Write the nested training subsets that a project's parameters ask for, as `ablate` does, in our own format only.
 
     \b
     Examples:
       automl-bench pipeline subsets spam
     """
-    from automl_bench.cli.ablate import ablate
+    from automl_bench.cli.ablate import write_subsets
+    from automl_bench.cli.session import Session
     from automl_bench.report.dvc_project import read_params
-    from automl_bench.report.labels import shots_label
 
     asked = read_params(params)
-    ablate(dataset, shots=",".join(map(shots_label, asked.shots)), folds=max(asked.folds) + 1, seed=asked.seed)
+    session = Session()
+    session.require_dataset(dataset)
+    manifest = session.source.manifest(dataset)
+    # Formats of providers depend on what is installed: a step must write the same files everywhere.
+    write_subsets(session, manifest, asked.shots, max(asked.folds) + 1, asked.seed, {}, {}, copy=False, json=False)
 
 
 @app.command("metrics")
