@@ -37,6 +37,7 @@ os.environ.update(dict.fromkeys(THREAD_VARIABLES, "1"))
 
 import numpy as np
 from automl_bench_local import folders
+from automl_bench_local.minilm import remembering
 from automl_bench_local.model import load_model
 from automl_bench_local.training import train
 from automl_bench_local.training_sets import store_training_set
@@ -202,11 +203,10 @@ def compare(
         found: dict[str, list[float]] = {"auto": [], "scikit-learn": [], "FLAML": []}
         for fold in range(folds):
             chosen = [pool[row] for row in subset(labels, digests, shots, fold)]
-            percent, seconds, per_sample, result = trained(home, training_set_of(chosen), asked, {})
+            percent, _, _, result = trained(home, training_set_of(chosen), asked, {})
             found["auto"].append(percent)
             print(
-                f"{name + ' auto':24} {shots:4} shots fold {fold}  {percent:6.2f} %   trained in {seconds:6.2f} s, "
-                f"{per_sample:5.2f} ms a sample, chose {result['features']}",
+                f"{name + ' auto':24} {shots:4} shots fold {fold}  {percent:6.2f} %   chose {result['features']}",
                 flush=True,
             )
             if peers:
@@ -246,7 +246,8 @@ def main() -> int:
         if options.only in {None, "titanic"}:
             good &= compare("titanic", *split_titanic(read_titanic()), LEAST_TITANIC, **plan)
         if options.spam and options.only in {None, "spam"}:
-            good &= compare("spam", *split_spam(read_spam(options.spam)), LEAST_SPAM, **plan)
+            with remembering():  # a test mail is embedded once, not once a fold
+                good &= compare("spam", *split_spam(read_spam(options.spam)), LEAST_SPAM, **plan)
     return 0 if good else 1
 
 
