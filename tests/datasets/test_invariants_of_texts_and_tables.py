@@ -1,4 +1,4 @@
-"""Whatever the rows are: subsets nest, splits share nothing, groups stay whole, how they were written changes nothing."""
+"""Whatever the rows are: subsets nest, splits share nothing, groups stay whole, their writing changes nothing."""
 
 from __future__ import annotations
 

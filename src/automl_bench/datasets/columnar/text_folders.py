@@ -70,7 +70,7 @@ def read_text_folders(
         if not (is_mail or is_text):
             tally.add(Reason.OTHER_FILE, "", relative)
         elif found is None:
-            tally.add(Reason.NO_LABEL, "", relative)
+            tally.add(Reason.OTHER_FILE if label_of else Reason.NO_LABEL, "", relative)
         else:
             content = _read(path)
             texts.append(text_of_mail(content) if is_mail else _decoded(content, path))
