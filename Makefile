@@ -10,7 +10,7 @@ SOURCES := pyproject.toml constraints.txt $(wildcard plugins/*/pyproject.toml)
 UV := $(shell command -v uv 2>/dev/null)
 NEW_VENV := $(if $(UV),$(UV) venv --quiet --seed --python $(PYTHON),$(PYTHON) -m venv)
 INSTALL := $(if $(UV),$(UV) pip install --quiet --python $(BIN)/python,$(BIN)/python -m pip install --quiet --disable-pip-version-check)
-PLUGINS := $(wildcard plugins/automl-bench-*)
+PLUGINS := $(filter-out plugins/automl-bench-mlflow,$(wildcard plugins/automl-bench-*))
 WORKERS ?= 2
 AZURITE := $(VENV)/azurite
 AZURITE_WANTED := plugins/automl-bench-azure/tests/package.json
@@ -21,9 +21,12 @@ AZURE_MODELS_WANTED := plugins/automl-bench-azure/tests/models.txt
 TRAINING := .venv-training
 TRAINING_STAMP := $(TRAINING)/.installed
 TRAINING_NEEDS := plugins/automl-bench-huggingface/training-requirements.txt
+INTEGRATIONS := .venv-integrations
+INTEGRATIONS_STAMP := $(INTEGRATIONS)/.installed
+WITH_INTEGRATIONS := plugins/automl-bench-local plugins/automl-bench-mlflow
 BENCHMARKS ?= store report ablations import_folder latency_error load_ceiling local_accuracy upload
 
-.PHONY: help setup new-enough azure-tests page-tests demo test test-conformance test-simulation test-training lint bench clean
+.PHONY: help setup new-enough azure-tests page-tests demo test test-conformance test-simulation test-training test-integrations lint bench clean
 
 help:
 	@echo "make demo   set up what the demo needs, compare three local models on real images, end with the verdict: 4 minutes"
@@ -31,6 +34,7 @@ help:
 	@echo "make test-conformance   the conformance kit on every plugin: minutes"
 	@echo "make test-simulation   long simulations, stress and fault runs, in their short form: minutes"
 	@echo "make test-training   train for real what a plugin trains in a cloud: installs torch, minutes"
+	@echo "make test-integrations   the tools that users already have (Jupyter, MLflow), for real, in an environment of their own: minutes"
 	@echo "make lint   ruff and mypy --strict"
 	@echo "make bench  the benchmarks, each beside a peer on this machine (needs a quiet machine)"
 
@@ -79,7 +83,7 @@ demo: $(if $(wildcard $(STAMP)),$(STAMP),$(DEMO_STAMP))
 	@$(BIN)/automl-bench demo
 
 test: $(STAMP) azure-tests page-tests
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m "not conformance and not simulation and not training"
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m "not conformance and not simulation and not training and not integrations"
 
 # The conformance kit on every plugin, and on plugins broken on purpose: minutes of processes killed again and again.
 test-conformance: $(STAMP) azure-tests
@@ -98,6 +102,15 @@ $(TRAINING_STAMP): $(TRAINING_NEEDS)
 test-training: $(STAMP) $(TRAINING_STAMP)
 	AUTOML_BENCH_TRAINING_PYTHON=$(TRAINING)/bin/python $(BIN)/python -m pytest -m training
 
+# The tools that users already have, at work on what automl-bench makes for them: large, so in an environment apart.
+$(INTEGRATIONS_STAMP): pyproject.toml constraints.txt $(addsuffix /pyproject.toml,$(WITH_INTEGRATIONS))
+	test -x $(INTEGRATIONS)/bin/python || $(PYTHON) -m venv $(INTEGRATIONS)
+	$(INTEGRATIONS)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[integrations]' $(foreach plugin,$(WITH_INTEGRATIONS),-e $(plugin))
+	touch $@
+
+test-integrations: $(INTEGRATIONS_STAMP)
+	$(INTEGRATIONS)/bin/python -m pytest -m integrations
+
 lint: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -107,4 +120,4 @@ bench: $(STAMP)
 	for file in $(BENCHMARKS); do echo "== $$file"; $(BIN)/python benchmarks/$$file.py || exit 1; done
 
 clean:
-	rm -rf $(VENV) $(TRAINING) .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) $(TRAINING) $(INTEGRATIONS) .mypy_cache .ruff_cache .pytest_cache

@@ -97,7 +97,7 @@ BAD = [
     Bad("unknown dataset", ("train", "toy", "tinny", "5"), ExitCode.DATASET, "Did you mean 'tiny'"),
     Bad("dataset not fetched", ("train", "toy", "beans", "5"), ExitCode.DATASET, "data fetch beans"),
     Bad("shots that are no number", ("train", "toy", "tiny", "five"), ExitCode.USAGE, "SHOTS is 'five'"),
-    Bad("zero shots", ("train", "toy", "tiny", "0"), ExitCode.USAGE, "SHOTS is '0'"),
+    Bad("zero shots", ("train", "toy", "tiny", "0"), ExitCode.USAGE, "needs training samples"),
     Bad("more shots than there are", ("upload", "toy", "tiny", "500"), ExitCode.DATASET, "500"),
     Bad("too few shots for the provider", ("upload", "toy", "tiny", "1"), ExitCode.PROVIDER, "at least 2"),
     Bad("a stage before its time", ("train", "toy", "tiny", "5"), ExitCode.USAGE, "First: automl-bench upload"),

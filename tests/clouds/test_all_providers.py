@@ -4,19 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
-from aws_service import AwsService
-from azure_service import AzureService
-from huggingface_service import HuggingfaceService
-from nyckel_fake import NyckelFake
-from nyckel_service import NyckelService
 from small_workspace import command, command_environment
-from vertex_service import VertexService
 
 from automl_bench.contract import Stage
 from automl_bench.errors import ExitCode
@@ -29,21 +21,6 @@ PROVIDERS = ("azure", "huggingface", "local", "nyckel", "rekognition", "vertex")
 DATASETS = ("digits", "fashion-mini")
 TRIALS = len(PROVIDERS) * len(DATASETS) * 2 * 2
 BY_CHANCE = 0.1
-
-
-@pytest.fixture
-def services() -> Iterator[dict[str, LoopbackService]]:
-    missing = AzureService.missing()
-    if missing:
-        pytest.skip(missing)
-    with ExitStack() as stack:
-        yield {
-            "nyckel": NyckelService(stack.enter_context(NyckelFake())),
-            "rekognition": stack.enter_context(AwsService()),
-            "vertex": stack.enter_context(VertexService()),
-            "huggingface": stack.enter_context(HuggingfaceService()),
-            "azure": stack.enter_context(AzureService()),
-        }
 
 
 def shortened(root: Path) -> Path:

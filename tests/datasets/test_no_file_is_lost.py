@@ -147,32 +147,35 @@ class Tree:
 
     def set_trap(self) -> None:
         plan = self.plan
+        first = self.top / next(iter(plan.splits), "")
+        # A list of all images but those of the trap is the one sound reading: it says the label of each.
+        unclear = plan.a_list != "agrees"
         if plan.trap == "coco":
             self.put(self.top / "instances_default.json", b'{"images": [], "annotations": []}')
         elif plan.trap == "years":
             for label in plan.classes:
-                self.image(self.top / next(iter(plan.splits), "") / "2019" / label / "1.png")
-                self.image(self.top / next(iter(plan.splits), "") / "2020" / label / "1.png")
-            # A list of all others is then the one sound reading: it says the label of each, and leaves these out.
-            self.refuses = plan.a_list != "agrees"
+                self.image(first / "2019" / label / "1.png")
+                self.image(first / "2020" / label / "1.png")
+            self.refuses = unclear
         elif plan.trap == "masks":
-            self.image(self.top / next(iter(plan.splits), "") / plan.classes[0] / "masks" / "1.png")
-            self.refuses = plan.a_list != "agrees"
+            self.image(first / plan.classes[0] / "masks" / "1.png")
+            self.refuses = unclear
         elif plan.trap == "split without classes":
             self.image(self.top / "other" / "1.png")
             self.image(self.top / "test" / "1.png")
-            self.refuses = not plan.splits and plan.a_list != "agrees"
+            self.refuses = unclear and not plan.splits
         elif plan.trap == "one split":
             for label in plan.classes:
                 self.image(self.top / "prueba" / label / "1.png")
+            self.refuses = unclear
         elif plan.trap == "other list":
             self.table("truth.csv", [(path, "other") for path, _ in self.listed])
         elif plan.trap == "loose majority":
             for number in range(len(self.truth) + 40):
                 self.image(self.top / f"loose{number}.png")
-            self.refuses = not plan.splits
+            self.refuses = unclear and not plan.splits
         elif plan.trap == "emptied":
-            self.put(self.top / next(iter(plan.splits), "") / "fox" / "1.dcm")
+            self.put(first / "fox" / "1.dcm")
 
 
 @settings(max_examples=120, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
@@ -180,6 +183,9 @@ class Tree:
 @example(
     Plan(("cat", "dog"), {"train": "train", "test": "test"}, "wrap", (), (), 0, "", False, False, "loose majority")
 )
+@example(Plan(("cat", "dog"), {}, "wrap", (), (), 0, "", False, False, "loose majority"))
+@example(Plan(("cat", "dog"), {}, "", (), (), 0, "part", False, False, "years"))
+@example(Plan(("cat", "dog"), {}, "", (), (), 0, "agrees", False, False, "emptied"))
 def test_a_tree_is_imported_as_it_was_meant_or_refused_whole(plan: Plan) -> None:
     check(plan)
 

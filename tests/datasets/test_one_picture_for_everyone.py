@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from automl_bench.ablations.images import ImageSetting, prepare
-from automl_bench.contract import Sample
+from automl_bench.contract import Modality, Sample
 from automl_bench.datasets import decoding
 from automl_bench.datasets.decoding import MOST_PIXELS, UndecodablePicture, decode, look_at
 
@@ -102,7 +102,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 def in_the_job(files: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Pixels]:
     """Decode all pictures with the files that a training job gets, in a process that knows nothing of automl-bench."""
     job = tmp_path_factory.mktemp("job")
-    for file in packing.program():
+    for file in packing.program(Modality.IMAGE):
         (job / file.path).parent.mkdir(exist_ok=True)
         (job / file.path).write_bytes(file.content())
     script = (

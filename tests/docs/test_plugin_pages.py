@@ -24,7 +24,7 @@ def test_every_hook_stands_in_the_page_with_its_exact_arguments() -> None:
                 assert f"### {name}({', '.join(arguments)})" in page
 
 
-@pytest.mark.parametrize("name", ["hooks_page", "nouns_page"])
+@pytest.mark.parametrize("name", ["hooks_page", "nouns_page", "python_page"])
 def test_a_generated_page_is_what_its_script_writes(name: str) -> None:
     path = ROOT / "docs" / "tools" / f"{name}.py"
     spec = importlib.util.spec_from_file_location(name, path)

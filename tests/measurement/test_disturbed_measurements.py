@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -67,12 +67,13 @@ def stopped(process: subprocess.Popen[str], seconds: float) -> Iterator[float]:
 
 @contextmanager
 def busy_processor(number: int) -> Iterator[None]:
+    """Keep a processor busy with two processes: a client that asks for little would soon be let in before one."""
     burn = f"import os\nos.sched_setaffinity(0, {{{number}}})\nwhile True: pass"
-    with subprocess.Popen([sys.executable, "-c", burn]) as process:
-        try:
-            yield
-        finally:
-            process.kill()
+    with ExitStack() as started:
+        for _ in range(2):
+            process = started.enter_context(subprocess.Popen([sys.executable, "-c", burn]))
+            started.callback(process.kill)
+        yield
 
 
 def assert_stated_effect_is_true(result: dict[str, Any], *names: str) -> None:
@@ -113,7 +114,7 @@ def test_a_client_with_nice_beside_a_busy_core_is_not_valid(server: Running, loo
     settings: dict[str, Any] = {"loop": loop, "calls": 200}
     if loop == "closed":
         settings |= {"duration_seconds": 3.0, "concurrency": 10}
-    with measured_client(("nice", "-n", "10"), url=server.url, cpu=cpu, **settings) as client:
+    with measured_client(("nice", "-n", "19"), url=server.url, cpu=cpu, **settings) as client:
         with busy_processor(cpu):
             time.sleep(2.5)
         result = result_of(client)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from automl_bench.contract import Resource, Stage
+from automl_bench.contract import Resource, Stage, Usage
 from automl_bench.store import Store, open_store
 from automl_bench.store.call_rows import OUTCOME_CODES, PHASE_CODES
 from automl_bench.store.records import (
@@ -126,6 +126,7 @@ def test_an_invocation_comes_back_with_every_field(store: Store) -> None:
         4,
         2,
         0.003,
+        Usage(5, 4, 3, 2, 1, 0.5, "m", "stop", "cat"),
     )
     assert every_field_differs_from_its_default(record)
     store.add_invocations([record])

@@ -41,7 +41,7 @@ def prices(monkeypatch: pytest.MonkeyPatch) -> dict[str, float]:
         return Spending(Cost(costs.get(trial.trial_id, 0.0)), none, none, None, 0.0, 0, "")
 
     monkeypatch.setattr(budgets, "ASK_AGAIN_SECONDS", 0.02)
-    monkeypatch.setattr(budgets, "prices", lambda bound, trial: ())
+    monkeypatch.setattr(budgets, "prices", lambda bound, trial, modality: ())
     monkeypatch.setattr(budgets, "spent", spent)
     line = Line("everything", Part.OTHER, 10.0, 1.0, 10.0)
     monkeypatch.setattr(budgets, "reservation", lambda table, extent, own: Reservation((line,)))

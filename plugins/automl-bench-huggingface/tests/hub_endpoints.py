@@ -27,6 +27,8 @@ REGIONS = frozenset({("aws", "us-east-1"), ("aws", "eu-west-1")})
 STATES = frozenset(each.value for each in InferenceEndpointStatus)
 BILLED = frozenset({"pending", "initializing", "updating", "running"})
 LARGEST_BODY = 10_000_000
+TEXTS = "text-classification"
+FUNCTIONS = frozenset({"sigmoid", "softmax", "none"})
 IMAGE = re.compile(r"image/(png|jpe?g|webp|gif|bmp|tiff)")
 SECONDS_A_MINUTE = 60.0
 
@@ -44,11 +46,15 @@ class Served:
     used: float = field(default_factory=time.monotonic)
     ever_up: bool = False
     deleting: float | None = None
-    classifier: hub_learning.Classifier | None = None
+    classifier: hub_learning.Classifier | hub_learning.TextClassifier | None = None
 
     @property
     def name(self) -> str:
         return str(self.spec["name"])
+
+    @property
+    def task(self) -> str:
+        return str(self.spec["model"].get("task", "image-classification"))
 
     @property
     def price(self) -> float:
@@ -87,6 +93,7 @@ class Endpoints:
         self.all: dict[tuple[str, str], Served] = {}
         self.created = repositories.created
         self.failing = False
+        self.nested = False
         self.usd = 0.0
         self.now: Callable[[], float] = time.monotonic
         self._counted = self.now()
@@ -214,7 +221,7 @@ class Endpoints:
         }
         if served.ever_up:
             status["url"] = f"{self.url}/serve/{served.name}"
-        shown_model = {"task": "image-classification", **served.spec["model"]}
+        shown_model = {"task": served.task, **served.spec["model"]}
         return {**served.spec, "model": shown_model, "healthRoute": "/health", "status": status}
 
     # --- the clock and the bill ---------------------------------------------------------------------------------
@@ -254,9 +261,12 @@ class Endpoints:
         model = served.spec["model"]
         try:
             _, files = self.repositories.repo("model", model["repository"]).at(model["revision"] or "main")
-            served.classifier = hub_learning.Classifier(
-                files["config.json"].content, files["model.safetensors"].content
-            )
+            config, weights = files["config.json"].content, files["model.safetensors"].content
+            if served.task == TEXTS:
+                tokenizer = files["tokenizer_config.json"].content
+                served.classifier = hub_learning.TextClassifier(config, weights, tokenizer)
+            else:
+                served.classifier = hub_learning.Classifier(config, weights)
         except (ApiError, KeyError, ValueError) as error:
             served.message = f"the model does not load: {error!r}"
         if self.failing or served.classifier is None:
@@ -286,12 +296,23 @@ class Endpoints:
 
     def _predict(self, request: Request, name: str) -> Reply:
         served = self._awake(request, name)
-        if not IMAGE.fullmatch(request.headers.get("content-type", "")):
-            raise ApiError(400, f"content type {request.headers.get('content-type')!r} is not supported")
         if len(request.body) > LARGEST_BODY:
             raise ApiError(413, "payload too large")
-        assert served.classifier is not None
         try:
+            if isinstance(served.classifier, hub_learning.TextClassifier):
+                return Reply(self._classified(served.classifier, request))
+            if not IMAGE.fullmatch(request.headers.get("content-type", "")):
+                raise ApiError(400, f"content type {request.headers.get('content-type')!r} is not supported")
+            assert served.classifier is not None
             return Reply(served.classifier.best(request.body))
         except ValueError as error:
             raise ApiError(400, str(error)) from error
+
+    def _classified(self, classifier: hub_learning.TextClassifier, request: Request) -> list[Any]:
+        """Return what a container answers to one text; an older one puts it into a list of its own."""
+        parameters = {"top_k": (int, type(None)), "truncation": bool, "max_length": int, "function_to_apply": FUNCTIONS}
+        told = check_object(request.json(), {"inputs": str}, {"parameters": dict})
+        asked = told.get("parameters", {})
+        check_object({key: asked[key] for key in asked.keys() & parameters.keys()}, {}, parameters, "parameters")
+        answer = classifier.answer(told["inputs"], asked)
+        return [answer] if self.nested else answer

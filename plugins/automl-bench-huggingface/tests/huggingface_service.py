@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from collections.abc import Collection, Mapping, Sequence
 from typing import Self
 
@@ -83,13 +84,16 @@ class HuggingfaceService(Troubled):
         return self.fake.creations()
 
     def training_samples(self) -> Sequence[tuple[str, str]]:
-        """Return path and label of each image that a dataset repository lists and holds."""
+        """Return path or text, and label, of each sample that a dataset repository lists and holds."""
         with self.fake.wire.lock:
             found = []
             for (kind, repo_id), repo in self.fake.repositories.all.items():
                 if kind != "dataset" or NAME_PREFIX not in repo_id:
                     continue
                 for half in ("train", "validation"):
+                    lines = repo.head.get(f"{half}.jsonl")
+                    texts = [json.loads(line) for line in lines.content.splitlines()] if lines else []
+                    found += [(text["text"], text["label"]) for text in texts]
                     listing = repo.head.get(f"{half}/metadata.csv")
                     rows = csv.DictReader(io.StringIO(listing.content.decode())) if listing else ()
                     found += [

@@ -12,8 +12,9 @@ from dataclasses import fields
 from pathlib import Path
 
 import pytest
-from automl_bench_huggingface import plugin, train_image_classifier
+from automl_bench_huggingface import fine_tuning, plugin, train_image_classifier, train_text_classifier
 from automl_bench_huggingface.description import DESCRIPTION
+from automl_bench_huggingface.packing import PROGRAMS
 from automl_bench_huggingface.prices import job_hour_usd
 from automl_bench_huggingface.recipes import VARIANTS, Recipe
 from automl_bench_huggingface.training_jobs import Assignment
@@ -22,7 +23,7 @@ from hub_fake import ORGANIZATION, USER, HubFake
 from huggingface_hub._jobs_api import JobHardware
 from huggingface_trial import HuggingfaceTrial, recipe
 
-from automl_bench.contract import Counted, Variant
+from automl_bench.contract import Counted, Modality, Variant
 from automl_bench.errors import PermissionDenied, RequestRefused, SettingsError
 
 PACKAGE = Path(__file__).resolve().parents[1]
@@ -192,35 +193,47 @@ def test_the_policy_names_every_route_that_is_used(trial: HuggingfaceTrial) -> N
 # --- the published script ----------------------------------------------------------------------------------------
 
 
-def script() -> str:
-    return (PACKAGE / "src/automl_bench_huggingface/train_image_classifier.py").read_text(encoding="utf-8")
+SCRIPTS = {Modality.IMAGE: train_image_classifier, Modality.TEXT: train_text_classifier}
 
 
-def test_the_script_pins_what_it_is_tested_with() -> None:
-    found = HEADER.search(script())
+def published(name: str) -> str:
+    return (PACKAGE / "src/automl_bench_huggingface" / name).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("modality", PROGRAMS)
+def test_a_script_pins_what_it_is_tested_with(modality: Modality) -> None:
+    found = HEADER.search(published(PROGRAMS[modality][0]))
     assert found
     header = tomllib.loads(re.sub(r"(?m)^# ?", "", found[1]))
     lines = (PACKAGE / "training-requirements.txt").read_text(encoding="utf-8").splitlines()
     tested = [line for line in lines if line and not line.startswith("#")]
-    assert header["dependencies"] == tested
+    needed = [each for each in tested if modality is Modality.IMAGE or not each.startswith("pillow")]
+    assert header["dependencies"] == needed
     assert all("==" in requirement for requirement in tested)
 
 
-def test_the_script_imports_nothing_but_what_its_header_names() -> None:
-    names = set(re.findall(r"(?m)^\s*(?:from|import) ([\w]+)", script()))
-    allowed = {"huggingface_hub", "numpy", "PIL", "torch", "transformers"}
-    assert names - sys.stdlib_module_names <= allowed
+@pytest.mark.parametrize("modality", PROGRAMS)
+def test_a_script_imports_nothing_but_what_its_header_names_and_lies_beside_it(modality: Modality) -> None:
+    beside = {Path(name).stem for name in PROGRAMS[modality]}
+    for name in PROGRAMS[modality]:
+        if name == "decoding.py":
+            continue
+        lines = published(name).replace("    from automl_bench_huggingface import fine_tuning\n", "")
+        names = set(re.findall(r"(?m)^\s*(?:from|import) ([\w]+)", lines))
+        assert names - sys.stdlib_module_names <= {"huggingface_hub", "numpy", "torch", "transformers", *beside}
 
 
-def test_the_script_knows_every_key_that_the_job_is_told() -> None:
-    assignment = Assignment("u/d", "c" * 40, "u/m", 3, recipe())
-    told = assignment.environment("https://huggingface.co")[train_image_classifier.RECIPE]
-    understood = train_image_classifier.Recipe.from_json(told)
+@pytest.mark.parametrize("modality", SCRIPTS)
+def test_a_script_knows_every_key_that_the_job_is_told(modality: Modality) -> None:
+    assignment = Assignment("u/d", "c" * 40, "u/m", 3, recipe(), modality)
+    told = assignment.environment("https://huggingface.co")[fine_tuning.RECIPE]
+    its_own = SCRIPTS[modality].Recipe
+    understood = its_own.from_json(told)
     assert (understood.dataset, understood.seed, understood.patience) == ("u/d", 3, None)
-    assert set(json.loads(told)) == {each.name for each in fields(train_image_classifier.Recipe)}
+    assert set(json.loads(told)) == {each.name for each in fields(its_own)}
     for odd in ({**json.loads(told), "extra": 1}, {"dataset": "u/d"}):
         with pytest.raises(ValueError, match="keys differ"):
-            train_image_classifier.Recipe.from_json(json.dumps(odd))
+            its_own.from_json(json.dumps(odd))
 
 
 def test_the_script_reads_what_was_uploaded_and_nothing_less(
@@ -231,7 +244,7 @@ def test_the_script_reads_what_was_uploaded_and_nothing_less(
     for path, blob in files.items():
         (tmp_path / "root" / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "root" / path).write_bytes(blob.content)
-    module = loaded(files["training/train_image_classifier.py"].content)
+    module = loaded({name: files[f"training/{name}"].content for name in PROGRAMS[Modality.IMAGE]})
     labels, halves = module.read_folder(tmp_path / "root")
     assert labels == sorted(trial.set.labels)
     assert {half: len(found) for half, found in halves.items()} == {"train": 12, "validation": 3}
@@ -243,7 +256,7 @@ def test_the_script_reads_what_was_uploaded_and_nothing_less(
 
 
 def test_the_better_epoch_is_the_one_that_was_asked_for() -> None:
-    score = train_image_classifier.Score
+    score = fine_tuning.Score
     assert score(0.9, 0.5).better_than(score(0.8, 0.1), "accuracy")
     assert score(0.8, 0.1).better_than(score(0.9, 0.5), "loss")
     assert score(0.9, 0.4).better_than(score(0.9, 0.5), "accuracy"), "a tie goes to the lower loss"

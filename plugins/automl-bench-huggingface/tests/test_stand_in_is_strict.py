@@ -9,7 +9,7 @@ from typing import Any
 
 import huggingface_hub.constants
 import pytest
-from automl_bench_huggingface.packing import SCRIPT, training_script
+from automl_bench_huggingface.packing import program
 from automl_bench_huggingface.recipes import UV_IMAGE
 from automl_bench_huggingface.training_jobs import Assignment
 from hub_fake import USER, HubFake
@@ -19,6 +19,8 @@ from huggingface_hub.errors import HfHubHTTPError
 from huggingface_hub.utils import get_session
 from huggingface_trial import recipe
 from PIL import Image
+
+from automl_bench.contract import Modality
 
 # The SDK's own upload uses what its HTTP client is about to give up.
 pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=<...>' to upload raw bytes:DeprecationWarning")
@@ -48,8 +50,9 @@ def folder(tmp_path: Path) -> Path:
                 image.save(root / half / f"{label}{number}.png")
                 rows.append(f"{label}{number}.png,{label}")
         (root / half / "metadata.csv").write_text("\n".join(["file_name,label", *rows]) + "\n")
-    (root / SCRIPT).parent.mkdir()
-    (root / SCRIPT).write_bytes(training_script())
+    for file in program(Modality.IMAGE):
+        (root / file.path).parent.mkdir(exist_ok=True)
+        (root / file.path).write_bytes(file.content())
     return root
 
 

@@ -18,7 +18,7 @@ from hub_wire import ApiError, Hangup
 from huggingface_hub import CommitOperationAdd, HfApi
 from huggingface_trial import COLOURS, HuggingfaceTrial, squares
 
-from automl_bench.contract import LabelledSample, ManifestEntry, TrainingSet
+from automl_bench.contract import LabelledSample, ManifestEntry, Modality, TrainingSet
 from automl_bench.datasets import decoding
 from automl_bench.errors import (
     PermissionDenied,
@@ -50,10 +50,11 @@ def test_images_lie_in_their_half_and_labels_in_its_metadata(trial: HuggingfaceT
         contents = {files[f"{half}/{name}"]: label for name, label in rows}
         assert contents == {item.sample.path.read_bytes(): item.label for item in items}
         assert not any(label in name for name, _ in rows for label in COLOURS), "no label stands in a path"
-    assert files[packing.SCRIPT] == packing.training_script()
+    for file in packing.program(Modality.IMAGE):
+        assert files[file.path] == file.content()
     assert trial.fake.repositories.repo("dataset", str(operation.result["dataset"])).private
-    assert files[packing.DECODER] == Path(decoding.__file__).read_bytes()
-    assert operation.result["files_sent"] == 15 + 2 + 3
+    assert files["training/decoding.py"] == Path(decoding.__file__).read_bytes()
+    assert operation.result["files_sent"] == 15 + 2 + 4
 
 
 def test_the_same_again_sends_nothing(trial: HuggingfaceTrial) -> None:
@@ -62,7 +63,7 @@ def test_the_same_again_sends_nothing(trial: HuggingfaceTrial) -> None:
     before = (hub.repositories.contents_received, hub.repositories.commits_received)
     again = trial.upload()
     assert (hub.repositories.contents_received, hub.repositories.commits_received) == before
-    assert (again.result["files_sent"], again.result["files_found"]) == (0, 20)
+    assert (again.result["files_sent"], again.result["files_found"]) == (0, 21)
     assert again.result["dataset_revision"] == first.result["dataset_revision"]
 
 
@@ -89,7 +90,7 @@ def test_an_upload_that_broke_off_goes_on_where_it_was(trial: HuggingfaceTrial) 
     assert hub.repositories.contents_received == 15
     trial.upload()
     assert hub.repositories.contents_received == 15, "contents are stored already"
-    assert len(held(trial)) == 15 + 2 + 3 + 1
+    assert len(held(trial)) == 15 + 2 + 4 + 1
 
 
 def test_a_commit_whose_answer_was_lost_is_not_made_again(trial: HuggingfaceTrial) -> None:
@@ -107,7 +108,7 @@ def test_a_content_that_fails_in_passing_is_sent_again(
 ) -> None:
     trial.fake.fail(operation, fault, times=3)
     trial.upload()
-    assert len(held(trial)) == 21
+    assert len(held(trial)) == 22
 
 
 def test_a_content_that_is_refused_ends_the_upload(trial: HuggingfaceTrial) -> None:
@@ -125,22 +126,22 @@ def test_an_address_that_has_expired_is_asked_for_anew(
         trial.upload()
     trial.fake.repositories.slot_seconds = 900.0
     trial.upload()
-    assert len(held(trial)) == 21
+    assert len(held(trial)) == 22
 
 
 def test_many_files_are_several_questions_and_several_commits(
     trial: HuggingfaceTrial, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(shipping, "AT_ONCE", 4)
-    monkeypatch.setattr(shipping, "COMMIT_FILES", 5)
+    monkeypatch.setattr(shipping, "COMMIT_FILES", 6)
     trial.upload()
     hub = trial.fake
-    assert (hub.count("preupload"), hub.count("lfs_batch"), hub.count("commit")) == (5, 4, 4)
+    assert (hub.count("preupload"), hub.count("lfs_batch"), hub.count("commit")) == (6, 4, 4)
     snapshots = [set(snapshot) for _, snapshot in hub.repositories.repo("dataset", f"{USER}/{DATASET_NAME}").commits]
     for snapshot in snapshots[:-1]:
         assert not any(path.endswith("metadata.csv") for path in snapshot), "listings come last"
-    assert len(snapshots[-1]) == 21
-    assert trial.steps[-1] == (20, 20)
+    assert len(snapshots[-1]) == 22
+    assert trial.steps[-1] == (21, 21)
     assert [done for done, _ in trial.steps] == sorted(done for done, _ in trial.steps)
 
 
@@ -149,7 +150,7 @@ def test_files_may_also_be_stored_in_the_ordinary_way(trial: HuggingfaceTrial, m
     monkeypatch.setattr(hub_repos, "LARGE", re.compile("nothing"))
     monkeypatch.setattr(shipping, "COMMIT_BYTES", 2000)
     trial.upload()
-    assert len(held(trial)) == 21
+    assert len(held(trial)) == 22
     assert trial.fake.count("lfs_batch") == 0
     assert trial.fake.count("commit") > 1
     assert trial.upload().result["files_sent"] == 0

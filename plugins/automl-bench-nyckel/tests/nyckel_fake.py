@@ -19,7 +19,6 @@ import argparse
 import base64
 import binascii
 import hashlib
-import io
 import json
 import re
 import secrets
@@ -30,17 +29,11 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, ClassVar
 from urllib.parse import parse_qs, urlsplit
 
-import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
-
-SIDE = 12
-"""Pixels of the square that every image is shrunk to before comparing."""
+from nyckel_learning import learn, pixels_of
 
 LOSE = "lose the answer"
 """A fault: do what was asked, then reset the connection."""
@@ -89,8 +82,18 @@ class StoredSample:
     external_id: str
     label_id: str | None
     visible_at: float
-    pixels: NDArray[np.float32]
+    content: Any
     captured: bool = False
+
+
+@dataclass
+class Field:
+    """A column of a function of tables."""
+
+    field_id: str
+    name: str
+    type: str
+    visible_at: float
 
 
 @dataclass
@@ -102,6 +105,9 @@ class Function:
     labels: dict[str, tuple[str, float]] = field(default_factory=dict)  # id -> (name, visible_at)
     samples: dict[str, StoredSample] = field(default_factory=dict)
     failed: bool = False
+    input: str = "Image"
+    fields: dict[str, Field] = field(default_factory=dict)
+    learnt: tuple[float, Callable[[Any], dict[str, float]]] | None = None
 
     def label_id(self, name: str, now: float) -> str | None:
         return next((key for key, (known, seen) in self.labels.items() if known == name and seen <= now), None)
@@ -329,7 +335,7 @@ class NyckelFake:
         with self.lock:
             now = time.monotonic()
             key = secrets.token_hex(8)
-            self.functions[key] = Function(key, body["name"], now + self.lag, now)
+            self.functions[key] = Function(key, body["name"], now + self.lag, now, input=body["input"])
             self.created.append(body["name"])
             return self._shown(self.functions[key])
 
@@ -368,23 +374,46 @@ class NyckelFake:
             shown = [{"id": key, "name": name} for key, (name, seen) in function.labels.items() if seen <= now]
         return self._page(shown, query, f"/v1/functions/{function.function_id}/labels", {"startIndex", "count"})
 
+    def create_field(self, function: Function, body: dict[str, Any]) -> Any:
+        fields(body, required={"name": str, "type": str}, optional={})
+        if function.input != "Tabular":
+            raise Refusal(400, "only a Tabular function has fields")
+        if body["type"] not in ("Number", "Text", "Image") or not body["name"].strip():
+            raise Refusal(400, "a field has a name and the type Number, Text or Image")
+        with self.lock:
+            types = [each.type for each in function.fields.values()]
+            if any(each.name == body["name"] for each in function.fields.values()):
+                raise Refusal(409, "Field already exists")
+            if body["type"] == "Image" and "Image" in types:
+                raise Refusal(400, "a function has at most one Image field")
+            # As their ids come by chance, whoever relies on the order of creation is wrong.
+            made = Field(secrets.token_hex(6), body["name"], body["type"], time.monotonic() + self.lag)
+            function.fields[made.field_id] = made
+            return shown_field(made)
+
+    def list_fields(self, function: Function, query: dict[str, str]) -> Any:
+        with self.lock:
+            now = time.monotonic()
+            ordered = sorted(function.fields.values(), key=lambda each: each.field_id)
+            shown = [shown_field(each) for each in ordered if each.visible_at <= now]
+        return self._page(shown, query, f"/v1/functions/{function.function_id}/fields", {"startIndex", "count"})
+
     def create_sample(self, function: Function, body: dict[str, Any]) -> Any:
         fields(
             body,
-            required={"data": str},
-            optional={"externalId": str, "annotation": dict, "sampleSets": list},
+            required={"data": (str, dict)},
+            optional={"externalId": (str, type(None)), "annotation": dict, "sampleSets": list},
         )
-        content = image_of(body["data"])
-        digest = hashlib.sha256(content).hexdigest()
-        pixels = pixels_of(content)
         with self.lock:
             now = time.monotonic()
+            by_id = {each.field_id: each for each in function.fields.values() if each.visible_at <= now}
+            digest, content = read_content(function.input, body["data"], by_id)
             label_id = self._label_of(function, body["annotation"], now) if "annotation" in body else None
             for known in function.samples.values():
                 if known.digest == digest:
                     raise Refusal(409, "Sample already exists", existingSampleId=f"sample_{known.sample_id}")
             sample = StoredSample(
-                secrets.token_hex(8), digest, body.get("externalId", ""), label_id, now + self.lag, pixels
+                secrets.token_hex(8), digest, body.get("externalId") or "", label_id, now + self.lag, content
             )
             function.samples[sample.sample_id] = sample
             function.changed_at = now
@@ -423,22 +452,21 @@ class NyckelFake:
             raise Refusal(400, "labelCount is not a whole number above 0")
         if query.get("capture", "true") not in ("true", "false"):
             raise Refusal(400, "capture is neither true nor false")
-        fields(body, required={"data": str}, optional={})
-        content = image_of(body["data"])
-        pixels = pixels_of(content)
+        fields(body, required={"data": (str, dict)}, optional={})
         with self.lock:
+            by_name = {each.name: each for each in function.fields.values() if each.visible_at <= time.monotonic()}
+            digest, content = read_content(function.input, body["data"], by_name)
             if self.free_invokes is not None and self.invokes >= self.free_invokes:
                 raise Refusal(402, "Your free invokes are used up")
             self.invokes += 1
             trained = self._state(function)[1]
             if query.get("capture", "true") == "true":
-                digest = hashlib.sha256(content).hexdigest()
                 key = secrets.token_hex(8)
-                function.samples[key] = StoredSample(key, digest, "", None, time.monotonic(), pixels, captured=True)
+                function.samples[key] = StoredSample(key, digest, "", None, time.monotonic(), content, captured=True)
                 self.captured += 1
             if not trained:
                 self.zero_shot_invokes += 1
-            ranked = self._ranked(function, pixels if trained else None)
+            ranked = self._ranked(function, content if trained else None)
         if not ranked:
             raise Refusal(400, "The function has no labels")
         confidences = [
@@ -482,7 +510,7 @@ class NyckelFake:
         return {
             "id": f"function_{function.function_id}",
             "name": function.name,
-            "input": "Image",
+            "input": function.input,
             "output": "Classification",
         }
 
@@ -497,7 +525,7 @@ class NyckelFake:
         if sample.label_id:
             shown["annotation"] = {"labelId": sample.label_id.removeprefix("label_")}  # ids come in both forms
         if query.get("includeData", "true") == "true":
-            shown["data"] = "data:image/png;base64,"
+            shown["data"] = shown_content(function.input, sample.content)
         return shown
 
     def _label_of(self, function: Function, annotation: dict[str, Any], now: float) -> str:
@@ -517,21 +545,21 @@ class NyckelFake:
         enough = len(counts) >= 2 and min(counts.values()) >= 2
         return len(function.samples), enough and time.monotonic() - function.changed_at >= self.train_seconds
 
-    def _ranked(self, function: Function, pixels: NDArray[np.float32] | None) -> list[tuple[str, str, float]]:
-        """Return (name, id, confidence) of each label, best first; without pixels all are alike."""
+    def _ranked(self, function: Function, content: Any) -> list[tuple[str, str, float]]:
+        """Return (name, id, confidence) of each label, best first; without a content all are alike."""
         labels = {key: name for key, (name, _) in function.labels.items()}
-        if pixels is None:
+        if content is None:
             return [(name, key, 1.0 / len(labels)) for key, name in labels.items()]
-        learnt = [sample for sample in function.samples.values() if sample.label_id]
-        distances = np.linalg.norm(np.stack([sample.pixels for sample in learnt]) - pixels, axis=1)
-        nearest = dict.fromkeys(labels, float("inf"))
-        for sample, distance in zip(learnt, distances, strict=True):
-            assert sample.label_id is not None
-            nearest[sample.label_id] = min(nearest[sample.label_id], float(distance))
-        weights = np.exp(-np.array([nearest[key] for key in labels]))
-        scores = weights / max(float(weights.sum()), 1e-30)
-        ranked = sorted(zip(labels, scores, strict=True), key=lambda pair: -pair[1])
-        return [(labels[key], key, round(float(score), 6)) for key, score in ranked]
+        if function.learnt is None or function.learnt[0] != function.changed_at:
+            samples = [each for each in function.samples.values() if each.label_id]
+            types = {each.field_id: each.type for each in function.fields.values()}
+            learnt = learn(
+                function.input, [each.content for each in samples], [str(each.label_id) for each in samples], types
+            )
+            function.learnt = (function.changed_at, learnt)
+        scores = function.learnt[1](content)
+        ranked = sorted(labels, key=lambda key: -scores.get(key, 0.0))
+        return [(labels[key], key, round(scores.get(key, 0.0), 6)) for key in ranked]
 
     def _page(self, items: list[Any], query: dict[str, str], path: str, allowed: set[str]) -> Any:
         allow(query, allowed)
@@ -592,15 +620,51 @@ def image_of(data: str) -> bytes:
         raise Refusal(400, "data is not base64") from None
 
 
-@lru_cache(maxsize=4096)
-def pixels_of(content: bytes) -> NDArray[np.float32]:
-    """Decode an image to SIDE × SIDE RGB pixels from 0 to 1, flat."""
-    try:
-        with Image.open(io.BytesIO(content)) as image:
-            small = image.convert("RGB").resize((SIDE, SIDE), Image.Resampling.BILINEAR)
-    except (OSError, ValueError):
-        raise Refusal(400, "data is not an image") from None
-    return np.asarray(small, dtype=np.float32).reshape(-1) / 255.0
+def read_content(kind: str, data: Any, known: Mapping[str, Field]) -> tuple[str, Any]:
+    """Return the digest of a sample's data, by which the service tells two alike, and what is learnt from.
+
+    Args:
+        kind: The function's input.
+        data: As it was sent.
+        known: A table's fields by the key that is asked for here: the id of a sample's, the name of an invoke's.
+    """
+    if isinstance(data, dict) != (kind == "Tabular"):
+        raise Refusal(400, f"data is not what a function with the input {kind} takes")
+    if kind == "Image":
+        content = image_of(data)
+        try:
+            return hashlib.sha256(content).hexdigest(), pixels_of(content)
+        except ValueError:
+            raise Refusal(400, "data is not an image") from None
+    if kind == "Text":
+        if not data:
+            raise Refusal(400, "data is empty")
+        return hashlib.sha256(data.encode()).hexdigest(), data
+    row = {}
+    for key, cell in data.items():
+        found = known.get(key) or known.get(key.removeprefix("field_"))
+        if found is None:
+            raise Refusal(400, f"unknown field {key}")
+        fits = isinstance(cell, str) and cell if found.type == "Text" else type(cell) in (int, float)
+        if not fits:
+            raise Refusal(400, f"the field {found.name} is of type {found.type} and gets {cell!r}")
+        row[found.field_id] = cell
+    return hashlib.sha256(json.dumps(row, sort_keys=True).encode()).hexdigest(), row
+
+
+def shown_content(kind: str, content: Any) -> Any:
+    if kind == "Image":
+        return "data:image/png;base64,"
+    return content if kind == "Text" else {f"field_{key}": cell for key, cell in content.items()}
+
+
+def shown_field(made: Field) -> dict[str, str]:
+    return {"id": f"field_{made.field_id}", "name": made.name, "type": made.type}
+
+
+def no_constant(name: str) -> Any:
+    """Refuse NaN and Infinity, which Python writes and JSON does not know."""
+    raise ValueError(name)
 
 
 # --- HTTP ------------------------------------------------------------------------------------------------
@@ -613,6 +677,8 @@ ROUTES: tuple[tuple[str, str, str], ...] = (
     ("DELETE", r"/v1/functions/([^/]+)", "delete_function"),
     ("POST", r"/v1/functions/([^/]+)/labels", "create_label"),
     ("GET", r"/v1/functions/([^/]+)/labels", "list_labels"),
+    ("POST", r"/v1/functions/([^/]+)/fields", "create_field"),
+    ("GET", r"/v1/functions/([^/]+)/fields", "list_fields"),
     ("POST", r"/v1/functions/([^/]+)/samples", "create_sample"),
     ("GET", r"/v1/functions/([^/]+)/samples", "list_samples"),
     ("GET", r"/v1/functions/([^/]+)/samples/([^/]+)", "get_sample"),
@@ -741,7 +807,7 @@ class _Handler(BaseHTTPRequestHandler):
         if kind != "application/json":
             raise Refusal(400, "the content type must be application/json")
         try:
-            return json.loads(content)
+            return json.loads(content, parse_constant=no_constant)
         except ValueError:
             raise Refusal(400, "the body is not JSON") from None
 
@@ -758,7 +824,7 @@ class _Handler(BaseHTTPRequestHandler):
         arguments: list[Any] = [fake.visible(groups[0]), *groups[1:]]
         if body is not None:
             arguments.append(body)
-        if operation in ("list_labels", "list_samples", "get_sample", "invoke"):
+        if operation in ("list_labels", "list_fields", "list_samples", "get_sample", "invoke"):
             arguments.append(query)
         else:
             allow(query, set())

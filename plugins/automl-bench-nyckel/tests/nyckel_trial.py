@@ -15,6 +15,7 @@ from nyckel_fake import NyckelFake
 from PIL import Image
 
 from automl_bench.contract import (
+    Column,
     Json,
     LabelledSample,
     Modality,
@@ -71,6 +72,8 @@ class NyckelTrial:
         self.lines: list[str] = []
         self.steps: list[tuple[int, int | None]] = []
         self.labels: tuple[str, ...] = tuple(sorted(SHADES))
+        self.modality = Modality.IMAGE
+        self.columns: tuple[Column, ...] = ()
         self.stop = threading.Event()
 
     @property
@@ -88,7 +91,8 @@ class NyckelTrial:
             shots=5,
             fold=0,
             seed=0,
-            modality=Modality.IMAGE,
+            modality=self.modality,
+            columns=self.columns,
             results=self.results,
             resources=self.ledger,
             send=self._send,
@@ -102,6 +106,8 @@ class NyckelTrial:
         return tokens_for(self.context)
 
     def upload(self, training_set: TrainingSet) -> Operation:
+        self.labels, self.modality = training_set.labels, training_set.modality
+        self.columns = training_set.columns
         operation = plugin.upload(self.context, training_set)
         self.results[Stage.UPLOAD] = operation.result
         return operation

@@ -143,7 +143,7 @@ def test_every_status_has_its_class_and_keeps_the_services_words(
     with pytest.raises(ProviderError) as caught:
         invoker.parse(answer({"message": "because\nof reasons."}, status, **{"x-request-id": "r-1"}))
     assert type(caught.value) is expected
-    assert f"answered {status} to classify the image: because of reasons." in caught.value.message
+    assert f"answered {status} to classify the sample: because of reasons." in caught.value.message
     assert caught.value.request_id == "r-1"
 
 

@@ -14,7 +14,7 @@ from google.cloud.aiplatform_v1 import types
 from vertex_service import VertexService
 from vertex_trial import TRIAL_ID, VertexTrial, delete, labelled
 
-from automl_bench.contract import NAME_PREFIX, Deletion, Operation, OperationState, Stage, Variant
+from automl_bench.contract import NAME_PREFIX, Deletion, Modality, Operation, OperationState, Stage, Variant
 from automl_bench.errors import Infeasible, SettingsError
 
 STEM = f"{NAME_PREFIX}-{TRIAL_ID}"
@@ -145,6 +145,7 @@ def _priced(variant: str) -> Any:
 
     context = Context()
     context.variant = Variant("vertex", variant, VARIANTS[variant])  # type: ignore[attr-defined]
+    context.modality = Modality.IMAGE  # type: ignore[attr-defined]
     return context
 
 

@@ -1,4 +1,4 @@
-"""Datasets of the stand-in: created, filled from import files, deleted."""
+"""Datasets of the stand-in: of images, filled from import files, and of a table, which name their file."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from google.cloud.aiplatform_v1 import types
+from google.protobuf import json_format
 from vertex_learning import DataItem
 from vertex_operations import LongWork, check_described, now
 from vertex_routes import Refusal
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 SCHEMAS = "gs://google-cloud-aiplatform/schema/dataset"
 IMAGES = f"{SCHEMAS}/metadata/image_1.0.0.yaml"
+TABLES = f"{SCHEMAS}/metadata/tabular_1.0.0.yaml"
 SINGLE_LABEL = f"{SCHEMAS}/ioformat/image_classification_single_label_io_format_1.0.0.yaml"
 MOST_PARTIAL_FAILURES = 20
 
@@ -26,6 +28,8 @@ class Datasets:
         self.project = project
         self.all: dict[str, Any] = {}
         self.items: dict[str, dict[str, DataItem]] = {}
+        self.tables: dict[str, str] = {}
+        """Address of the file, by dataset of a table."""
 
     def methods(self) -> dict[str, Callable[[Any], Any]]:
         return {
@@ -51,8 +55,9 @@ class Datasets:
         self.project.canonical(request.parent)
         dataset = request.dataset
         check_described(dataset.display_name, dataset.labels)
-        if dataset.metadata_schema_uri != IMAGES:
+        if dataset.metadata_schema_uri not in (IMAGES, TABLES):
             raise Refusal("INVALID_ARGUMENT", f"unknown metadata schema {dataset.metadata_schema_uri!r}")
+        table = _table_of(dataset) if dataset.metadata_schema_uri == TABLES else ""
         name = f"{self.project.parent}/datasets/{self.project.new_id()}"
         self.project.record("dataset", dataset.display_name)
 
@@ -64,6 +69,12 @@ class Datasets:
                 metadata_schema_uri=dataset.metadata_schema_uri,
                 create_time=now(),
             )
+            if table:
+                if self.project.import_fails:
+                    raise Refusal("INTERNAL", "The creation was told to fail.")
+                if self.project.bucket.read(table) is None:
+                    raise Refusal("INVALID_ARGUMENT", f"{table} cannot be read.")
+                self.tables[name] = table
             self.all[name] = made
             self.items[name] = {}
             return made
@@ -77,6 +88,8 @@ class Datasets:
 
     def import_data(self, request: Any) -> LongWork:
         dataset = self.get(request.name)
+        if dataset.name in self.tables:
+            raise Refusal("INVALID_ARGUMENT", "A tabular dataset is not imported into.")
         addresses = [uri for config in request.import_configs for uri in config.gcs_source.uris]
         if not addresses:
             raise Refusal("INVALID_ARGUMENT", "import_configs names no file")
@@ -110,5 +123,17 @@ class Datasets:
         def finish() -> None:
             self.all.pop(dataset.name, None)
             self.items.pop(dataset.name, None)
+            self.tables.pop(dataset.name, None)
 
         return self.project.delete_later(dataset.name, finish)
+
+
+def _table_of(dataset: Any) -> str:
+    """Return the address of the one file that a tabular dataset's metadata name."""
+    config = json_format.MessageToDict(dataset._pb.metadata).get("inputConfig", {}) if "metadata" in dataset else {}
+    addresses = config.get("gcsSource", {}).get("uri")
+    if set(config) != {"gcsSource"} or set(config["gcsSource"]) != {"uri"}:
+        raise Refusal("INVALID_ARGUMENT", f"metadata.inputConfig names not exactly one source by uri: {config}")
+    if not isinstance(addresses, list) or len(addresses) != 1 or not str(addresses[0]).startswith("gs://"):
+        raise Refusal("INVALID_ARGUMENT", f"metadata.inputConfig.gcsSource.uri is no list of an address: {addresses}")
+    return str(addresses[0])

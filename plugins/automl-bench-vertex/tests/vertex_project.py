@@ -22,7 +22,7 @@ PROJECT = "bench-project"
 NUMBER = "123456789012"
 REGION = "europe-west4"
 
-NODE_HOUR_USD, TRAINING_HOUR_USD = 1.375, 3.465
+NODE_HOUR_USD, TRAINING_HOUR_USD, TABLE_TRAINING_HOUR_USD = 1.375, 3.465, 21.252
 _EQUALS = re.compile(r'display_name="([^"]*)"')
 
 
@@ -102,7 +102,9 @@ class Project:
         with self.lock:
             self.operations.advance()
             node_hours = self.serving.node_seconds() / 3600
-            return node_hours * NODE_HOUR_USD + self.trainings.billed_milli_hours / 1000 * TRAINING_HOUR_USD
+            trained = self.trainings.billed_milli_hours / 1000 * TRAINING_HOUR_USD
+            trained += self.trainings.billed_milli_hours_of_tables / 1000 * TABLE_TRAINING_HOUR_USD
+            return node_hours * NODE_HOUR_USD + trained
 
     # --- what the parts share -----------------------------------------------------------------------------------
 

@@ -15,6 +15,7 @@ from google.protobuf import json_format
 from vertex_learning import PREDICT_FORMATS, Learned, pixels
 from vertex_operations import LongWork, check_described, moment, now
 from vertex_routes import Refusal
+from vertex_tables import LearnedTable
 
 if TYPE_CHECKING:
     from vertex_project import Project
@@ -24,6 +25,7 @@ MOST_PREDICTIONS = 10
 MIME_TYPES = (
     "image/jpeg", "image/gif", "image/png", "image/webp", "image/bmp", "image/tiff", "image/vnd.microsoft.icon", "",
 )  # fmt: skip
+MACHINES = re.compile(r"(n1-(standard|highmem)-(2|4|8|16|32)|n1-highcpu-(4|8|16|32))")
 _ENDPOINT_ID = re.compile(r"[a-z][a-z0-9-]{0,61}[a-z0-9]|[1-9][0-9]{0,8}")
 
 
@@ -32,7 +34,7 @@ class Deployed:
     """A model while it is deployed, and since when it is billed."""
 
     model: Any
-    learned: Learned
+    learned: Learned | LearnedTable
     nodes: int
     since: float = field(default_factory=moment)
 
@@ -142,10 +144,15 @@ class Serving:
         model = self.project.trainings.get_model(wanted.model)
         if not model.supported_deployment_resources_types:
             raise Refusal("FAILED_PRECONDITION", f"The Model {model.name} cannot be deployed to an endpoint.")
-        if "automatic_resources" not in wanted:
-            raise Refusal("INVALID_ARGUMENT", "The Model supports automatic_resources only.")
-        nodes = wanted.automatic_resources.min_replica_count
-        if nodes < 1 or wanted.automatic_resources.max_replica_count < nodes:
+        dedicated = types.Model.DeploymentResourcesType.DEDICATED_RESOURCES
+        kind = "dedicated" if dedicated in model.supported_deployment_resources_types else "automatic"
+        if f"{kind}_resources" not in wanted:
+            raise Refusal("INVALID_ARGUMENT", f"The Model supports {kind}_resources only.")
+        resources = getattr(wanted, f"{kind}_resources")
+        if kind == "dedicated" and not MACHINES.fullmatch(resources.machine_spec.machine_type):
+            raise Refusal("INVALID_ARGUMENT", f"unknown machine type {resources.machine_spec.machine_type!r}")
+        nodes = resources.min_replica_count
+        if nodes < 1 or resources.max_replica_count < nodes:
             raise Refusal("INVALID_ARGUMENT", "min_replica_count and max_replica_count do not fit.")
         if request.traffic_split and sum(request.traffic_split.values()) != 100:
             raise Refusal("INVALID_ARGUMENT", "traffic_split must add up to 100.")
@@ -202,11 +209,17 @@ class Serving:
             if serving is None:
                 raise Refusal("FAILED_PRECONDITION", f"The Endpoint {endpoint.name} has no model with traffic.")
             deployed = self.deployed[endpoint.name][serving]
-        options = params.ImageClassificationPredictionParams()
-        _parsed(request._pb.parameters, options)
         if not request.instances:
             raise Refusal("INVALID_ARGUMENT", "instances is empty.")
-        answers = [_answer(deployed.learned, each, options) for each in request._pb.instances]
+        learned = deployed.learned
+        if isinstance(learned, LearnedTable):
+            if request._pb.HasField("parameters"):
+                raise Refusal("INVALID_ARGUMENT", "a model of tables takes no parameters.")
+            answers = [_answer_row(learned, each) for each in request._pb.instances]
+        else:
+            options = params.ImageClassificationPredictionParams()
+            _parsed(request._pb.parameters, options)
+            answers = [_answer(learned, each, options) for each in request._pb.instances]
         told = types.PredictResponse(
             deployed_model_id=serving, model=deployed.model.name, model_display_name=deployed.model.display_name
         )
@@ -221,6 +234,14 @@ def _parsed(value: Any, message: Any) -> None:
         json_format.ParseDict(content or {}, message._pb)
     except json_format.ParseError as error:
         raise Refusal("INVALID_ARGUMENT", f"Invalid instance or parameters: {error}") from None
+
+
+def _answer_row(learned: LearnedTable, given: Any) -> dict[str, Any]:
+    scores = learned.scores(json_format.MessageToDict(given))
+    result = prediction.TabularClassificationPredictionResult(
+        classes=[label for label, _ in scores], scores=[score for _, score in scores]
+    )
+    return dict(json_format.MessageToDict(result._pb))
 
 
 def _answer(learned: Learned, given: Any, options: Any) -> dict[str, Any]:

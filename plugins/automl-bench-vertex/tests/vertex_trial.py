@@ -22,7 +22,6 @@ from vertex_service import VertexService
 from automl_bench.contract import (
     Deletion,
     LabelledSample,
-    Modality,
     Operation,
     OperationState,
     Resource,
@@ -94,32 +93,40 @@ class Ledger:
 
 
 class VertexTrial:
-    """One trial's hooks, in order, with the host's own bulk sending."""
+    """One trial's hooks, in order, with the host's own bulk sending; of coloured squares unless others are given."""
 
     def __init__(
-        self, folder: Path, trial_id: str = TRIAL_ID, shots: int = 10, variant: str = "default", **settings: Any
+        self,
+        folder: Path,
+        trial_id: str = TRIAL_ID,
+        shots: int = 10,
+        variant: str = "default",
+        drawn: TrainingSet | None = None,
+        variant_settings: dict[str, Any] | None = None,
+        **settings: Any,
     ) -> None:
         self.folder = folder
-        self.set = training_set(folder, shots)
+        self.set = training_set(folder, shots) if drawn is None else drawn
         self.ledger = Ledger()
         self.results: dict[Stage, Any] = {}
         self.lines: list[str] = []
         self.stop = threading.Event()
         resolved = resolve_settings(DESCRIPTION, ProviderFile(settings=settings, path=folder / "vertex.toml"))
         self.context = TrialContext(
-            variant=Variant("vertex", variant, VARIANTS[variant]),
+            variant=Variant("vertex", variant, {**VARIANTS[variant], **(variant_settings or {})}),
             settings=resolved,
             secrets=lambda name: os.environ[name],
             cache_dir=folder,
             progress=lambda done, total, unit: None,
             log=self.lines.append,
             trial_id=trial_id,
-            dataset="squares",
+            dataset=self.set.dataset,
             labels=self.set.labels,
             shots=shots,
             fold=0,
             seed=0,
-            modality=Modality.IMAGE,
+            modality=self.set.modality,
+            columns=self.set.columns,
             results=self.results,
             resources=self.ledger,
             send=self._send,

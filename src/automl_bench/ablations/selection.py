@@ -27,7 +27,7 @@ def training_set(manifest: Manifest, *, shots: int | None, fold: int, seed: int)
 
     Args:
         manifest: The dataset, with all its columns.
-        shots: Samples per class, training and validation together; None is all.
+        shots: Samples per class, training and validation together; None is all, 0 an empty set.
         fold: Which draw.
         seed: Seed of the experiment.
 
@@ -35,6 +35,8 @@ def training_set(manifest: Manifest, *, shots: int | None, fold: int, seed: int)
         NotEnoughShots: If a class has fewer samples.
         UsageError: If shots or fold is out of range.
     """
+    if shots == 0:
+        return _set_of(manifest, (), ())
     return training_set_of(manifest, plan_subsets(manifest, shots=[shots], fold=fold, seed=seed), shots)
 
 
@@ -45,11 +47,21 @@ def training_set_of(manifest: Manifest, plan: Plan, shots: int | None) -> Traini
         NotEnoughShots: If a class has fewer samples.
     """
     subset = plan.subset(shots)
+    return _set_of(
+        manifest,
+        labelled_samples(manifest, subset.train_rows),
+        labelled_samples(manifest, subset.validation_rows),
+    )
+
+
+def _set_of(
+    manifest: Manifest, train: tuple[LabelledSample, ...], validation: tuple[LabelledSample, ...]
+) -> TrainingSet:
     return TrainingSet(
         dataset=manifest.name,
         labels=manifest.labels,
-        train=labelled_samples(manifest, subset.train_rows),
-        validation=labelled_samples(manifest, subset.validation_rows),
+        train=train,
+        validation=validation,
         modality=manifest.modality,
         columns=manifest.columns,
         target=manifest.card.target,

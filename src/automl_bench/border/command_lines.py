@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 NO_BREAK = "\N{NO-BREAK SPACE}"
 _program = ["automl-bench"]
@@ -16,6 +18,17 @@ _program = ["automl-bench"]
 def set_workspace_option(folder: str) -> None:
     """Have printed commands name the workspace that this one was given with --workspace."""
     _program[1:] = ["--workspace", folder]
+
+
+@contextmanager
+def naming_workspace(folder: str) -> Iterator[None]:
+    """Have commands that are printed while the block runs name a workspace."""
+    before = _program[1:]
+    set_workspace_option(folder)
+    try:
+        yield
+    finally:
+        _program[1:] = before
 
 
 def command_line(*words: str, workspace: str = "") -> str:

@@ -19,6 +19,7 @@ from typing import Any
 from automl_bench.border.names import is_name
 from automl_bench.border.texts import holds_secret
 from automl_bench.contract import (
+    LONGEST_ANSWER,
     AccessReport,
     DatasetSource,
     HttpRequest,
@@ -32,10 +33,13 @@ from automl_bench.contract import (
     ReportSection,
     Resource,
     Setting,
+    Usage,
 )
 
 LONGEST_LABEL = 1000
 """Characters of a label that a prediction may name."""
+LONGEST_WORD = 300
+"""Characters of a served model's name, and of the word for how an answer ended."""
 MOST_JSON_BYTES = 4 * 1024 * 1024
 """Most bytes of JSON that a result or a resource's details may take."""
 SHOWN = 60
@@ -64,24 +68,35 @@ def prediction_fault(prediction: Any) -> str:
     if label is not None and (type(label) is not str or len(label) > LONGEST_LABEL):
         return f"returned a Prediction whose label is {_shown(label)}, not a label or None"
     # The comparison also refuses NaN.
+    if confidence is None:
+        return _answer_fault(prediction)
     if type(confidence) is not float and (isinstance(confidence, bool) or not isinstance(confidence, (int, float))):
         return _confidence_fault(confidence)
     if not 0.0 <= confidence <= 1.0:
         return _confidence_fault(confidence)
-    if prediction.scores:
-        return _scores_fault(prediction.scores)
+    return _answer_fault(prediction)
+
+
+def _answer_fault(prediction: Prediction) -> str:
+    if prediction.scores and (fault := _scores_fault(prediction.scores)):
+        return fault
+    return "" if prediction.usage is None else _usage_fault(prediction.usage)
+
+
+def _usage_fault(usage: Any) -> str:
+    if type(usage) is not Usage:
+        return f"returned a Prediction whose usage is {_shown(usage)}, not a Usage"
+    if found := _mismatch(usage, Usage):
+        return f"returned a Prediction whose usage is {found}"
+    if len(usage.text) > LONGEST_ANSWER:
+        return (
+            f"returned a Prediction whose usage has a text of {len(usage.text):,} characters, over {LONGEST_ANSWER:,}"
+        )
     return ""
 
 
 def _confidence_fault(confidence: Any) -> str:
-    if confidence is None and _confidence_may_be_unknown():
-        return ""
     return f"returned a Prediction whose confidence is {_shown(confidence)}, not a number from 0 to 1"
-
-
-@functools.cache
-def _confidence_may_be_unknown() -> bool:
-    return type(None) in typing.get_args(_fields(Prediction)["confidence"])
 
 
 def _scores_fault(scores: Any) -> str:
@@ -251,6 +266,15 @@ def _price(value: Price) -> str:
     return ""
 
 
+def _usage(value: Usage) -> str:
+    for name in ("input_tokens", "cached_tokens", "output_tokens", "reasoning_tokens", "images", "usd"):
+        amount = getattr(value, name)
+        if amount is not None and amount < 0:
+            return f"whose {name} is {amount}, less than 0"
+    long = [name for name in ("model", "finish_reason") if len(getattr(value, name)) > LONGEST_WORD]
+    return f"whose {long[0]} has over {LONGEST_WORD} characters" if long else ""
+
+
 def _limits(value: Limits) -> str:
     for name in _fields(Limits):
         bound = getattr(value, name)
@@ -296,6 +320,7 @@ RULES: Mapping[type, Callable[[Any], str]] = {
     DatasetSource: _source,
     ProviderDescription: _description,
     AccessReport: lambda value: "whose account holds a secret" if holds_secret(value.account) else "",
+    Usage: _usage,
     ReportSection: lambda value: "" if value.title else "without a title",
 }
 """What a type alone does not say of a noun."""

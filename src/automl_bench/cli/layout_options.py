@@ -40,9 +40,7 @@ Download = Annotated[
 ]
 Text = Annotated[str, typer.Option(metavar="COLUMN", help="Column with the texts: the data are texts.")]
 Label = Annotated[str, typer.Option(metavar="COLUMN", help="Column with the labels of the texts.")]
-Target = Annotated[
-    str, typer.Option(metavar="COLUMN", help="Column that is to be foretold from the others: the data are a table.")
-]
+Target = Annotated[str, typer.Option(metavar="COLUMN", help="Column to predict from the others: the data are a table.")]
 Ignore = Annotated[
     list[str] | None, typer.Option(metavar="COLUMN", help="Column of a table that is left out; may be repeated.")
 ]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from automl_bench.border.command_lines import quoted_command
 from automl_bench.border.names import did_you_mean
 from automl_bench.contract import Capability, ManifestEntry, Owner, ProviderManifest, Variant
-from automl_bench.errors import AutomlBenchError, DatasetNotFound, SettingsError, UsageError
+from automl_bench.errors import AutomlBenchError, DatasetNotFound, InvalidSetting, SettingsError, UsageError
 from automl_bench.providers.discovery import PluginRegistry
 from automl_bench.providers.dispatch import Provider
 from automl_bench.providers.host import Observers
@@ -217,7 +217,7 @@ class Session:
             experiment: What it asks for.
             variants: Only these of its variants; by default all.
         """
-        from automl_bench.trials.experiment import expand
+        from automl_bench.trials.experiment import Learning, expand, learning_of
 
         if variants is None:
             variants = [self.variant(text) for text in experiment.providers]
@@ -225,7 +225,18 @@ class Session:
         for dataset in experiment.datasets:
             self.require_dataset(dataset)
             fingerprints[dataset] = self.source.manifest(dataset).fingerprint
-        return list(expand(experiment, variants, fingerprints, experiment.images.recorded()))
+
+        def learning(variant: Variant) -> Learning:
+            return learning_of(self.provider(variant.provider).description, variant)
+
+        if set(experiment.shots) == {0}:
+            for variant in variants:
+                if learning(variant) is Learning.NEEDED:
+                    raise InvalidSetting(
+                        f"{experiment.name}: {variant} needs training samples, and only 0 shots are asked for.",
+                        remedy="Add other shots, or take it out of providers.",
+                    )
+        return list(expand(experiment, variants, fingerprints, experiment.images.recorded(), learning))
 
     def manifest_exporters(self) -> tuple[dict[str, ManifestExporter], dict[str, AutomlBenchError]]:
         """Return, for every provider that has a manifest format, the function that describes samples in it.
@@ -239,7 +250,7 @@ class Session:
         exporters: dict[str, ManifestExporter] = {}
         left_out: dict[str, AutomlBenchError] = {}
         for name in self.registry.names():
-            if name in self.registry.failures:
+            if name in self.registry.failures or self.registry.only_listens(name):
                 continue
             try:
                 if Capability.EXPORT_MANIFEST not in self.provider(name).description.capabilities:
@@ -313,13 +324,13 @@ def parse_shots(text: str) -> int | None:
     """Return samples per class; None for "all".
 
     Raises:
-        UsageError: If it is neither a whole number above 0 nor "all".
+        UsageError: If it is neither a whole number nor "all".
     """
     if text == "all":
         return None
-    if text.isascii() and text.isdigit() and int(text) > 0:
+    if text.isascii() and text.isdigit():
         return int(text)
-    raise UsageError(f"SHOTS is {text!r}.", remedy='Give a whole number of samples per class above 0, or "all".')
+    raise UsageError(f"SHOTS is {text!r}.", remedy='Give a whole number of samples per class, or "all".')
 
 
 def canonical(value: Any) -> Any:

@@ -365,12 +365,18 @@ def _record(
     from dataclasses import replace
 
     from automl_bench.ablations.images import ImageSetting
-    from automl_bench.trials.experiment import trial_record
+    from automl_bench.trials.experiment import Learning, learning_of, trial_record
 
     variant = session.variant(provider)
     if endpoint:
         # An adopted endpoint is another thing than what we would train: its trial has an id of its own.
         variant = replace(variant, settings={**variant.settings, "adopted_endpoint": endpoint})
+    kind = learning_of(session.provider(variant.provider).description, variant)
+    if shots == 0 and kind is Learning.NEEDED and not endpoint:
+        raise UsageError(f"{variant} needs training samples.", remedy="Ask for at least 1 shot.")
+    if kind is Learning.NONE and (shots, fold) != (0, 0):
+        say(f"{variant} learns from no sample: its one trial, at 0 shots, stands for all shots and folds.")
+        shots, fold = 0, 0
     session.require_dataset(dataset)
     return trial_record(
         variant,

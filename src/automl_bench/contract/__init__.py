@@ -21,12 +21,15 @@ from automl_bench.contract.operations import OperationState as OperationState
 from automl_bench.contract.operations import Resource as Resource
 from automl_bench.contract.operations import ResourceRecorder as ResourceRecorder
 from automl_bench.contract.operations import owner_of as owner_of
+from automl_bench.contract.predictions import LONGEST_ANSWER as LONGEST_ANSWER
 from automl_bench.contract.predictions import CallInvoker as CallInvoker
 from automl_bench.contract.predictions import Endpoint as Endpoint
 from automl_bench.contract.predictions import HttpInvoker as HttpInvoker
 from automl_bench.contract.predictions import Invoker as Invoker
 from automl_bench.contract.predictions import Lanes as Lanes
 from automl_bench.contract.predictions import Prediction as Prediction
+from automl_bench.contract.predictions import Usage as Usage
+from automl_bench.contract.prices import TOKENS_A_UNIT as TOKENS_A_UNIT
 from automl_bench.contract.prices import Counted as Counted
 from automl_bench.contract.prices import Price as Price
 from automl_bench.contract.reports import ReportSection as ReportSection

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from automl_bench.contract.descriptions import Variant
 from automl_bench.contract.operations import ResourceRecorder
-from automl_bench.contract.samples import Column
+from automl_bench.contract.samples import Column, TrainingSet
 from automl_bench.contract.sending import BulkSender, _send_nothing
 from automl_bench.contract.vocabulary import Json, Modality, Stage
 from automl_bench.ownership import Owner, resource_name
@@ -34,6 +34,8 @@ class ProviderContext:
             begun before workspaces had ids: its names keep the old form.
         hide: Call with a secret that the host cannot know of, such as a session token that an SDK obtained: from then
             on it is taken out of whatever is stored, printed, exported or logged.
+        modality: What one sample is, where the question is about some: a price table may depend on it. None where
+            nothing is known of the samples.
     """
 
     variant: Variant
@@ -44,6 +46,7 @@ class ProviderContext:
     log: Callable[[str], None] = field(repr=False)
     owner: Owner | None = field(default=None, kw_only=True)
     hide: Callable[[str], None] = field(default=_hide_nothing, repr=False, kw_only=True)
+    modality: Modality | None = field(default=None, kw_only=True)
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,8 @@ class TrialContext(ProviderContext):
         seed: The experiment's seed, for providers that take one.
         modality: What one sample is.
         columns: Columns of a table, in the order of each row's cells; empty for other modalities.
+        training_set: The trial's labelled samples, for a provider that shows examples with each request; empty at 0
+            shots, None where a context was made without one. No test sample is among them.
         results: The `Operation.result` of the stages done so far.
         resources: The ledger.
         send: Sends many small requests, such as the samples of an upload, through the host's transport.
@@ -70,11 +75,12 @@ class TrialContext(ProviderContext):
     shots: int | None
     fold: int
     seed: int
-    modality: Modality
+    modality: Modality = field(kw_only=True)
     results: Mapping[Stage, Mapping[str, Json]]
     resources: ResourceRecorder = field(repr=False)
     send: BulkSender = field(default=_send_nothing, repr=False)
     columns: tuple[Column, ...] = ()
+    training_set: TrainingSet | None = field(default=None, repr=False)
 
     def name_for(self, kind: str, *, max_length: int = 63, separator: str = "-") -> str:
         """Return the deterministic name of this trial's resource of a kind, within a service's length limit.

@@ -105,6 +105,7 @@ class ReportedTimes:
         as_of: Date or month of the publication or measurement, ISO 8601.
         source: Where the times were published, or on what they were measured.
         variant: The variant that they are of; empty where they stand for all.
+        modality: What the samples were; None where they stand for all.
     """
 
     stage: Stage
@@ -112,6 +113,11 @@ class ReportedTimes:
     as_of: str
     source: str
     variant: str = ""
+    modality: Modality | None = None
+
+    def stands_for(self, variant: str, modality: Modality) -> bool:
+        """Return whether these times say something of a trial of this variant on samples of this modality."""
+        return self.variant in ("", variant) and self.modality in (None, modality)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +130,7 @@ class ProviderDescription:
         capabilities: What it can do.
         modalities: What it learns from.
         limits: What the service accepts.
+        not_taken: Why it does not take a modality, as a clause for the sentence that refuses it.
         settings: Every setting and secret the plugin reads.
         variant_settings: Every key that a variant may have; None leaves it to the plugin to check its variants.
         variants: Named configurations that come with the plugin; a providers file may add or override.
@@ -145,6 +152,10 @@ class ProviderDescription:
         reported_times: How long stages took elsewhere, as published or measured: what `plan` expects of a trial like
             none that was run here.
         simulated: Whether the service is a simulation, whose prices nobody bills: the word then stands beside each.
+        needs_training: Whether it can answer only after training. One that says False may be asked at 0 shots.
+        untrained_where: Settings of a variant under which its answers depend on no training sample: then one trial,
+            at 0 shots, stands for all shots and folds of a dataset and is paid for once. Held against the variant's
+            settings, with the declared defaults of those that it does not set; {} is every variant, None is none.
         imports: Modules that the hooks import and that are heavy: the host imports them once, before trials start in
             threads, as two first imports at once can find a half-made module. What is not installed is left to the
             hook that needs it.
@@ -172,6 +183,9 @@ class ProviderDescription:
     simulated: bool = False
     imports: tuple[str, ...] = ()
     modality_limits: Mapping[Modality, Limits] = field(default_factory=dict)
+    not_taken: Mapping[Modality, str] = field(default_factory=dict)
+    needs_training: bool = True
+    untrained_where: Mapping[str, Json] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,10 @@ class Objection(DatasetError):
     """Why a source cannot be read as a tree of class folders."""
 
 
+class EmptiedClass(Objection):
+    """A class folder has no image that can be used."""
+
+
 @dataclass(slots=True)
 class ClassTree:
     """A tree as it was understood.
@@ -209,7 +213,9 @@ def _splits_in_classes(folders: Sequence[Folder]) -> list[tuple[str, str, Folder
 
 
 def _refuse_unclear_folders(level: Folder, folders: Sequence[Folder]) -> None:
-    holders = [folder for folder in folders if _holds_folders(folder, 2)]
+    # Beside other classes, a few folders in one are parts of it; alone, it may as well be what holds the classes.
+    alone = len(folders) == 1 and len(folders[0].with_images()) > 1
+    holders = [folder for folder in folders if alone or _holds_folders(folder, 2)]
     for folder in folders:
         kinds = [inner for inner in folder.with_images() if inner.name.lower() in BESIDE_NAMES]
         if kinds:
@@ -270,7 +276,7 @@ def _refuse_emptied(level: Folder, filled: set[str], classes: Sequence[tuple[str
             continue
         what = _why_empty(folder)
         if what or classes:
-            raise Objection(
+            raise EmptiedClass(
                 f"the class {folder.name!r} in {level.path} has no images{what}.",
                 remedy="Add images to its folder, convert or bring back what is there, or delete the folder.",
             )

@@ -55,6 +55,21 @@ class ListGroup:
             for row in one.rows
         }
 
+    def repeats_folders(self, root: Folder) -> bool:
+        """Whether the label of every file is the name of a folder that it lies in, so that the folders say no less."""
+        return all(
+            label in Path(os.path.relpath(path, root.path)).parts[:-1] for path, (label, _) in self.by_file().items()
+        )
+
+    def left_out_beside(self, root: Folder) -> str:
+        """Return an image that it leaves out of a folder of which it names others, or ""."""
+        named = self.by_file()
+        for folder in root.walk():
+            unnamed = [name for name in folder.images if os.path.normpath(f"{folder.path}/{name}") not in named]
+            if unnamed and len(unnamed) < len(folder.images):
+                return folder.shown(unnamed[0])
+        return ""
+
     def read(self) -> Listing:
         """Return its samples."""
         return listing_of_lists(self.lists, _kind(self))

@@ -17,8 +17,8 @@ from pathlib import Path
 
 from automl_bench.datasets.addresses import refuse_elsewhere
 from automl_bench.datasets.archives import is_archive, other_container, unpack
-from automl_bench.datasets.class_trees import ClassTree, Objection, understand
-from automl_bench.datasets.found_lists import ListGroup, find_lists, read_named_list
+from automl_bench.datasets.class_trees import ClassTree, EmptiedClass, Objection, understand
+from automl_bench.datasets.found_lists import FoundLists, ListGroup, find_lists, read_named_list
 from automl_bench.datasets.groups import grouped_by_path
 from automl_bench.datasets.known_layouts import READERS, chosen_list, marked_listing, read_lists, read_tree
 from automl_bench.datasets.layouts import CHOICES, LayoutHints
@@ -27,7 +27,7 @@ from automl_bench.datasets.other_exports import other_export
 from automl_bench.datasets.parquet_shards import parquet_shards, read_parquet
 from automl_bench.datasets.placing import cannot
 from automl_bench.datasets.source import Source
-from automl_bench.datasets.survey import survey
+from automl_bench.datasets.survey import Folder, survey
 from automl_bench.datasets.tables import LIST_ENDINGS
 from automl_bench.errors import DatasetError, UsageError
 
@@ -158,7 +158,8 @@ def _image_readings(source: Source, objections: list[DatasetError]) -> list[Read
     try:
         tree = understand(root, hints.words, splits_are_chosen=hints.splits_are_chosen)
     except Objection as error:
-        objections += [*lists.errors, *_archives_only(source), error, *lists.unusable]
+        objections += [*_set_aside_parts(lists, root, error), *lists.errors, *_archives_only(source)]
+        objections += [error, *lists.unusable]
     readings = []
     if hints.splits_are_chosen:  # then the folders are the reading that the user wants
         lists.unread += [name for group in lists.groups for name in group.names]
@@ -178,6 +179,31 @@ def _image_readings(source: Source, objections: list[DatasetError]) -> list[Read
         read = partial(read_tree, tree, lists.unread_note())
         readings.append(Reading(f"class folders ({classes})", "--layout folders", read))
     return readings
+
+
+def _set_aside_parts(lists: FoundLists, root: Folder, objection: Objection) -> list[DatasetError]:
+    """Set aside the lists that repeat the names of unclear folders and leave a part out, and return why.
+
+    A list that says more than the folders, or names all images of the folders that it names, decides what they mean.
+    """
+    refusals: list[DatasetError] = []
+    for group in list(lists.groups):
+        left_out = group.left_out_beside(root)
+        if not group.repeats_folders(root) or not (left_out or isinstance(objection, EmptiedClass)):
+            continue
+        lists.groups.remove(group)
+        lists.unread += group.names
+        if left_out:
+            refusals.append(_part_of_unclear_folders(group, left_out, objection))
+    return refusals
+
+
+def _part_of_unclear_folders(group: ListGroup, left_out: str, objection: Objection) -> DatasetError:
+    names = " and ".join(group.names)
+    return DatasetError(
+        f"{objection.message.rstrip('.')}, and {names} leaves out images such as {left_out}.",
+        remedy=f"{objection.remedy.rstrip('.')}; or complete {names}; or add {group.option} for what it names alone.",
+    )
 
 
 class Agreement(Enum):

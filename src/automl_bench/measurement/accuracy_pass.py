@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
-from automl_bench.contract import Invoker, Json, Limits, Sample
+from automl_bench.contract import Invoker, Json, Limits, Sample, Usage
 from automl_bench.errors import AutomlBenchError, ServiceUnavailable
 from automl_bench.measurement.call import Caller, CallResult
 from automl_bench.measurement.clock import ClientMeter, WallAnchor
@@ -41,6 +41,7 @@ class PassLane:
         already_right: Correct ones among `already_done`.
         already_failed: Ones without an answer among `already_done`.
         training: Training samples with their labels that are asked for after the pass, under rows of their own phase.
+        usd_of: What an answer costs, by what it used; None if unknown.
     """
 
     trial_id: str
@@ -51,6 +52,7 @@ class PassLane:
     already_right: frozenset[str] = frozenset()
     already_failed: int = 0
     training: Sequence[LabelledTestSample] = ()
+    usd_of: Callable[[Usage | None], float | None] = lambda usage: None if usage is None else usage.usd
 
 
 @dataclass(frozen=True, slots=True)
@@ -358,8 +360,11 @@ class _LaneRun:
                 unseen_ns=result.unseen.most_ns,
                 unseen_least_ns=result.unseen.least_ns,
                 true_rank=true_rank(prediction, label) if prediction else None,
+                usd=self.lane.usd_of(prediction.usage) if prediction else None,
+                usage=prediction.usage if prediction else None,
             )
         )
+        self._pacer.hold(result.pause if self._settings.respect_limits else 0.0)
         self._requests += 1
         self._throttled += result.outcome is Outcome.THROTTLED
         self._new_connections += bool(result.timing.new_connection)

@@ -27,6 +27,7 @@ from automl_bench.errors import (
     UnsupportedCapability,
     WorkspaceError,
 )
+from automl_bench.measurement.allowances import allowance_pause
 from automl_bench.store.records import CallTiming, Outcome
 from automl_bench.toolkit.retry_after import bounded_wait, retry_after
 from automl_bench.transport import (
@@ -76,6 +77,7 @@ class CallResult:
         retry_after: Seconds the service asked to wait, or None.
         passing: Whether asking again later may help (throttled, or a fault that passes).
         terminal: The error that ends the pass, or None.
+        pause: Seconds until the service's allowance covers another call like this, as its headers say; 0 for now.
         unseen: How long this process was kept from taking the answer: a part of the timing that is its own.
     """
 
@@ -88,6 +90,7 @@ class CallResult:
     passing: bool = False
     terminal: AutomlBenchError | None = None
     unseen: Unseen = SEEN
+    pause: float = 0.0
 
 
 class Reading(NamedTuple):
@@ -100,6 +103,7 @@ class Reading(NamedTuple):
     retry_after: float | None = None
     passing: bool = False
     terminal: AutomlBenchError | None = None
+    pause: float = 0.0
 
     def timed(self, timing: CallTiming, unseen: Unseen = SEEN) -> CallResult:
         """Join it with its clock."""
@@ -113,6 +117,7 @@ class Reading(NamedTuple):
             self.passing,
             self.terminal,
             unseen,
+            self.pause,
         )
 
 
@@ -160,7 +165,7 @@ def read_answer(invoker: HttpInvoker, response: HttpResponse) -> Reading:
                 return _by_status(by_status, status, response.headers)
         return reading
     if 200 <= status < 300:
-        return Reading(Outcome.OK, prediction, status)
+        return Reading(Outcome.OK, prediction, status, pause=allowance_pause(response.headers, prediction.usage))
     return _by_status(classify_status(status), status, response.headers)
 
 

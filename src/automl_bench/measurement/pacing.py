@@ -36,6 +36,11 @@ class Pacer:
         if self._gap_ns:
             self._next_ns = max(self._next_ns, now_ns) + self._gap_ns
 
+    def hold(self, seconds: float) -> None:
+        """Send nothing for so long: the service says that its allowance of this minute is used up."""
+        if seconds > 0:
+            self._next_ns = max(self._next_ns, time.monotonic_ns() + int(seconds * NS_PER_SECOND))
+
     def wait(self, stop: threading.Event) -> bool:
         """Wait for the next request's turn; return False if the stop was asked for meanwhile."""
         delay = self.delay_ns(time.monotonic_ns())

@@ -33,7 +33,9 @@ def training_obstacles(description: ProviderDescription, training_set: TrainingS
     """Return what in the training set stands in the way; only that where the modality itself does."""
     if modality not in description.modalities:
         kinds = ", ".join(sorted(description.modalities))
-        return [f"{description.name} learns from {kinds}, not from {modality}: choose another dataset."]
+        why = description.not_taken.get(modality)
+        told = f" ({why})" if why else ""
+        return [f"{description.name} learns from {kinds}, not from {modality}{told}: choose another dataset."]
     labelled = (*training_set.train, *training_set.validation)
     limits = limits_for(description, modality)
     return [

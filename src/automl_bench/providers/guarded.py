@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NoReturn, TypeVar
 
+from automl_bench.border.texts import clean_all
 from automl_bench.border.values import prediction_fault, request_fault
 from automl_bench.contract import (
     CallInvoker,
@@ -64,6 +65,18 @@ class GuardedHttpInvoker(_Guard):
     def __init__(self, plugin: str, inner: HttpInvoker) -> None:
         super().__init__(plugin, inner)
         self.inner = inner
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader of the results must know, in the plugin's words; none from most.
+
+        Raises:
+            ContractViolation: If they are no sequence of texts.
+        """
+        notes = getattr(self.inner, "notes", ())
+        if not isinstance(notes, (tuple, list)) or not all(isinstance(one, str) for one in notes):
+            self._refuse("notes of its invoker", f"returned {type(notes).__name__}, not a tuple of texts")
+        return clean_all(notes)
 
     def prepare(self, sample: Sample) -> HttpRequest:
         """Let the plugin encode and sign.

@@ -41,7 +41,9 @@ class ShotsAxis:
         """Place shots; "all" at its real samples per class where they are known."""
         numbers = [k for k in shots if k is not None]
         beyond = 2.0 * max(numbers, default=1)
-        places: dict[int | None, float] = {k: float(k) for k in numbers}
+        places: dict[int | None, float] = {k: float(k) for k in numbers if k}
+        if 0 in numbers:  # left of all others, as a log axis has no 0
+            places[0] = min(places.values(), default=1.0) / 2
         if None in shots:
             places[None] = beyond if all_size is None else all_size
         return cls(places, all_size is not None or None not in shots)

@@ -31,8 +31,11 @@ def curve_notes(named: Sequence[Labelled]) -> list[str]:
 
 
 def fitted(named: Sequence[Labelled]) -> dict[tuple[str, str], Curve]:
-    """Return (variant, dataset) → its learning curve, where there are enough sizes; "all" is no number of shots."""
-    points = draw_means(observations([one for one in named if one.shots is not None]))
+    """Return (variant, dataset) → its learning curve, where there are enough sizes.
+
+    "All" is no number of shots, 0 has no place on a power law, and what learns from no sample has no curve.
+    """
+    points = draw_means(observations([one for one in named if one.shots and not one.row.get("shared")]))
     values: dict[tuple[str, str], list[tuple[float, float]]] = defaultdict(list)
     for (series, dataset, shots), draws in points.items():
         values[series, dataset] += [(float(shots or 0), value) for value in draws.values()]

@@ -63,6 +63,9 @@ RESULT_FIELDS: Mapping[str, str] = {
     "comparison with its interval and p, which hold at every look; else null.",
     "stages": "Each stage that began: status and seconds.",
     "cost": "What the trial has cost so far, as far as that can be told, at the prices of the day it began.",
+    "usage": "What the measured answers used, as they say: tokens, models, endings; null where none says so.",
+    "shared": "Whether the variant learns from no sample, so that one trial stands for all shots and folds. Its row is"
+    " repeated at the points of the others, without the costs, calls and latencies, which stand once.",
     "throughput": "Answers per second of the last complete closed-loop load run, or null.",
     "load_runs": "Every load run of the trial, in the order begun.",
     "configuration": "Eight hex digits over variant_settings, images, test_limit; rows that differ are not averaged.",
@@ -74,6 +77,18 @@ RESULT_FIELDS: Mapping[str, str] = {
     "created_at": "When the trial was planned, ISO 8601, UTC.",
 }
 """Field → meaning, in the order of the row."""
+
+USAGE_FIELDS: Mapping[str, str] = {
+    "answers": "Measured answers that say what they used.",
+    "input_tokens": "Tokens read, together; cached ones and those of images are among them.",
+    "cached_tokens": "Those of them from the service's cache.",
+    "output_tokens": "Tokens written, together; those of a reasoning are among them.",
+    "reasoning_tokens": "Those of them that were a reasoning.",
+    "usd_per_1000": "US dollars for 1,000 answers: as the service says, else by tokens at the prices of the day.",
+    "models": "Answers by the model that served them.",
+    "endings": "Answers by the way they ended.",
+}
+"""Field → meaning of `usage`; null where no answer says so."""
 
 LATENCY_FIELDS: Mapping[str, str] = {
     "n": "Calls.",

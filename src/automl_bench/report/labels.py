@@ -87,9 +87,12 @@ def baseline_label(named: Sequence[Labelled], wanted: str) -> str | None:
 
 
 def observations(named: Iterable[Labelled], field: str = "accuracy") -> list[Observation]:
-    """Return the numbers of one field of the rows that count."""
+    """Return the numbers of one field of the rows that count.
+
+    What learns from no sample has one draw: its copies at other folds are no evidence of how much draws differ.
+    """
     return [
-        Observation(one.series, one.dataset, one.shots, one.draw, one.row[field])
+        Observation(one.series, one.dataset, one.shots, None if one.row.get("shared") else one.draw, one.row[field])
         for one in named
         if one.counts and one.row[field] is not None
     ]

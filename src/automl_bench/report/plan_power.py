@@ -108,8 +108,10 @@ def panel_row(statistics: Sequence[Mapping[str, Any]], *, baseline: bool = False
 def _comparable(plans: Sequence[TrialPlan]) -> list[str]:
     """Return the variants of one dataset, in the order planned; those without common shots are compared by nobody."""
     shots: dict[str, set[int | None]] = defaultdict(set)
+    everywhere = {one.trial.shots for one in plans}
     for one in plans:
-        shots[f"{one.trial.provider}:{one.trial.variant}"].add(one.trial.shots)
+        own = shots[f"{one.trial.provider}:{one.trial.variant}"]
+        own |= everywhere if one.shared else {one.trial.shots}
     return [name for name, own in shots.items() if any(own & other for key, other in shots.items() if key != name)]
 
 

@@ -126,7 +126,8 @@ def _chart(
 def _panels(own: Sequence[Candidate], use: Use) -> list[Panel]:
     numbers = [one.shots for one in own if one.shots is not None]
     beyond = 2 * max(numbers, default=1)
-    shots = {n: float(beyond if one.shots is None else one.shots) for n, one in enumerate(own)}
+    below = min((one for one in numbers if one), default=1) / 2  # where 0 stands, which a log axis has not
+    shots = {n: float(beyond if one.shots is None else one.shots or below) for n, one in enumerate(own)}
     words = {shots[n]: shots_label(one.shots) for n, one in enumerate(own)}
     cost = {n: one.per_thousand(use).usd for n, one in enumerate(own) if not one.running.month(use).unknown}
     speed = {n: one.speed.p95_ms for n, one in enumerate(own) if one.speed is not None}

@@ -11,6 +11,7 @@ from automl_bench.contract import Stage
 from automl_bench.report.fields import RESULT_FIELDS
 from automl_bench.report.missing import no_experiment
 from automl_bench.report.unanswered import reasons_of
+from automl_bench.report.used import used, with_shared
 from automl_bench.statistics.quantiles import describe, name_of
 from automl_bench.statistics.scores import Score, score_pairs, wilson_interval
 from automl_bench.store.records import (
@@ -23,6 +24,7 @@ from automl_bench.store.records import (
     TrialRecord,
 )
 from automl_bench.trials.early_stop import STOPPING
+from automl_bench.trials.experiment import SHARED
 from automl_bench.trials.extent import SECONDS_PER_HOUR
 from automl_bench.trials.price_records import table_of
 from automl_bench.trials.spending import Spending, spending
@@ -68,6 +70,7 @@ def result_rows(store: Store, experiment: str | None = None) -> list[Row]:
         if trial.fingerprint not in labels:
             labels[trial.fingerprint] = store.true_labels(trial.fingerprint)
         rows.append(trial_row(store, trial, labels[trial.fingerprint]))
+    rows = with_shared(rows)
     if experiment is None:
         rows += [imported_row(one) for one in store.imported()]
         rows += [imported_run_row(one) for one in store.imported_runs()]
@@ -121,6 +124,8 @@ def trial_row(store: Store, trial: TrialRecord, labels: frozenset[str] = frozens
         "stopping": invoked.get(STOPPING),
         "stages": {record.stage.value: _stage(record) for record in stages},
         "cost": _cost(spent, stages),
+        "usage": used(store, trial.trial_id, calls.told_usd),
+        "shared": bool(invoked.get(SHARED)),
         "throughput": _throughput(load_runs),
         "load_runs": [_load_run(run) for run in load_runs],
         "configuration": configuration(
@@ -191,6 +196,7 @@ def _from_elsewhere(one: ImportedResult | ImportedRun) -> Row:
         reason="",
         latency_ms=latency_summary([]),
         calls={},
+        shared=False,
         cold_ms=[],
         off_list_examples=[],
         interleaved_with=[],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from automl_bench.contract import Counted, Price
@@ -12,6 +12,9 @@ from automl_bench.trials.pricing import CALL, EVERYTHING, Cost, Part, is_simulat
 
 DAYS_A_MONTH = 30.4375
 """365.25 / 12."""
+
+BY_ANSWER = frozenset({Counted.INPUT_TOKENS, Counted.CACHED_TOKENS, Counted.OUTPUT_TOKENS, Counted.IMAGES})
+"""What only an answer can tell the amount of."""
 
 ASSUMPTIONS = (
     "One endpoint of the kind that was measured, for as many hours of each day as stated; one call is one sample.",
@@ -112,8 +115,14 @@ class RunningCosts:
         }
 
 
-def running_costs(table: Sequence[Price]) -> RunningCosts:
-    """Read the costs of use from a provider's price table; without a table everything is unknown."""
+def running_costs(table: Sequence[Price], told: float | None = None) -> RunningCosts:
+    """Read the costs of use from a provider's price table; without a table everything is unknown.
+
+    Args:
+        table: The price table.
+        told: Mean dollars of the answers that were measured, where they said what they used: then that is a call's
+            price, and no other is known of a call that is priced by its tokens.
+    """
     if not table:
         return RunningCosts(None, (Plan("", None, None),), (EVERYTHING,))
     hours = [_each(one) for one in table if part_of(one) is Part.SERVE and not one.monthly]
@@ -129,6 +138,8 @@ def running_costs(table: Sequence[Price]) -> RunningCosts:
             unknown.append(one.item)
     named = list(dict.fromkeys((*months, *calls)))
     plans = tuple(_plan(name, months[name], calls[name]) for name in named) or (Plan("", 0.0, 0.0),)
+    if told is not None:
+        plans = tuple(replace(plan, call=told) for plan in plans)
     paid = [one for one in table if one.usd]
     return RunningCosts(
         hour=None if None in hours else sum(one for one in hours if one is not None),
@@ -153,7 +164,7 @@ def _plan(name: str, months: Sequence[Price], calls: Sequence[Price]) -> Plan:
 
 def _each(price: Price) -> float | None:
     """Return the price of one call or hour; several units may go into one."""
-    if price.usd is None:
+    if price.usd is None or (price.counted in BY_ANSWER and price.usd):
         return None
     counted = price.counted in (Counted.CALLS, Counted.SERVING_HOURS) or price.item == CALL
     return price.usd * (price.units_each if counted else 1.0)

@@ -36,6 +36,7 @@ from automl_bench.report.support import Support, comparisons
 from automl_bench.report.support_tables import support_table
 from automl_bench.report.tables import Table, plus_minus
 from automl_bench.report.unanswered import unanswered_table
+from automl_bench.report.used import usage_table
 from automl_bench.report.verdicts import Question
 from automl_bench.statistics.means import over_datasets, over_folds, shots_order
 
@@ -233,7 +234,7 @@ def page_sections(
             blocks("latency_and_throughput", findings.latency, "latency_distribution", "where_the_time_goes"),
         ),
         Section("load", "Load runs", (), blocks(findings.loads, "latency_against_rate", "load_timeline")),
-        Section("cost", "Cost", (), blocks(findings.cost)),
+        Section("cost", "Cost", (), blocks(findings.cost, usage_table(findings.named))),
         Section("failures", "Failures", _failures(findings), blocks(findings.unscored, findings.unanswered)),
         Section("trials", "Every trial", *_every_trial(findings.trials)),
         Section("deviations", "Deviations", _deviations(findings, settings)),

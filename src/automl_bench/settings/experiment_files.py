@@ -18,7 +18,7 @@ from automl_bench.trials.experiment import KEEP_TRAINED_HOURS, Experiment, Paral
 
 MOST = 10**9
 """Largest count: far above every use, and a number that every part of the program can hold."""
-Shots = Annotated[int, Field(ge=1, le=MOST, strict=True)] | Literal["all"]
+Shots = Annotated[int, Field(ge=0, le=MOST, strict=True)] | Literal["all"]
 Count = Annotated[int, Field(ge=1, le=MOST, strict=True)]
 Whole = Annotated[int, Field(ge=0, le=MOST, strict=True)]
 Seed = Annotated[int, Field(ge=0, le=2**63 - 1, strict=True)]

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +18,9 @@ WORKSPACE_VARIABLE = "AUTOML_BENCH_WORKSPACE"
 CACHE = ".automl-bench"
 MARKERS = ("results/workspace.json", CACHE)
 """What tells that a folder is a workspace, so that commands find it from a folder inside it."""
+
+_opened: ContextVar[Path | None] = ContextVar("opened", default=None)
+"""Root of the workspace that this thread works in, where a program opened one."""
 
 
 def packaged_configs() -> Path:
@@ -39,13 +44,26 @@ class Workspace:
     def current(cls) -> Workspace:
         """Return the workspace named by AUTOML_BENCH_WORKSPACE, else the nearest one around the current folder.
 
-        Without any, the current folder is the workspace. Folders of other users are never taken for one.
+        Without any, the current folder is the workspace. Folders of other users are never taken for one. A workspace
+        that the program is `at_work` in comes first.
         """
+        opened = _opened.get()
+        if opened is not None:
+            return cls(opened)
         named = os.environ.get(WORKSPACE_VARIABLE)
         if named:
             return cls(Path(named).absolute())
         here = Path.cwd().absolute()
         return cls(next((folder for folder in (here, *here.parents) if _is_marked(folder)), here))
+
+    @contextmanager
+    def at_work(self) -> Iterator[None]:
+        """Make this the current workspace of this thread while the block runs."""
+        token = _opened.set(self.root)
+        try:
+            yield
+        finally:
+            _opened.reset(token)
 
     def mark(self) -> None:
         """Let commands typed in a folder inside find this workspace.

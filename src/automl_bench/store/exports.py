@@ -62,6 +62,7 @@ TABLES: Mapping[str, ExportTable] = {
     ),
     "environments": ExportTable("SELECT environment_id, content, recorded_at FROM environments"),
     "invocations": ExportTable("SELECT * FROM readable_invocations"),
+    "usages": ExportTable("SELECT * FROM readable_usages"),
     "load_runs": ExportTable(
         "SELECT r.load_run_id, t.trial_id, r.loop, r.settings, r.started_at, r.complete, r.valid, r.reasons, r.summary,"
         f" r.anchor_wall, r.anchor_ns FROM load_runs r {_OF_TRIAL}",
@@ -83,6 +84,7 @@ _INTEGERS = frozenset(
     {
         "anchor_ns",
         "attempt",
+        "cached_tokens",
         "calls",
         "classes",
         "concurrency",
@@ -90,9 +92,12 @@ _INTEGERS = frozenset(
         "environment_id",
         "fold",
         "http_status",
+        "input_tokens",
         "number",
         "ok",
+        "output_tokens",
         "position",
+        "reasoning_tokens",
         "repeat",
         "seed",
         "shots",
@@ -102,7 +107,7 @@ _INTEGERS = frozenset(
         "worker",
     }
 )
-_REALS = frozenset({"accuracy", "confidence", "hourly_usd", "seconds", "usd"})
+_REALS = frozenset({"accuracy", "confidence", "hourly_usd", "seconds", "told_usd", "usd"})
 _BOOLEANS = frozenset({"complete", "correct", "keep", "new_connection", "valid"})
 _NESTED = frozenset({"variant_settings", "images", "result", "details", "settings", "content", "reasons", "summary"})
 

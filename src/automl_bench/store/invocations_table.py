@@ -21,6 +21,7 @@ from automl_bench.store.call_rows import (
 )
 from automl_bench.store.records import CallPhase, Invocation, Outcome
 from automl_bench.store.results_file import ResultsFile, SqlValue
+from automl_bench.store.usage_rows import USAGE_COLUMNS, USAGE_WIDTH, usage_from, usage_values
 from automl_bench.store.writer import Job
 
 if TYPE_CHECKING:
@@ -111,7 +112,14 @@ class InvocationsTable(ResultsFile):
             ]
             before = connection.total_changes
             insert_rows(connection, "invocations", _WIDTH, _KEY, values)
-            return connection.total_changes - before
+            new = connection.total_changes - before
+            used = [
+                (keys[row.trial_id], PHASE_CODES[row.phase], samples[row.sample_id], row.attempt, *usage_values(usage))
+                for row in rows
+                if (usage := row.usage) is not None
+            ]
+            insert_rows(connection, "usages", USAGE_WIDTH, _KEY, used)
+            return new
 
         return job
 
@@ -125,8 +133,9 @@ class InvocationsTable(ResultsFile):
         values: tuple[SqlValue, ...] = (trial_id,) if phase is None else (trial_id, PHASE_CODES[phase])
         rows = self._read(
             "SELECT sample_id, label, predicted, confidence, outcome, phase, attempt, i.status, error, at,"
-            " unseen_ns, unseen_least_ns, true_rank, usd,"
-            f" {CLOCK_COLUMNS} FROM invocations i JOIN trials USING (trial_key) JOIN samples USING (sample_key)"
+            f" unseen_ns, unseen_least_ns, true_rank, usd, {CLOCK_COLUMNS}, {USAGE_COLUMNS}"
+            " FROM invocations i JOIN trials USING (trial_key) JOIN samples USING (sample_key)"
+            " LEFT JOIN usages u USING (trial_key, phase, sample_key, attempt)"
             f" WHERE trial_id = ?{'' if phase is None else ' AND phase = ?'} ORDER BY at, sent_ns, sample_key, attempt",
             values,
         )
@@ -147,7 +156,8 @@ class InvocationsTable(ResultsFile):
                 unseen_least_ns=row[11],
                 true_rank=row[12],
                 usd=row[13],
-                timing=timing_from(row[14:]),
+                timing=timing_from(row[14:24]),
+                usage=usage_from(row[24:]),
             )
             for row in rows
         ]

@@ -35,10 +35,12 @@ def copy_without(store: Store, to: Path, left_out: Mapping[str, Collection[str]]
             source.backup(target)
             target.execute("CREATE TEMP TABLE left_out (dataset TEXT, sample_id TEXT)")
             target.executemany("INSERT INTO left_out VALUES (?, ?)", pairs)
-            removed = target.execute(
-                "DELETE FROM invocations WHERE (trial_key, sample_key) IN (SELECT t.trial_key, s.sample_key"
+            where = (
+                "WHERE (trial_key, sample_key) IN (SELECT t.trial_key, s.sample_key"
                 " FROM left_out l JOIN trials t USING (dataset) JOIN samples s USING (sample_id))"
-            ).rowcount
+            )
+            target.execute(f"DELETE FROM usages {where}")
+            removed = target.execute(f"DELETE FROM invocations {where}").rowcount
             target.commit()
     except (sqlite3.Error, OSError) as error:
         raise translate(error, to) from error

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
 
-from automl_bench.contract import CallPhase, CallTiming, Json, Outcome, Stage
+from automl_bench.contract import CallPhase, CallTiming, Json, Outcome, Stage, Usage
 
 __all__ = [
     "CallPhase",
@@ -229,7 +229,9 @@ class Invocation:
         unseen_least_ns: How long at least.
         true_rank: Place of the true label among the scores that came with the answer, from 1; 0 if it is not among
             them; None without scores.
-        usd: What this answer cost in US dollars, where whoever answered says so; else None.
+        usd: What this answer cost in US dollars, where whoever answered says so, or says how many tokens it used and
+            these have a price; else None.
+        usage: What it used, where it says so.
     """
 
     trial_id: str
@@ -248,6 +250,7 @@ class Invocation:
     unseen_least_ns: int | None = None
     true_rank: int | None = None
     usd: float | None = None
+    usage: Usage | None = None
 
 
 class LoadCall(NamedTuple):

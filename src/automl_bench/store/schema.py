@@ -14,6 +14,7 @@ from pathlib import Path
 from automl_bench.errors import UnknownFormatVersion
 from automl_bench.store.sql_errors import damaged
 from automl_bench.store.sql_scripts import statements
+from automl_bench.store.usage_schema import USAGE
 
 APPLICATION_ID = 0x41_4D_42_31
 """The letters AMB1: `file results/automl-bench.sqlite` shows it, and a database of somebody else is not touched."""
@@ -320,6 +321,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     Migration(4, _UNSEEN),
     Migration(5, _IMPORTED_RUNS),
     Migration(6, _ANSWERS),
+    Migration(7, USAGE),
 )
 """All steps, oldest first. Append; never edit one that was published."""
 

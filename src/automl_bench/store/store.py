@@ -17,6 +17,7 @@ from automl_bench.store.provenance_table import ProvenanceTable
 from automl_bench.store.reservations_table import ReservationsTable
 from automl_bench.store.stages_table import StagesTable
 from automl_bench.store.trials_table import TrialsTable
+from automl_bench.store.usage_rows import UsagesTable
 from automl_bench.store.writer import BUSY_PATIENCE
 
 
@@ -27,6 +28,7 @@ class Store(
     LedgerTable,
     InvocationsTable,
     AnswersTable,
+    UsagesTable,
     LoadTable,
     ProvenanceTable,
     ImportedRunsTable,

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
+from automl_bench.contract import Modality, Price
 from automl_bench.errors import AutomlBenchError, BudgetExceeded
 from automl_bench.store import Store
 from automl_bench.store.leases import current_owner
@@ -33,6 +34,7 @@ class Budget:
         store: Where the past is kept.
         providers: The providers by name.
         say: Tells the user one line.
+        modality_of: What one sample of a trial is, on which prices may depend; None where it is not known.
     """
 
     def __init__(
@@ -41,11 +43,13 @@ class Budget:
         store: Store,
         providers: Mapping[str, BoundProvider],
         say: Callable[[str], None] = lambda text: None,
+        modality_of: Callable[[TrialRecord], Modality | None] = lambda trial: None,
     ) -> None:
         self._limit = limit
         self._store = store
         self._providers = providers
         self._say = say
+        self._modality_of = modality_of
         self._owner = current_owner()
         self._trials: dict[str, TrialRecord] = {}
         self._spent: dict[str, float] = {}
@@ -93,7 +97,7 @@ class Budget:
         needs: dict[str, float] = {}
         for trial_id, (trial, extent) in wanted.items():
             bound = self._providers[trial.provider]
-            need = reservation(prices(bound, trial), extent, bound.budget).total
+            need = reservation(self._prices(trial), extent, bound.budget).total
             if need.unknown:
                 refused[trial_id] = BudgetExceeded(
                     f"{trial.label} may cost an unknown amount ({', '.join(need.unknown)}), so --max-cost cannot be "
@@ -162,7 +166,10 @@ class Budget:
             self._spent.update({trial_id: usd for trial_id, usd in found.items() if trial_id not in self._settled})
 
     def _cost(self, trial: TrialRecord) -> Cost:
-        return spent(self._store, trial, prices(self._providers[trial.provider], trial)).total
+        return spent(self._store, trial, self._prices(trial)).total
+
+    def _prices(self, trial: TrialRecord) -> Sequence[Price]:
+        return prices(self._providers[trial.provider], trial, self._modality_of(trial))
 
 
 def unknown_remedy(provider: str, cost: Cost) -> str:

@@ -111,7 +111,7 @@ class Conductor:
             on_end=on_end,
         )
         self._claims = Claims(around.store, around.say)
-        self._budget = Budget(wishes.max_cost, around.store, providers, around.say)
+        self._budget = Budget(wishes.max_cost, around.store, providers, around.say, source.modality_of)
         self._access: dict[str, AutomlBenchError | None] = {}
         self._access_lock = threading.Lock()
         self._ends: dict[str, tuple[TrialStatus, str]] = {}

@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any
 
 from automl_bench.ablations.images import ImageSetting
-from automl_bench.contract import Json, Stage, Variant
+from automl_bench.contract import Json, ProviderDescription, Stage, Variant
 from automl_bench.measurement.accuracy_pass import PassSettings
 from automl_bench.measurement.load import LoadSettings
 from automl_bench.store.records import StageRecord, StageStatus, TrialRecord
@@ -140,16 +141,58 @@ def trial_record(
     )
 
 
+SHARED = "stands_for_all_shots_and_folds"
+"""Key of the accuracy pass's result of a trial whose variant learns from no sample."""
+
+
+class Learning(StrEnum):
+    """What a variant makes of the training samples."""
+
+    NEEDED = "needed"
+    """It cannot answer without them: it has no trial at 0 shots."""
+    USED = "used"
+    """It can answer without them, and answers otherwise with them."""
+    NONE = "none"
+    """Its answers do not depend on them: one trial, at 0 shots, stands for all shots and folds."""
+
+
+def learning_of(description: ProviderDescription, variant: Variant) -> Learning:
+    """Return what a variant makes of the training samples, as its provider declares."""
+    where = description.untrained_where
+    defaults = {setting.name: setting.default for setting in description.variant_settings or ()}
+    if where is not None and all(
+        str(variant.settings.get(name, defaults.get(name))).lower() == str(value).lower()
+        for name, value in where.items()
+    ):
+        return Learning.NONE
+    return Learning.NEEDED if description.needs_training else Learning.USED
+
+
 def expand(
-    experiment: Experiment, variants: Sequence[Variant], fingerprints: Mapping[str, str], images: Mapping[str, Json]
+    experiment: Experiment,
+    variants: Sequence[Variant],
+    fingerprints: Mapping[str, str],
+    images: Mapping[str, Json],
+    learning: Callable[[Variant], Learning] = lambda variant: Learning.NEEDED,
 ) -> Iterator[TrialRecord]:
     """Yield the experiment's trials: datasets, then shots, folds, repeats, and the variants innermost.
 
-    The variants stand innermost so that those to be compared run next to each other in time.
+    The variants stand innermost so that those to be compared run next to each other in time. At 0 shots all folds are
+    alike, so there is one; and a variant whose answers depend on no training sample has its only trial there, whichever
+    shots are asked for.
     """
+    seen: set[tuple[str, int, str]] = set()
     for dataset, shots, fold, repeat, variant in itertools.product(
         experiment.datasets, experiment.shots, range(experiment.folds), range(experiment.repeats), variants
     ):
+        kind = learning(variant)
+        if kind is Learning.NONE:
+            if (dataset, repeat, str(variant)) in seen:
+                continue
+            seen.add((dataset, repeat, str(variant)))
+            shots, fold = 0, 0  # its one trial
+        elif shots == 0 and (fold or kind is Learning.NEEDED):
+            continue
         yield trial_record(
             variant,
             dataset=dataset,

@@ -44,7 +44,13 @@ def listening(on_first: Callable[[], None], on_second: Callable[[], None]) -> It
 
 @contextmanager
 def handling(hear: Callable[[int, FrameType | None], None]) -> Iterator[None]:
-    """Have the signals that end a command handled by a function while the block runs; main thread only."""
+    """Have the signals that end a command handled by a function while the block runs.
+
+    Python gives signals to the main thread alone: in another thread of somebody's program nothing is changed.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
     heard = [number for number in SIGNALS if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN]
     previous = {number: signal.signal(number, hear) for number in heard}
     try:

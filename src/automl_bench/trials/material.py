@@ -18,6 +18,7 @@ from automl_bench.contract import Json, LabelledSample, Modality, ProviderDescri
 from automl_bench.datasets.manifest import Manifest, read_manifest
 from automl_bench.datasets.pixel_identity import find_copies, known_copies
 from automl_bench.datasets.unchanged import require_unchanged
+from automl_bench.errors import AutomlBenchError
 from automl_bench.numbers_in_words import counted, number_of
 from automl_bench.providers.feasibility import test_obstacles, training_obstacles
 from automl_bench.store.records import TrialRecord
@@ -93,6 +94,13 @@ class MaterialSource:
         """Return a dataset's manifest."""
         with self._lock:
             return self._manifest(dataset)
+
+    def modality_of(self, trial: TrialRecord) -> Modality | None:
+        """Return what one sample of a trial is; None if its dataset cannot be read."""
+        try:
+            return self.manifest(trial.dataset).modality
+        except AutomlBenchError:
+            return None
 
     def picture_remarks(self, dataset: str, images: Mapping[str, Json]) -> list[str]:
         """Say what services may see differently in a dataset's pictures, and what is not known of them yet.

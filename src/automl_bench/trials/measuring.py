@@ -20,6 +20,7 @@ from automl_bench.numbers_in_words import counted
 from automl_bench.store.records import CallPhase, Invocation, LoadCall, LoadRun, Outcome, StageStatus
 from automl_bench.trials.early_stop import STOPPING, stopping_monitor, stopping_result
 from automl_bench.trials.error_meaning import Meaning, Moment, meaning_of
+from automl_bench.trials.experiment import SHARED, Learning
 from automl_bench.trials.extent import MOST_IN_VAIN
 from automl_bench.trials.machine import Use
 from automl_bench.trials.trial import Trial
@@ -63,9 +64,11 @@ def invoke_together(
     for trial in trials:
         trial.around.store.begin_stage(trial.record.trial_id, Stage.INVOKE)
     ended: dict[str, AutomlBenchError] = {}
+    notes: dict[str, Sequence[str]] = {}
     pending = list(trials)
     for sitting in range(1, MOST_SITTINGS + 1):
         awake = _awake_together(pending, settings, moment, ended)
+        notes |= {trial.record.trial_id: getattr(invoker, "notes", ()) for trial, invoker, _ in awake}
         outcomes = _sit(awake, settings, moment, begun)
         pending = []
         for trial, outcome in zip([trial for trial, _, _ in awake], outcomes, strict=True):
@@ -81,7 +84,10 @@ def invoke_together(
             else:
                 others = [other.record.trial_id for other in trials if other is not trial]
                 result = {**outcome.result, "interleaved_with": others, "resumed": sitting - 1}
-                trial.finish_measuring(Stage.INVOKE, begun, {**result, "deviations": _deviations(trial)})
+                if trial.learning is Learning.NONE:
+                    result[SHARED] = True
+                told = [*_deviations(trial), *notes.get(trial.record.trial_id, ())]
+                trial.finish_measuring(Stage.INVOKE, begun, {**result, "deviations": told})
         if not pending:
             break
     for trial in trials:
@@ -249,6 +255,7 @@ def _lane(trial: Trial, invoker: Invoker, settings: PassSettings) -> PassLane:
         already_right=frozenset(correct & done),
         already_failed=len(done - answered),
         training=[(sample, label) for sample, label in training if sample.sample_id not in known],
+        usd_of=trial.usd_of,
     )
 
 

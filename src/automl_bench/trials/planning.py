@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from statistics import median
 
-from automl_bench.contract import Capability, Price, Stage
+from automl_bench.contract import Capability, Modality, Price, Stage, Variant
 from automl_bench.errors import AutomlBenchError
 from automl_bench.store import Store
 from automl_bench.store.records import StageRecord, StageStatus, TrialRecord, TrialStatus
-from automl_bench.trials.experiment import Experiment, missing_stages
+from automl_bench.trials.experiment import Experiment, Learning, learning_of, missing_stages
 from automl_bench.trials.extent import SECONDS_PER_HOUR, Extent, extent_of
 from automl_bench.trials.likely import Likely, StageSeconds, expect
 from automl_bench.trials.material import Material, MaterialSource, obstacle, obstacles_of_test
@@ -60,6 +60,7 @@ class TrialPlan:
         reserved: What it may cost at most; None if refused.
         experience: How long earlier ones took, if there were any.
         simulated: Whether its prices are those of a simulation: nobody is billed.
+        shared: Whether it stands for all shots and folds, as its variant learns from no sample.
         likely: What it will probably take and cost; None if refused.
     """
 
@@ -71,6 +72,7 @@ class TrialPlan:
     experience: Experience | None = None
     simulated: bool = False
     likely: Likely | None = None
+    shared: bool = False
 
     @property
     def feasible(self) -> bool:
@@ -169,10 +171,11 @@ class Planner:
         self._source = source
         self._past = past
         self._retry_failed = retry_failed
-        self._sizes: dict[tuple[object, ...], tuple[str, int, int]] = {}
+        self._sizes: dict[tuple[object, ...], tuple[str, int | None, int]] = {}
         self._of_test: dict[tuple[str, str], list[str]] = {}
+        self._modalities: dict[str, Modality] = {}
         self.tables: dict[tuple[str, str], Sequence[Price]] = {}
-        """Price tables by provider and variant."""
+        """Price tables by provider and variant; for texts and tables the variant's name says so."""
         self.without_prices: dict[str, str] = {}
         """Why a provider's prices cannot be read, by provider."""
 
@@ -185,7 +188,7 @@ class Planner:
         bound = self._providers[trial.provider]
         description = bound.provider.description
         extent = None
-        if samples:
+        if samples is not None:
             extent = extent_of(
                 self._experiment,
                 trial,
@@ -209,11 +212,20 @@ class Planner:
                 reserved,
                 self._stages(trial),
                 here=self._past.seconds.get(_kin(trial), {}),
-                reported=[one for one in description.reported_times if one.variant in ("", trial.variant)],
+                reported=[
+                    one
+                    for one in description.reported_times
+                    if one.stands_for(trial.variant, self._modalities[trial.dataset])
+                ],
             ),
             experience=self._past.experiences.get(_kin(trial)),
             simulated=description.simulated,
+            shared=self._is_shared(trial),
         )
+
+    def _is_shared(self, trial: TrialRecord) -> bool:
+        variant = Variant(trial.provider, trial.variant, trial.variant_settings)
+        return learning_of(self._providers[trial.provider].provider.description, variant) is Learning.NONE
 
     def _stages(self, trial: TrialRecord) -> list[Stage]:
         """Return the stages that a trial will go through."""
@@ -221,12 +233,13 @@ class Planner:
         built = [stage for stage in (Stage.UPLOAD, Stage.TRAIN, Stage.DEPLOY) if Capability(stage.value) in can]
         return [*built, Stage.INVOKE, *([Stage.PARALLEL] if self._experiment.parallel.wants(trial) else [])]
 
-    def _look(self, trial: TrialRecord) -> tuple[str, int, int]:
-        """Return why a trial is refused (or ""), its labelled samples, its test samples; 0 where they are not known."""
+    def _look(self, trial: TrialRecord) -> tuple[str, int | None, int]:
+        """Return why a trial is refused (or ""), its labelled samples (None: not known), its test samples."""
         try:
             material = self._source.material(trial)
         except AutomlBenchError as error:
-            return first_sentence(error), 0, 0
+            return first_sentence(error), None, 0
+        self._modalities[trial.dataset] = material.modality
         drawn = material.training_set
         description = self._providers[trial.provider].provider.description
         reason = obstacle(description, material, self._test_obstacles(trial, material))
@@ -240,10 +253,12 @@ class Planner:
         return self._of_test[key]
 
     def _table(self, trial: TrialRecord) -> Sequence[Price]:
-        key = (trial.provider, trial.variant)
+        modality = self._modalities.get(trial.dataset)
+        plain = modality in (None, Modality.IMAGE)
+        key = (trial.provider, trial.variant if plain else f"{trial.variant} ({modality})")
         if key not in self.tables:
             try:
-                self.tables[key] = prices(self._providers[trial.provider], trial)
+                self.tables[key] = prices(self._providers[trial.provider], trial, modality)
             except AutomlBenchError as error:
                 self.tables[key] = ()
                 self.without_prices[trial.provider] = first_sentence(error)

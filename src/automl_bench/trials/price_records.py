@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from automl_bench.contract import Counted, Price
+from automl_bench.contract import TOKENS_A_UNIT, Counted, Price, Usage
 from automl_bench.store.records import StageRecord
 
 PRICES = "prices"
@@ -39,6 +39,32 @@ def table_of(stages: Iterable[StageRecord]) -> list[Price]:
         if isinstance(kept, list):
             return [_price(one) for one in kept]
     return []
+
+
+def usd_of_usage(table: Iterable[Price], usage: Usage) -> float | None:
+    """Return what one answer costs by its tokens, images and itself; None if that cannot be told.
+
+    Cached tokens are told apart where the table has a price for them.
+    """
+    by_count = {price.counted: price for price in table if price.counted is not None}
+    if not by_count.keys() & {Counted.INPUT_TOKENS, Counted.OUTPUT_TOKENS, Counted.IMAGES}:
+        return None
+    cached = usage.cached_tokens or 0 if Counted.CACHED_TOKENS in by_count else 0
+    amounts = {
+        Counted.INPUT_TOKENS: None if usage.input_tokens is None else max(0, usage.input_tokens - cached),
+        Counted.CACHED_TOKENS: cached,
+        Counted.OUTPUT_TOKENS: usage.output_tokens,
+        Counted.IMAGES: usage.images,
+    }
+    usd = 0.0
+    for counted, price in by_count.items():
+        amount = price.units_each if counted is Counted.CALLS else amounts.get(counted, 0)
+        if price.usd == 0 or amount == 0:
+            continue
+        if price.usd is None or amount is None:
+            return None
+        usd += price.usd * amount / (1 if counted in (Counted.CALLS, Counted.IMAGES) else TOKENS_A_UNIT)
+    return usd
 
 
 def _price(kept: Mapping[str, Any]) -> Price:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from automl_bench.contract import Counted, Json, Price, Variant
+from automl_bench.contract import TOKENS_A_UNIT, Counted, Json, Modality, Price, Variant
 from automl_bench.store.records import TrialRecord
 from automl_bench.trials.extent import Extent
 from automl_bench.trials.teardown import provider_context
@@ -32,6 +32,10 @@ class Part(StrEnum):
 
 PART_OF_COUNT = {
     Counted.CALLS: Part.CALLS,
+    Counted.INPUT_TOKENS: Part.CALLS,
+    Counted.CACHED_TOKENS: Part.CALLS,
+    Counted.OUTPUT_TOKENS: Part.CALLS,
+    Counted.IMAGES: Part.CALLS,
     Counted.SAMPLES: Part.STORAGE,
     Counted.TRAINING_HOURS: Part.TRAIN,
     Counted.SERVING_HOURS: Part.SERVE,
@@ -132,10 +136,10 @@ def is_simulated(table: Iterable[Price]) -> bool:
     return any(word in price.source for price in table for word in SIMULATED)
 
 
-def prices(bound: BoundProvider, trial: TrialRecord) -> Sequence[Price]:
-    """Return the provider's price table for a trial's variant."""
+def prices(bound: BoundProvider, trial: TrialRecord, modality: Modality | None = None) -> Sequence[Price]:
+    """Return the provider's price table for a trial's variant and for samples of this kind."""
     variant = Variant(trial.provider, trial.variant, trial.variant_settings)
-    return bound.provider.price(provider_context(bound, variant))
+    return bound.provider.price(provider_context(bound, variant, modality))
 
 
 def reservation(table: Sequence[Price], extent: Extent, own: Mapping[str, float] | None = None) -> Reservation:
@@ -188,6 +192,10 @@ def _units(price: Price, extent: Extent) -> tuple[float | None, str]:
         return None, ""
     amounts: dict[Counted, tuple[float, str]] = {
         Counted.CALLS: (extent.most_calls, "calls, every sample repeated as often as allowed"),
+        Counted.INPUT_TOKENS: (extent.most_calls / TOKENS_A_UNIT, "calls with the most tokens that one may take in"),
+        Counted.CACHED_TOKENS: (0, "nothing: cached tokens cost less than those reserved for"),
+        Counted.OUTPUT_TOKENS: (extent.most_calls / TOKENS_A_UNIT, "calls with the most tokens that one may give out"),
+        Counted.IMAGES: (extent.most_calls, "calls with the images of each"),
         Counted.SAMPLES: (extent.samples, "labelled samples"),
         Counted.TRAINING_HOURS: (extent.training_hours, "the training's deadline and the longest deletion"),
         Counted.SERVING_HOURS: (extent.serving_hours, "the deadlines to deploy and measure, and the longest deletion"),

@@ -77,11 +77,17 @@ def spending(
     by_item = {price.item: price for price in table}
     train, train_hours = _training(by_item, next((one for one in stages if one.stage is Stage.TRAIN), None))
     serve, serve_hours = _existing(entries)
-    calls += sum(store.load_run_extent(run.load_run_id)[0] for run in store.load_runs(trial_id=trial.trial_id))
+    loaded = sum(store.load_run_extent(run.load_run_id)[0] for run in store.load_runs(trial_id=trial.trial_id))
+    calls += loaded
     if not table and (stages or entries or calls):
         train = Cost(0.0, (EVERYTHING,))
-    asked = Cost(told.usd, (CALL,) if told.silent else ()) if told.telling else _calls(table, calls)
+    asked = _told(told, loaded) if told.telling else _calls(table, calls)
     return Spending(train, serve, asked, train_hours, serve_hours, calls, _oldest(table), is_simulated(table))
+
+
+def _told(told: ToldUsd, loaded: int) -> Cost:
+    """Return what calls cost by their own account; each one of a load run, whose answers are not kept, as the mean."""
+    return Cost(told.usd * (1 + loaded / told.telling), (CALL,) if told.silent else ())
 
 
 def _training(by_item: Mapping[str, Price], stage: StageRecord | None) -> tuple[Cost, float | None]:

@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 
 from automl_bench.border.texts import remember
-from automl_bench.contract import Owner, ProviderContext, Stage, Variant
+from automl_bench.contract import Modality, Owner, ProviderContext, Stage, Variant
 from automl_bench.providers.dispatch import Provider
 from automl_bench.providers.host import Observers
 from automl_bench.store import Store
@@ -42,7 +42,7 @@ class BoundProvider:
     budget: Mapping[str, float] = field(default_factory=dict)
     whose: Callable[[], Owner | None] = field(default=lambda: None, repr=False)
 
-    def context(self, variant: Variant | None = None) -> ProviderContext:
+    def context(self, variant: Variant | None = None, modality: Modality | None = None) -> ProviderContext:
         """Return the context of hooks that belong to no trial."""
         name = self.provider.name
         return ProviderContext(
@@ -54,6 +54,7 @@ class BoundProvider:
             log=lambda line: log.info("%s: %s", name, line),
             hide=remember,
             owner=self.whose(),
+            modality=modality,
         )
 
     @cached_property

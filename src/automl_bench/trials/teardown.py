@@ -13,6 +13,7 @@ from automl_bench.border.command_lines import quoted_command
 from automl_bench.contract import (
     Capability,
     Deletion,
+    Modality,
     ProviderContext,
     Resource,
     Variant,
@@ -49,9 +50,11 @@ class Leftover:
         return f"{self.provider} {self.resource.kind} {self.resource.name} ({price}){by_hand}; {self.reason}"
 
 
-def provider_context(bound: BoundProvider, variant: Variant | None = None) -> ProviderContext:
+def provider_context(
+    bound: BoundProvider, variant: Variant | None = None, modality: Modality | None = None
+) -> ProviderContext:
     """Return the context of hooks that belong to no trial."""
-    return bound.context(variant)
+    return bound.context(variant, modality)
 
 
 def tear_down(

@@ -18,10 +18,12 @@ from automl_bench.contract import (
     Operation,
     OperationState,
     Owner,
+    Price,
     RequestMaker,
     SendReport,
     Stage,
     TrialContext,
+    Usage,
     Variant,
     is_old_name,
 )
@@ -41,10 +43,11 @@ from automl_bench.store.elapsed import Instant, clock_stamp, seconds_between
 from automl_bench.store.records import StageRecord, StageStatus, TrialRecord
 from automl_bench.trials.claims import require_lease
 from automl_bench.trials.error_meaning import Meaning, Moment, meaning_of
+from automl_bench.trials.experiment import Learning, learning_of
 from automl_bench.trials.ledger import TrialLedger
 from automl_bench.trials.machine import Use
 from automl_bench.trials.material import Material, obstacle
-from automl_bench.trials.price_records import PRICES, table_as_json
+from automl_bench.trials.price_records import PRICES, table_as_json, usd_of_usage
 from automl_bench.trials.surroundings import BoundProvider, Surroundings
 from automl_bench.trials.waiting import (
     CONTROL_SECONDS,
@@ -88,11 +91,18 @@ class Trial:
         """Whether the credentials were good when the trial began: a refusal later on is a login that expired."""
         self.resumed = False
         """Whether an earlier command had done some of the building stages."""
+        self._prices: tuple[Price, ...] | None = None
 
     @property
     def here(self) -> bool:
         """Whether the provider computes on this machine."""
         return self.bound.provider.description.on_this_machine
+
+    @property
+    def learning(self) -> Learning:
+        """What its variant makes of the training samples."""
+        variant = Variant(self.record.provider, self.record.variant, self.record.variant_settings)
+        return learning_of(self.bound.provider.description, variant)
 
     def check_feasible(self) -> None:
         """Hold the provider's limits against the samples.
@@ -140,8 +150,21 @@ class Trial:
             resources=ledger,
             send=self.send,
             owner=self._owner(),
+            training_set=self.material.training_set,
         )
         return context
+
+    def usd_of(self, usage: Usage | None) -> float | None:
+        """Return what one answer costs: as it says itself, else by its tokens at today's prices; None if unknown."""
+        if usage is None or usage.usd is not None:
+            return None if usage is None else usage.usd
+        if self._prices is None:
+            try:
+                self._prices = tuple(self.bound.provider.price(self.context(Stage.INVOKE)))
+            except AutomlBenchError as error:
+                log.warning("%s: its prices are not known: %s", self.record.label, error)
+                self._prices = ()
+        return usd_of_usage(self._prices, usage)
 
     def _owner(self) -> Owner | None:
         """Return the owner for new names; None for a trial that has names of the old form, so that they are found."""
@@ -243,8 +266,8 @@ class Trial:
         return self._finish(done, begun)
 
     def _kept_with(self, stage: Stage, context: TrialContext) -> dict[str, Json]:
-        """Return what is kept with the first building stage: how many samples were learnt from, and today's prices."""
-        if stage is not self.stages()[0]:
+        """Return what is kept with the first stage: how many samples were learnt from, and today's prices."""
+        if stage is not (*self.stages(), Stage.INVOKE)[0]:
             return {}
         drawn = self.material.training_set
         kept: dict[str, Json] = {"train_samples": len(drawn.train) + len(drawn.validation)}
@@ -333,7 +356,8 @@ class Trial:
     def finish_measuring(self, stage: Stage, begun: float, result: Mapping[str, Json], error: str = "") -> None:
         """Store the end of a measuring stage."""
         status = StageStatus.FAILED if error else StageStatus.DONE
-        self._finish(StageRecord(self.record.trial_id, stage, status, result=dict(result), message=error), begun)
+        kept = {**result, **self._kept_with(stage, self.context(stage))}
+        self._finish(StageRecord(self.record.trial_id, stage, status, result=kept, message=error), begun)
 
     def endpoint(self) -> Endpoint:
         """Return where predictions are asked for."""

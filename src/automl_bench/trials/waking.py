@@ -82,6 +82,7 @@ def _prove(trial: Trial, invoker: Invoker, settings: PassSettings, patience: Pat
             nonlocal number
             result = caller.call(sample)
             number += 1
+            usage = result.prediction.usage if result.prediction else None
             row = Invocation(
                 trial_id=trial_id,
                 sample_id=sample.sample_id,
@@ -95,6 +96,8 @@ def _prove(trial: Trial, invoker: Invoker, settings: PassSettings, patience: Pat
                 status=result.status,
                 error=result.error,
                 at=anchor.at(result.timing.sent_ns),
+                usd=trial.usd_of(usage),
+                usage=usage,
             )
             store.add_invocations([row])
             _raise_if_transient(result)

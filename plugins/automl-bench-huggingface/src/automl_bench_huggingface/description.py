@@ -25,7 +25,7 @@ DESCRIPTION = ProviderDescription(
             Capability.LIST_RESOURCES,
         }
     ),
-    modalities=frozenset({Modality.IMAGE}),
+    modalities=frozenset({Modality.IMAGE, Modality.TEXT}),
     limits=Limits(
         min_samples_per_class=1,
         min_classes=2,
@@ -33,6 +33,9 @@ DESCRIPTION = ProviderDescription(
         max_samples=10_000,
         media_types=tuple(sorted(ENDINGS)),
     ),
+    not_taken={Modality.TABULAR: "its endpoints have no task that serves a table"},
+    # Texts lie in one file a half, so that nothing bounds their number.
+    modality_limits={Modality.TEXT: Limits(min_samples_per_class=1, min_classes=2)},
     settings=DECLARED,
     variant_settings=VARIANT_SETTINGS,
     variants=VARIANTS,
@@ -41,7 +44,7 @@ DESCRIPTION = ProviderDescription(
     reported_times=REPORTED,
     split_policy=(
         "Trains on the training half; the validation half chooses the best epoch. Below 5 shots there is no validation "
-        "half, and the last epoch is taken."
+        "half, and the last epoch is taken. Of a text, the first max_tokens tokens are learned from and classified."
     ),
     docs_url="https://huggingface.co/docs/inference-endpoints",
     policy=POLICY,

@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from automl_bench.contract import NAME_PREFIX, Deletion, Owner, Resource
+from automl_bench.contract import NAME_PREFIX, Deletion, Modality, Owner, Resource
 from automl_bench.errors import (
     ProviderError,
     RateLimited,
@@ -35,7 +35,9 @@ if TYPE_CHECKING:
 
     from automl_bench_huggingface.account import Account
 
-TASK = "image-classification"
+TASKS = {Modality.IMAGE: "image-classification", Modality.TEXT: "text-classification"}
+"""The service's word for what an endpoint does."""
+
 HEALTH_ROUTE = "/health"
 """Where the service's own containers tell whether they serve."""
 
@@ -111,7 +113,9 @@ def resume(account: Account, name: str) -> None:
         api.resume_inference_endpoint(name, namespace=account.namespace)
 
 
-def create(account: Account, name: str, *, model: str, revision: str, recipe: Recipe, owner: Owner | None) -> Resource:
+def create(
+    account: Account, name: str, *, task: str, model: str, revision: str, recipe: Recipe, owner: Owner | None
+) -> Resource:
     """Create an endpoint that serves one commit of a model. From here on it is billed."""
     fuse = recipe.scale_to_zero_minutes
     with account.asking(f"create the endpoint {name}") as api:
@@ -120,7 +124,7 @@ def create(account: Account, name: str, *, model: str, revision: str, recipe: Re
             repository=model,
             revision=revision,
             framework="pytorch",
-            task=TASK,
+            task=task,
             vendor=recipe.vendor,
             region=recipe.region,
             accelerator=recipe.accelerator,
@@ -208,11 +212,11 @@ def bearer(account: Account, url: str, token: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"} if at_home or is_this_machine(host) else {}
 
 
-def adopted_url(account: Account, endpoint_id: str) -> str:
+def adopted_url(account: Account, endpoint_id: str, task: str) -> str:
     """Return the address of an endpoint that was made by hand, given by its address or its name.
 
     Raises:
-        RequestRefused: If the address cannot be used, or the endpoint does not run.
+        RequestRefused: If the address cannot be used, or the endpoint does something else or does not run.
         ResourceMissing: If there is no endpoint of that name.
     """
     if "://" in endpoint_id:
@@ -225,6 +229,11 @@ def adopted_url(account: Account, endpoint_id: str) -> str:
             )
         return endpoint_id.rstrip("/")
     endpoint = look(account, endpoint_id)
+    if endpoint.task and endpoint.task != task:
+        raise RequestRefused(
+            f"The endpoint {endpoint_id} does {one_line(str(endpoint.task))}, not {task}.",
+            remedy="Give one that classifies what this dataset holds.",
+        )
     if not endpoint.url or endpoint.status in DEAD or endpoint.status == "paused":
         raise RequestRefused(
             f"The endpoint {endpoint_id} is {one_line(str(endpoint.status))}.",

@@ -24,7 +24,7 @@ REMEDIES: Mapping[int, str] = {
         "Give the token the permissions of `automl-bench providers show huggingface --policy`; if it has them, the "
         "plan or a quota of the namespace does not allow this."
     ),
-    413: "Set images.max_side in the experiment, for all providers alike.",
+    413: "Set images.max_side in the experiment, for all providers alike; shorten texts before the import.",
     507: "Delete private repositories or upgrade the plan: its storage is full.",
 }
 

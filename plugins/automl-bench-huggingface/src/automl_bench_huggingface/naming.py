@@ -1,6 +1,6 @@
 """Names of everything that is made at Hugging Face, so that each is found again from its name alone.
 
-<stem>-dataset   private dataset repository: images, their labels, the training script
+<stem>-dataset   private dataset repository: samples, their labels, the training script
 <stem>-model     private model repository, to which the job pushes
 <stem>-train     label `name` of the job
 <stem>           endpoint; its name may have 32 characters, which leaves none for the kind

@@ -84,7 +84,7 @@ def _look_at_training(account: Account, job_id: str, model: str, token: str) -> 
 def _trained(account: Account, job: JobInfo, model: str, token: str) -> Operation:
     """Return the end of a training.
 
-    Its time is the script's own, from the prepared images to the trained model: installing packages, downloads and the
+    Its time is the script's own, from the prepared samples to the trained model: installing packages, downloads and the
     push are billed with the job and belong to no training.
     """
     queued, billed = _seconds(job)

@@ -1,12 +1,17 @@
-"""A training set as files of a dataset repository: an image folder with metadata, and the script that learns from it.
+"""A training set as files of a dataset repository, and the script that learns from it.
+
+Of images, a folder with metadata; labels stand there only, so that any text can be one:
 
     train/<SHA-256>.png, train/metadata.csv              columns file_name, label
     validation/<SHA-256>.png, validation/metadata.csv
-    training/train_image_classifier.py
-    training/decoding.py
+    training/train_image_classifier.py, training/fine_tuning.py, training/decoding.py
     README.md
 
-Labels stand in the metadata only, so that any text can be one.
+Of texts, JSON lines at the root, whose file names the Hub's readers take for splits:
+
+    train.jsonl, validation.jsonl                        keys text, label
+    training/train_text_classifier.py, training/fine_tuning.py
+    README.md
 """
 
 from __future__ import annotations
@@ -14,16 +19,22 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
 
-from automl_bench.contract import LabelledSample, TrainingSet
+from automl_bench.contract import LabelledSample, Modality, TrainingSet
 from automl_bench.errors import RequestRefused
 
-SCRIPT = "training/train_image_classifier.py"
-DECODER = "training/decoding.py"
+FOLDER = "training"
+PROGRAMS: Mapping[Modality, tuple[str, ...]] = {
+    Modality.IMAGE: ("train_image_classifier.py", "fine_tuning.py", "decoding.py"),
+    Modality.TEXT: ("train_text_classifier.py", "fine_tuning.py"),
+}
+"""Files of each training: the script, then what it imports."""
+
 SAMPLE_BYTES = 512
 """First bytes of a file by which the Hub decides how it is to be stored."""
 
@@ -42,7 +53,7 @@ viewer: false
 tags:
 - automl-bench
 ---
-A benchmark's training images, brought here by automl-bench. The repository is deleted with its trial.
+A benchmark's training samples, brought here by automl-bench. The repository is deleted with its trial.
 """
 
 
@@ -76,33 +87,42 @@ class RepoFile:
 
 
 def pack(training_set: TrainingSet) -> list[RepoFile]:
-    """Return all files of the repository, images first. Reads and hashes each sample once; no request.
+    """Return all files of the repository, images first, listings last. Reads and hashes each sample once; no request.
 
     Raises:
         RequestRefused: If an image cannot be read or is of a kind that the training cannot take.
     """
+    halves = (("train", training_set.train), ("validation", training_set.validation))
     images: list[RepoFile] = []
     listings: list[RepoFile] = []
-    for half, items in (("train", training_set.train), ("validation", training_set.validation)):
-        rows = _pack_half(half, items, images)
-        if rows:
+    for half, items in halves:
+        if training_set.modality is Modality.TEXT:
+            if items:
+                listings.append(_of_bytes(f"{half}.jsonl", _json_lines(items)))
+        elif rows := _pack_half(half, items, images):
             listings.append(_of_bytes(f"{half}/metadata.csv", _csv(rows)))
-    return [*images, *listings, *program(), _of_bytes("README.md", CARD.encode())]
+    return [*images, *program(training_set.modality), _of_bytes("README.md", CARD.encode()), *listings]
 
 
-def program() -> list[RepoFile]:
-    """Return the training script and the decoding rule that it imports."""
-    return [_of_bytes(SCRIPT, training_script()), _of_bytes(DECODER, decoding_rule())]
+def program(modality: Modality) -> list[RepoFile]:
+    """Return the training script and what it imports, automl-bench's own rule of decoding images among it."""
+    return [_of_bytes(f"{FOLDER}/{name}", _published(name)) for name in PROGRAMS[modality]]
 
 
-def decoding_rule() -> bytes:
-    """Return the file in which automl-bench itself decodes images."""
-    return (files("automl_bench") / "datasets" / "decoding.py").read_bytes()
+def _published(name: str) -> bytes:
+    place = files("automl_bench") / "datasets" if name == "decoding.py" else files("automl_bench_huggingface")
+    return (place / name).read_bytes()
 
 
-def training_script() -> bytes:
-    """Return the script that comes with this package."""
-    return (files("automl_bench_huggingface") / "train_image_classifier.py").read_bytes()
+def text_row(text: str | None, label: str) -> dict[str, str]:
+    """Return the line of a text."""
+    return {"text": text or "", "label": label}
+
+
+def _json_lines(items: Sequence[LabelledSample]) -> bytes:
+    """Return one line a text; one text under two labels is two, a repetition is none."""
+    lines = (json.dumps(text_row(item.sample.text, item.label), ensure_ascii=False) for item in items)
+    return "".join(f"{line}\n" for line in dict.fromkeys(lines)).encode()
 
 
 def _pack_half(half: str, items: Sequence[LabelledSample], images: list[RepoFile]) -> list[tuple[str, str]]:

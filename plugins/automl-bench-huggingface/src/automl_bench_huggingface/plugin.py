@@ -111,6 +111,7 @@ def train(context: TrialContext) -> Operation:
         model=model.resource_id,
         seed=context.seed,
         recipe=recipe,
+        modality=context.modality,
     )
     job = context.resources.ensure(
         JOB,
@@ -141,7 +142,13 @@ def deploy(context: TrialContext) -> Operation:
         ENDPOINT,
         find=lambda name: endpoints.find(account, name, revision),
         create=lambda name: endpoints.create(
-            account, name, model=str(trained["model"]), revision=revision, recipe=recipe, owner=context.owner
+            account,
+            name,
+            task=endpoints.TASKS[context.modality],
+            model=str(trained["model"]),
+            revision=revision,
+            recipe=recipe,
+            owner=context.owner,
         ),
         name=name_of(context, ENDPOINT),
         hourly_usd=endpoint_hour_usd(recipe.instance),
@@ -178,9 +185,11 @@ def invoke(context: TrialContext, endpoint: Endpoint) -> Invoker:
     from automl_bench_huggingface.invoking import EndpointInvoker, check_url
 
     account = account_of(context)
-    if not endpoint.adopted:
-        return EndpointInvoker(account, check_url(endpoint.url))
-    return EndpointInvoker(account, endpoints.adopted_url(account, endpoint.endpoint_id))
+    labels = frozenset(context.labels)
+    if endpoint.adopted:
+        url = endpoints.adopted_url(account, endpoint.endpoint_id, endpoints.TASKS[context.modality])
+        return EndpointInvoker(account, url, labels)
+    return EndpointInvoker(account, check_url(endpoint.url), labels, Recipe.of(context.variant).max_tokens)
 
 
 @hookimpl
@@ -191,7 +200,9 @@ def wake(context: TrialContext, endpoint: Endpoint) -> Operation:
 
     account = account_of(context)
     if "://" in endpoint.endpoint_id:
-        begun = operations.waking_begun(endpoints.adopted_url(account, endpoint.endpoint_id))
+        begun = operations.waking_begun(
+            endpoints.adopted_url(account, endpoint.endpoint_id, endpoints.TASKS[context.modality])
+        )
     else:
         if not endpoint.adopted and endpoints.look(account, endpoint.endpoint_id).status == "paused":
             endpoints.resume(account, endpoint.endpoint_id)
@@ -201,7 +212,12 @@ def wake(context: TrialContext, endpoint: Endpoint) -> Operation:
 
 @hookimpl
 def export_manifest(entries: Sequence[ManifestEntry]) -> ProviderManifest:
-    """List samples as `file,label`, the ancestor's list for Hugging Face."""
+    """List images as `file,label`, the ancestor's list for Hugging Face; texts as the lines that are uploaded."""
+    from automl_bench_huggingface.packing import text_row
+
+    if any(entry.sample.text is not None for entry in entries):
+        rows = [text_row(entry.sample.text, "") for entry in entries]
+        return ProviderManifest(rows=rows, label_at=("label",), file_format="jsonl")
     return ProviderManifest(
         rows=[{"file": str(entry.sample.path), "label": ""} for entry in entries], label_at=("label",)
     )

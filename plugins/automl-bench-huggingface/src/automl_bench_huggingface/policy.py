@@ -20,7 +20,7 @@ and nothing else:
   POST   /api/repos/create, DELETE /api/repos/delete       one private dataset and one private model repository a trial
   GET    /api/datasets/{repo}, /api/models/{repo}          newest commit
   POST   /api/datasets/{repo}/preupload, /commit           which files are there, and naming the new ones
-  POST   /datasets/{repo}.git/info/lfs/objects/batch       where the contents of images go
+  POST   /datasets/{repo}.git/info/lfs/objects/batch       where the contents of samples go
   GET    /{repo}/resolve/{commit}/training.json            how long the training took
   POST   /api/jobs/{namespace}, GET …, POST …/cancel, GET …/logs
   POST, GET, DELETE /v2/endpoint/{namespace}…, POST …/pause, …/resume

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from automl_bench.contract import Json, Setting, SettingKind, Variant
+from automl_bench.contract import Json, Modality, Setting, SettingKind, Variant
 from automl_bench.toolkit.setting_values import variant_settings_of
 
 BASE_MODEL = "google/vit-base-patch16-224-in21k"
+TEXT_MODEL = "google-bert/bert-base-uncased"
 UV_IMAGE = "ghcr.io/astral-sh/uv:python3.12-bookworm"
 """Holds `uv`, which the command of the job needs."""
 
@@ -33,10 +34,18 @@ VARIANT_SETTINGS = (
         minimum=1,
     ),
     _key("image", UV_IMAGE, "Container image of the job."),
-    _key("base_model", BASE_MODEL, "Model to start from."),
+    _key("base_model", BASE_MODEL, "Model to start from for images."),
+    _key("text_model", TEXT_MODEL, "Model to start from for texts."),
+    _key(
+        "max_tokens",
+        "256",
+        "Tokens of a text that are learned from and classified; the rest is cut off.",
+        SettingKind.INTEGER,
+        minimum=8,
+    ),
     _key("from_scratch", "false", "Whether to take only its configuration, with random weights.", SettingKind.FLAG),
     _key("epochs", "10", "Maximum number of passes over the training half.", SettingKind.INTEGER, minimum=1),
-    _key("batch_size", "16", "Images of one step.", SettingKind.INTEGER, minimum=1),
+    _key("batch_size", "16", "Samples of one step.", SettingKind.INTEGER, minimum=1),
     _key("learning_rate", "5e-5", "Highest learning rate.", SettingKind.NUMBER, minimum=1e-12, maximum=1),
     _key("warmup_ratio", "0.1", "Part of the steps in which it rises.", SettingKind.NUMBER, minimum=0, maximum=1),
     _key("weight_decay", "0", "Weight decay of AdamW.", SettingKind.NUMBER, minimum=0),
@@ -73,6 +82,8 @@ class Recipe:
     timeout_minutes: int
     image: str
     base_model: str
+    text_model: str
+    max_tokens: int
     from_scratch: bool
     epochs: int
     batch_size: int
@@ -99,6 +110,10 @@ class Recipe:
         """
         return cls(**variant_settings_of(VARIANT_SETTINGS, variant))
 
+    def model_for(self, modality: Modality) -> str:
+        """Return the model to start from."""
+        return self.text_model if modality is Modality.TEXT else self.base_model
+
     @property
     def trains_on_gpu(self) -> bool:
         """Whether the job's hardware has a GPU, going by its name."""
@@ -115,10 +130,11 @@ DEFAULTS = asdict(Recipe.of(Variant("huggingface", "default")))
 # All settings are spelled out: a trial's record then says what it was, whatever a later version makes the default.
 VARIANTS: Mapping[str, Mapping[str, Json]] = {
     "default": DEFAULTS,
-    # AutoTrain 0.8.36's published defaults for image classification; its augmentation is not reproduced.
+    # AutoTrain 0.8.36's published defaults for image and for text classification; its augmentation is not reproduced.
     "autotrain": {
         **DEFAULTS,
         "base_model": "google/vit-base-patch16-224",
+        "max_tokens": 128,
         "epochs": 3,
         "batch_size": 8,
         "learning_rate": 5e-5,

@@ -243,7 +243,7 @@ def _action(account: Account, told: Mapping[str, Any], file: RepoFile) -> _Actio
     if "chunk_size" in headers:
         raise RequestRefused(
             f"{file.path} is too large to be sent at once.",
-            remedy="Set images.max_side in the experiment, for all providers alike.",
+            remedy="Set images.max_side in the experiment, for all providers alike, or ask for fewer shots.",
         )
     # A Hub behind an address of one's own may still name itself.
     url = str(told["href"]).replace(HUB_URL, account.options.hub_url)

@@ -13,17 +13,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from automl_bench.contract import Deletion, Owner, Resource, owner_from_tags, owner_tags
+from automl_bench.contract import Deletion, Modality, Owner, Resource, owner_from_tags, owner_tags
 from automl_bench.errors import ProviderError, ResourceMissing
 from automl_bench.toolkit.answers import one_line
 from automl_bench_huggingface import repositories
 from automl_bench_huggingface.failures import unreadable
+from automl_bench_huggingface.fine_tuning import RECIPE, SPEAKER
 from automl_bench_huggingface.naming import JOB, MODEL, is_ours
 from automl_bench_huggingface.options import HUB_URL
-from automl_bench_huggingface.packing import DECODER, SCRIPT
+from automl_bench_huggingface.packing import FOLDER, PROGRAMS
 from automl_bench_huggingface.prices import job_hour_usd
 from automl_bench_huggingface.recipes import Recipe
-from automl_bench_huggingface.train_image_classifier import RECIPE, SPEAKER
 
 if TYPE_CHECKING:
     from huggingface_hub import JobInfo
@@ -36,7 +36,7 @@ REVISION_LABEL = "dataset-revision"
 
 ACTIVE = frozenset({"SCHEDULING", "RUNNING"})
 COMPLETED = "COMPLETED"
-FOLDER = "/tmp/automl-bench"  # in the job's own container
+HOME = "/tmp/automl-bench"  # in the job's own container
 DOWNLOADER = "huggingface_hub>=1.0,<3"
 LAST_LINES = 10
 
@@ -46,11 +46,12 @@ class Assignment:
     """What a job is to do.
 
     Attributes:
-        dataset: Repository of the images and the script.
+        dataset: Repository of the samples and the script.
         revision: Commit of it.
         model: Repository to push to.
         seed: The experiment's seed, for a recipe without one of its own.
         recipe: The variant's settings.
+        modality: What a sample is.
     """
 
     dataset: str
@@ -58,12 +59,14 @@ class Assignment:
     model: str
     seed: int
     recipe: Recipe
+    modality: Modality = Modality.IMAGE
 
     def command(self) -> list[str]:
         """Return the job's command: fetch the script and what it imports, run it."""
-        fetch = ["uvx", "--from", DOWNLOADER, "hf", "download", self.dataset, SCRIPT, DECODER]
-        fetch += ["--repo-type", "dataset", "--revision", self.revision, "--local-dir", FOLDER]
-        return ["bash", "-c", f"{shlex.join(fetch)} && {shlex.join(['uv', 'run', f'{FOLDER}/{SCRIPT}'])}"]
+        program = [f"{FOLDER}/{name}" for name in PROGRAMS[self.modality]]
+        fetch = ["uvx", "--from", DOWNLOADER, "hf", "download", self.dataset, *program]
+        fetch += ["--repo-type", "dataset", "--revision", self.revision, "--local-dir", HOME]
+        return ["bash", "-c", f"{shlex.join(fetch)} && {shlex.join(['uv', 'run', f'{HOME}/{program[0]}'])}"]
 
     def environment(self, hub_url: str) -> dict[str, str]:
         """Return what the script is told, as the service will show it to anyone who may see the job."""
@@ -72,7 +75,7 @@ class Assignment:
             "dataset": self.dataset,
             "dataset_revision": self.revision,
             "model": self.model,
-            "base_model": recipe.base_model,
+            "base_model": recipe.model_for(self.modality),
             "from_scratch": recipe.from_scratch,
             "epochs": recipe.epochs,
             "batch_size": recipe.batch_size,
@@ -84,6 +87,7 @@ class Assignment:
             "threshold": recipe.threshold,
             "seed": self.seed if recipe.seed < 0 else recipe.seed,
             "gpu": recipe.trains_on_gpu,
+            **({"max_tokens": recipe.max_tokens} if self.modality is Modality.TEXT else {}),
         }
         variables = {RECIPE: json.dumps(told), "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
         if hub_url != HUB_URL:

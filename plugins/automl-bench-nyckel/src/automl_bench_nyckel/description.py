@@ -26,9 +26,11 @@ With these credentials automl-bench calls, on functions whose name begins with "
   GET    /v1/functions/{id}
   GET    /v1/functions/{id}/labels
   POST   /v1/functions/{id}/labels
+  GET    /v1/functions/{id}/fields                   of a function of tables
+  POST   /v1/functions/{id}/fields                   one per column
   GET    /v1/functions/{id}/samples                  what is there already
   GET    /v1/functions/{id}/samples/{id}
-  POST   /v1/functions/{id}/samples                  one per training image
+  POST   /v1/functions/{id}/samples                  one per training sample
   PUT    /v1/functions/{id}/samples/{id}/annotation  where a sample has another label
   GET    /v0.9/functions/{id}, /v0.9/functions/{id}/metrics   whether it is trained
   POST   /v1/functions/{id}/invoke?capture=false     one per prediction
@@ -50,7 +52,7 @@ DESCRIPTION = ProviderDescription(
             Capability.LIST_RESOURCES,
         }
     ),
-    modalities=frozenset({Modality.IMAGE}),
+    modalities=frozenset({Modality.IMAGE, Modality.TEXT, Modality.TABULAR}),
     # The number of labels and samples depends on the plan (20 and 5,000 on the free one): the service answers 402.
     limits=Limits(
         min_samples_per_class=2,
@@ -67,7 +69,7 @@ DESCRIPTION = ProviderDescription(
     reported_times=REPORTED,
     split_policy=(
         "Takes no validation set: trains on both halves with the service's own cross-validation. Images are sent as "
-        "they are, not resized by the client (resized = false)."
+        "they are, not resized by the client (resized = false); of a row, missing cells are left out."
     ),
     docs_url="https://www.nyckel.com/docs/",
     policy=POLICY,

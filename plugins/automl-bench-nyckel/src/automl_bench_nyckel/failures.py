@@ -34,7 +34,7 @@ REMEDIES: Mapping[int, str] = {
     401: CHECK_CREDENTIALS,
     402: "Upgrade the plan or wait for the next month: the free quota or the plan is used up.",
     403: "The function belongs to another account: check its id and the credentials.",
-    413: "Set images.max_side in the experiment, for all providers alike.",
+    413: "Set images.max_side in the experiment, for all providers alike; shorten texts before the import.",
 }
 
 

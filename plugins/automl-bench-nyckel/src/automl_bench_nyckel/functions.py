@@ -7,9 +7,10 @@ from contextlib import suppress
 from typing import Any
 from urllib.parse import quote
 
-from automl_bench.contract import Deletion, HttpRequest, HttpResponse, Resource, TrialContext
+from automl_bench.contract import Deletion, HttpRequest, HttpResponse, Modality, Resource, TrialContext
 from automl_bench.errors import ProviderError, RequestRefused, ResourceConflict, ResourceMissing, TransientProviderError
 from automl_bench.toolkit.certainty import is_young, require_same_scope
+from automl_bench_nyckel.contents import INPUTS
 from automl_bench_nyckel.control import Control
 from automl_bench_nyckel.description import DESCRIPTION
 from automl_bench_nyckel.failures import read_json, text_at
@@ -61,10 +62,10 @@ def has_failed(control: Control, function_id: str) -> bool:
     return isinstance(function, dict) and function.get("state") in FAILED_STATES
 
 
-def create(control: Control, name: str) -> Resource:
-    """Create an image classification function."""
+def create(control: Control, name: str, modality: Modality) -> Resource:
+    """Create a classification function."""
     what = "create the function"
-    body = {"input": "Image", "output": "Classification", "name": name}
+    body = {"input": INPUTS[modality], "output": "Classification", "name": name}
     return resource_of(control, {"name": name, **(control.ask("POST", LIST, what=what, body=body) or {})})
 
 
@@ -136,16 +137,16 @@ def wait_until_visible(context: TrialContext, control: Control, function_id: str
             control.judge(response, what=what)
         except ResourceMissing as error:
             raise TransientProviderError(error.message) from None
-        check_kind(read_json(response.body, what=what), function_id)
+        check_kind(read_json(response.body, what=what), function_id, context.modality)
 
     context.send([(KIND, make)], in_flight=1, judge=judge, attempts=VISIBLE_ATTEMPTS)
 
 
-def adopt(control: Control, function_id: str) -> None:
+def adopt(control: Control, function_id: str, modality: Modality) -> None:
     """Check that a function given with --endpoint can be asked.
 
     Raises:
-        RequestRefused: If it is no id, or no image classification function.
+        RequestRefused: If it is no id, or no classification function of this modality.
         ResourceConflict: If it is being trained: until then an untrained model answers in its place.
         ProviderError: If the service refuses.
     """
@@ -153,7 +154,7 @@ def adopt(control: Control, function_id: str) -> None:
         raise RequestRefused(
             f"{function_id!r} is not the id of a function.", remedy="Give one such as function_abc123."
         )
-    check_kind(control.ask("GET", path_of(function_id), what="show the function"), function_id)
+    check_kind(control.ask("GET", path_of(function_id), what="show the function"), function_id, modality)
     try:
         metrics = control.ask("GET", f"{path_of(function_id, 'v0.9')}/metrics", what="show the training's progress")
     except ResourceMissing:  # the undocumented API may go away; the function itself is there
@@ -164,15 +165,16 @@ def adopt(control: Control, function_id: str) -> None:
         )
 
 
-def check_kind(function: Any, function_id: str) -> None:
-    """Check that a function classifies images.
+def check_kind(function: Any, function_id: str, modality: Modality) -> None:
+    """Check that a function classifies samples of a modality.
 
     Raises:
         RequestRefused: If it does anything else.
     """
     kind = tuple(function.get(key) for key in ("input", "output")) if isinstance(function, dict) else (None, None)
-    if kind != ("Image", "Classification"):
+    if kind != (INPUTS[modality], "Classification"):
         raise RequestRefused(
-            f"The function {function_id} has input {kind[0]!r} and output {kind[1]!r}, not Image and Classification.",
-            remedy="Give the id of an image classification function.",
+            f"The function {function_id} has input {kind[0]!r} and output {kind[1]!r}, not {INPUTS[modality]} and "
+            "Classification.",
+            remedy=f"Give the id of a classification function with the input {INPUTS[modality]}.",
         )

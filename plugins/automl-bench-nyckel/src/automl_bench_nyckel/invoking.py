@@ -3,49 +3,53 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from automl_bench.contract import HttpRequest, HttpResponse, Prediction, Sample
+from automl_bench.contract import Column, HttpRequest, HttpResponse, Prediction, Sample
 from automl_bench.toolkit.answers import unreadable
+from automl_bench_nyckel.contents import content_of
 from automl_bench_nyckel.control import judge
 from automl_bench_nyckel.failures import SERVICE, read_json
 from automl_bench_nyckel.functions import path_of
-from automl_bench_nyckel.samples import data_uri
 from automl_bench_nyckel.tokens import Tokens
 
 TIMEOUT_SECONDS = 60.0
-WHAT = "classify the image"
+WHAT = "classify the sample"
 
 
 @dataclass(frozen=True, slots=True)
 class NyckelInvoker:
-    """`POST /v1/functions/{id}/invoke` with the image as a data URI; an answer in JSON back.
+    """`POST /v1/functions/{id}/invoke` with the image as a data URI, the text, or the row's cells by field name.
 
-    `capture=false` keeps test images out of the function, which would bill them and could learn from them.
+    `capture=false` keeps test samples out of the function, which would bill them and could learn from them.
 
     Attributes:
         url: Address with its query.
         tokens: Where tokens come from; one that is about to expire is renewed before the request is made.
+        columns: Columns of a table.
     """
 
     url: str
     tokens: Tokens
+    columns: Sequence[Column] = ()
 
     @classmethod
-    def of(cls, server_url: str, tokens: Tokens, function_id: str, labels: int) -> NyckelInvoker:
+    def of(
+        cls, server_url: str, tokens: Tokens, function_id: str, labels: int, columns: Sequence[Column] = ()
+    ) -> NyckelInvoker:
         """Return the invoker of a function, asking for the scores of so many labels."""
-        return cls(f"{server_url}{path_of(function_id)}/invoke?labelCount={labels}&capture=false", tokens)
+        return cls(f"{server_url}{path_of(function_id)}/invoke?labelCount={labels}&capture=false", tokens, columns)
 
     def prepare(self, sample: Sample) -> HttpRequest:
-        """Read and encode the image and see to a token.
+        """Encode the sample and see to a token.
 
         Raises:
             OSError: If the file cannot be read.
-            ProviderError: If there is no token.
+            ProviderError: If there is no token, or the service cannot take the sample.
         """
-        body = json.dumps({"data": data_uri(sample)}).encode()
+        body = json.dumps({"data": content_of(sample, self.columns)}).encode()
         authorization = self.tokens.header()
         return HttpRequest(
             self.url,

@@ -60,22 +60,26 @@ def price() -> Sequence[Price]:
 
 @hookimpl
 def upload(context: TrialContext, training_set: TrainingSet) -> Operation:
-    """Create the function and its labels, and send every sample that is not there."""
-    from automl_bench_nyckel import functions, labels, samples
+    """Create the function, its labels and a table's fields, and send every sample that is not there."""
+    from automl_bench_nyckel import fields, functions, labels, samples
+    from automl_bench_nyckel.contents import require_sendable
     from automl_bench_nyckel.control import Control
     from automl_bench_nyckel.prices import hourly_usd
+
+    require_sendable(training_set)
 
     count = len(training_set.train) + len(training_set.validation)
     with Control.of(context) as control:
         function = context.resources.ensure(
             functions.KIND,
             find=lambda name: functions.find(control, name),
-            create=lambda name: functions.create(control, name),
+            create=lambda name: functions.create(control, name, context.modality),
             hourly_usd=hourly_usd(count),
         )
         functions.wait_until_visible(context, control, function.resource_id)
         names = labels.ensure_labels(context, control, function.resource_id, training_set.labels)
-        uploaded = samples.upload_samples(context, control, function.resource_id, training_set, names)
+        ids = fields.ensure_fields(context, control, function.resource_id, training_set.columns)
+        uploaded = samples.upload_samples(context, control, function.resource_id, training_set, names, ids)
     if uploaded.collapsed:
         have = counted("[has|have] the same content as another one", uploaded.collapsed)
         context.log(
@@ -131,22 +135,25 @@ def poll(context: TrialContext, operation: Operation) -> Operation:
 @hookimpl
 def invoke(context: TrialContext, endpoint: Endpoint) -> Invoker:
     """Return the invoker of a function: of this trial, or one adopted by its id."""
-    from automl_bench_nyckel import functions
+    from automl_bench_nyckel import fields, functions
     from automl_bench_nyckel.control import Control
     from automl_bench_nyckel.invoking import NyckelInvoker
 
     with Control.of(context) as control:
         if endpoint.adopted:
-            functions.adopt(control, endpoint.endpoint_id)
-        return NyckelInvoker.of(control.server_url, control.tokens, endpoint.endpoint_id, len(context.labels))
+            functions.adopt(control, endpoint.endpoint_id, context.modality)
+            fields.require_fields(control, endpoint.endpoint_id, context.columns)
+        return NyckelInvoker.of(
+            control.server_url, control.tokens, endpoint.endpoint_id, len(context.labels), context.columns
+        )
 
 
 @hookimpl
 def export_manifest(entries: Sequence[ManifestEntry]) -> ProviderManifest:
-    """List samples as `file,label`: Nyckel has no import file of its own, samples go up one by one."""
-    return ProviderManifest(
-        rows=[{"file": str(entry.sample.path), "label": ""} for entry in entries], label_at=("label",)
-    )
+    """List images as `file,label`, texts and rows as the JSON lines that are posted."""
+    from automl_bench_nyckel.manifests import manifest_of
+
+    return manifest_of(entries)
 
 
 @hookimpl

@@ -1,4 +1,4 @@
-"""Samples: one request per image, as it is on disk. What the function has already is not sent again.
+"""Samples: one request each, with the content as it is. What the function has already is not sent again.
 
 `externalId` is the sample's id, so that an upload that was cut off finds what arrived. The service keeps one sample
 per content and answers a repetition with 409 and `existingSampleId`: that is success, once its annotation is right.
@@ -6,19 +6,19 @@ per content and answers a repetition with 409 and `existingSampleId`: that is su
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 from urllib.parse import quote
 
-from automl_bench.contract import HttpRequest, HttpResponse, LabelledSample, Sample, TrainingSet, TrialContext
+from automl_bench.contract import HttpRequest, HttpResponse, LabelledSample, TrainingSet, TrialContext
+from automl_bench_nyckel.contents import UNITS, Content, content_of
 from automl_bench_nyckel.control import Control
 from automl_bench_nyckel.description import IN_FLIGHT, UPLOADS_PER_SECOND
 from automl_bench_nyckel.failures import read_json, text_at
 from automl_bench_nyckel.functions import bare, path_of
-from automl_bench_nyckel.labels import json_request
+from automl_bench_nyckel.named_things import json_request
 
 CONFLICT = 409
 
@@ -65,18 +65,13 @@ def path_to_samples(function_id: str) -> str:
     return f"{path_of(function_id)}/samples"
 
 
-def data_uri(sample: Sample) -> str:
-    """Return the very bytes of a sample as a data URI.
-
-    Raises:
-        OSError: If the file cannot be read.
-    """
-    content = base64.b64encode(sample.path.read_bytes()).decode("ascii")
-    return f"data:{sample.media_type or 'application/octet-stream'};base64,{content}"
-
-
 def upload_samples(
-    context: TrialContext, control: Control, function_id: str, training_set: TrainingSet, names: Mapping[str, str]
+    context: TrialContext,
+    control: Control,
+    function_id: str,
+    training_set: TrainingSet,
+    names: Mapping[str, str],
+    fields: Mapping[str, str],
 ) -> Uploaded:
     """Bring both halves of a training set into a function.
 
@@ -86,6 +81,7 @@ def upload_samples(
         function_id: The function.
         training_set: What to send.
         names: The function's labels' names by id.
+        fields: Its fields' ids by column, for a table.
 
     Raises:
         ProviderError: If the service refuses a sample, or wants a plan (402).
@@ -102,7 +98,11 @@ def upload_samples(
             to_mend[there[sample_id].sample_id] = wanted[sample_id].label
     result.found = len(result.ids)
     missing = [item for sample_id, item in wanted.items() if sample_id not in there]
-    conflicts = _post(context, control, function_id, missing, result)
+
+    def body(item: LabelledSample) -> dict[str, Any]:
+        return sample_body(item, by_id(content_of(item.sample, training_set.columns), fields))
+
+    conflicts = _post(context, control, function_id, missing, body, result)
     to_mend.update(_read_conflicts(context, control, function_id, wanted, conflicts, names, result))
     _annotate(context, control, function_id, to_mend)
     result.relabelled = len(to_mend)
@@ -148,7 +148,12 @@ def _distinct(items: Iterable[LabelledSample], result: Uploaded) -> dict[str, La
 
 
 def _post(
-    context: TrialContext, control: Control, function_id: str, items: Sequence[LabelledSample], result: Uploaded
+    context: TrialContext,
+    control: Control,
+    function_id: str,
+    items: Sequence[LabelledSample],
+    body: Callable[[LabelledSample], dict[str, Any]],
+    result: Uploaded,
 ) -> dict[str, str]:
     """Send samples and return the service's existing sample for each that it has already, by our id."""
     conflicts: dict[str, str] = {}
@@ -156,7 +161,7 @@ def _post(
     path = path_to_samples(function_id)
 
     def make(item: LabelledSample) -> HttpRequest:
-        request = json_request(control, "POST", path, sample_body(item))
+        request = json_request(control, "POST", path, body(item))
         tokens[item.sample.sample_id] = request.headers[0][1].removeprefix("Bearer ")
         return request
 
@@ -174,15 +179,20 @@ def _post(
         in_flight=IN_FLIGHT,
         requests_per_second=UPLOADS_PER_SECOND,
         judge=judge,
-        progress=lambda done: context.progress(result.found + done, result.found + len(items), "images"),
+        progress=lambda done: context.progress(result.found + done, result.found + len(items), UNITS[context.modality]),
     )
     return conflicts
 
 
-def sample_body(item: LabelledSample) -> dict[str, Any]:
+def by_id(content: Content, fields: Mapping[str, str]) -> Content:
+    """Return a row's cells by field id instead of column name; any other content as it is."""
+    return {fields[name]: cell for name, cell in content.items()} if isinstance(content, dict) else content
+
+
+def sample_body(item: LabelledSample, content: Content) -> dict[str, Any]:
     """Return the JSON of one sample."""
     return {
-        "data": data_uri(item.sample),
+        "data": content,
         "externalId": item.sample.sample_id,
         "annotation": {"labelName": item.label},
         "sampleSets": [],
@@ -200,7 +210,7 @@ def _read_conflicts(
 ) -> dict[str, str]:
     """Find out what the samples are that the service has already; return those whose label must be put right.
 
-    Two of our images that the service holds for the same keep the label of the one that came first.
+    Two of our samples that the service holds for the same keep the label of the one that came first.
     """
     labels = {stored: wanted[ours].label for ours, stored in result.ids.items()}
     unknown: dict[str, str] = {}

@@ -1,1 +1,1 @@
-"""Google Vertex AI AutoML image classification as a provider of automl-bench."""
+"""Google Vertex AI AutoML classification of images and tables as a provider of automl-bench."""

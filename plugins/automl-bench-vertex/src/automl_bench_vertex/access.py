@@ -42,7 +42,7 @@ def check(context: ProviderContext) -> AccessReport:
         ok=True,
         account=f"project {account.project}, region {account.region}, bucket {account.bucket}",
         notes=(
-            f"a deployed model costs ${node_hour_usd():.3f} an hour until it is undeployed",
+            f"a deployed model of images costs ${node_hour_usd():.3f} an hour until it is undeployed",
             "Vertex AI's service agent must be able to read the bucket (Storage Object Viewer)",
         ),
     )

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 SCHEMAS = "gs://google-cloud-aiplatform/schema"
 IMAGES_SCHEMA = f"{SCHEMAS}/dataset/metadata/image_1.0.0.yaml"
+TABLE_SCHEMA = f"{SCHEMAS}/dataset/metadata/tabular_1.0.0.yaml"
 IMPORT_SCHEMA = f"{SCHEMAS}/dataset/ioformat/image_classification_single_label_io_format_1.0.0.yaml"
 
 
@@ -55,9 +56,17 @@ def _import_failed(account: Account, resource_id: str) -> bool:
     return bool(imports) and all(work.done and (work.failure or work.partial_failures) for work in imports)
 
 
-def create(account: Account, name: str, owner: Owner | None) -> Resource:
-    """Begin to create an empty image dataset."""
-    dataset = {"display_name": name, "metadata_schema_uri": IMAGES_SCHEMA, "labels": labels_of(name, owner)}
+def create(account: Account, name: str, owner: Owner | None, table: str = "") -> Resource:
+    """Begin to create a dataset: an empty one for images, or one of the table at an address.
+
+    A table is read when it is trained on, and never imported; its address is a list under a singular key.
+    """
+    dataset: dict[str, Any] = {"display_name": name, "labels": labels_of(name, owner)}
+    if table:
+        metadata = {"inputConfig": {"gcsSource": {"uri": [table]}}}
+        dataset |= {"metadata_schema_uri": TABLE_SCHEMA, "metadata": metadata}
+    else:
+        dataset |= {"metadata_schema_uri": IMAGES_SCHEMA}
     with google_errors(name):
         begun = account.datasets.create_dataset({"parent": account.parent, "dataset": dataset}, **ONCE)
     operation = begun.operation.name

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -34,9 +35,17 @@ MAX_REQUEST_BYTES = 1_500_000
 ENVELOPE_BYTES = 500
 """Room for what stands around the image in a request's JSON."""
 
+LEAST_ROWS = 1_000
+"""Rows of a table, both halves together, without which the service does not train."""
+MOST_ROWS = 100_000_000
+MOST_CLASSES_OF_TABLES = 500
+
 TRAINING_NODES = 8
-"""Nodes that work on a training at a time: the schema calls its default budget, 192,000 thousandths of a node hour, one
-day's wall-clock time."""
+"""Nodes that work on a training of images at a time: the schema calls its default budget, 192,000 thousandths of a node
+hour, one day's wall-clock time. One works on a table, by Google's own example."""
+
+AT_STAKE = ("train_hour", "endpoint_hour")
+"""Items that differ between images and tables."""
 
 COUNTED = {"endpoint_hour": Counted.SERVING_HOURS}
 """One node serves, and it is billed until it is undeployed, so the host's deadlines bound its hours."""
@@ -44,7 +53,7 @@ COUNTED = {"endpoint_hour": Counted.SERVING_HOURS}
 SETTINGS = (
     Setting(
         "bucket",
-        "Cloud Storage bucket, in the same region, for the training images. It must exist.",
+        "Cloud Storage bucket, in the same region, for the training images and tables. It must exist.",
         env="AUTOML_BENCH_VERTEX_BUCKET",
         required=True,
     ),
@@ -77,7 +86,7 @@ SETTINGS = (
 
 DESCRIPTION = ProviderDescription(
     name=NAME,
-    title="Google Vertex AI AutoML image classification",
+    title="Google Vertex AI AutoML classification of images and tables",
     capabilities=frozenset(
         {
             Capability.CHECK_ACCESS,
@@ -91,7 +100,7 @@ DESCRIPTION = ProviderDescription(
             Capability.LIST_RESOURCES,
         }
     ),
-    modalities=frozenset({Modality.IMAGE}),
+    modalities=frozenset({Modality.IMAGE, Modality.TABULAR}),
     limits=Limits(
         min_samples_per_class=LEAST_PER_LABEL,
         min_classes=2,
@@ -99,6 +108,16 @@ DESCRIPTION = ProviderDescription(
         max_request_bytes=MAX_REQUEST_BYTES - ENVELOPE_BYTES,
         media_types=tuple(ENDINGS),
     ),
+    modality_limits={
+        Modality.TABULAR: Limits(
+            min_samples=LEAST_ROWS,
+            max_samples=MOST_ROWS,
+            min_classes=2,
+            max_classes=MOST_CLASSES_OF_TABLES,
+            max_request_bytes=MAX_REQUEST_BYTES - ENVELOPE_BYTES,
+        )
+    },
+    not_taken={Modality.TEXT: "Google switched AutoML Text off on 2025-06-15"},
     settings=SETTINGS,
     variant_settings=VARIANT_SETTINGS,
     variants=VARIANTS,
@@ -120,11 +139,23 @@ def _table() -> Mapping[str, Any]:
     return tomllib.loads(files("automl_bench_vertex").joinpath("prices.toml").read_text(encoding="utf-8"))
 
 
-def prices(options: TrainingOptions) -> tuple[Price, ...]:
-    """Return the dated price table of a variant."""
-    table = dict(_table())
+def prices(options: TrainingOptions, modality: Modality | None = None) -> tuple[Price, ...]:
+    """Return the dated price table of a variant, for samples of a kind; without one, all lines.
+
+    Then the items of tables say so in their names: one trial is of one kind, and both together would be none.
+    """
+    if modality is None:
+        tables = (line for line in _lines(options, Modality.TABULAR) if line.item in AT_STAKE)
+        return (*_lines(options, Modality.IMAGE), *(replace(line, item=f"tabular_{line.item}") for line in tables))
+    return _lines(options, modality)
+
+
+def _lines(options: TrainingOptions, modality: Modality) -> tuple[Price, ...]:
+    table = dict(_table()[modality])
     as_of = table.pop("as_of")
-    at_most = {"train_hour": options.node_hours}
+    at_most = {
+        "train_hour": options.table_node_hours if modality is Modality.TABULAR else options.node_hours,
+    }
     return tuple(
         Price(
             item,
@@ -139,11 +170,14 @@ def prices(options: TrainingOptions) -> tuple[Price, ...]:
     )
 
 
-def node_hour_usd() -> float:
-    """Return what one deployed node costs per hour."""
-    return float(_table()["endpoint_hour"]["usd"])
+def node_hour_usd(machine: str = "") -> float | None:
+    """Return what one deployed node costs per hour: of a machine that is named, or else of the service's own."""
+    usd = _table()[Modality.TABULAR if machine else Modality.IMAGE]["endpoint_hour"].get("usd")
+    return None if usd is None else float(usd)
 
 
-def training_hour_usd() -> float:
+def training_hour_usd(*, of_table: bool = False) -> float:
     """Return what a training costs per hour while it runs: a node hour for each of its nodes. Its budget bounds it."""
-    return TRAINING_NODES * float(_table()["train_hour"]["usd"])
+    if of_table:
+        return float(_table()[Modality.TABULAR]["train_hour"]["usd"])
+    return TRAINING_NODES * float(_table()[Modality.IMAGE]["train_hour"]["usd"])

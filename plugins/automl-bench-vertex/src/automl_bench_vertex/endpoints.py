@@ -20,6 +20,12 @@ THE_NEW_ONE = "0"
 """What a model that is just being deployed is called in the traffic split."""
 
 
+def serving_usd(machine: str) -> float | None:
+    """Return what a deployed model costs an hour: on a machine that is named, or else on the service's own."""
+    usd = node_hour_usd(machine)
+    return None if usd is None else NODES * usd
+
+
 def endpoint_id(account: Account, name: str) -> str:
     """Return the service's name of a trial's endpoint."""
     return f"{account.parent}/endpoints/{name}"
@@ -68,32 +74,50 @@ def deployed(endpoint: Any, name: str) -> Any | None:
     return next((each for each in endpoint.deployed_models if each.display_name == name), None)
 
 
-def find_deployed(account: Account, resource_id: str, name: str) -> Resource | None:
+def find_deployed(account: Account, resource_id: str, name: str, machine: str = "") -> Resource | None:
     """Return a deployed model as a resource, also one whose deployment is going on."""
     endpoint = get(account, resource_id)
     if endpoint is None:
         return None
     owner = owner_from_tags(dict(endpoint.labels))
     if deployed(endpoint, name) is not None:
-        return deployed_resource(account, name, resource_id, owner=owner)
+        return deployed_resource(account, name, resource_id, owner=owner, machine=machine)
     going = control.going(account, resource_id, control.DEPLOY)
-    return None if going is None else deployed_resource(account, name, resource_id, operation=going.name, owner=owner)
+    if going is None:
+        return None
+    return deployed_resource(account, name, resource_id, operation=going.name, owner=owner, machine=machine)
 
 
-def deploy(account: Account, resource_id: str, name: str, model: str, owner: Owner | None) -> Resource:
-    """Begin to deploy a model on one node, for all of the endpoint's traffic."""
+def deploy(
+    account: Account, resource_id: str, name: str, model: str, owner: Owner | None, machine: str = ""
+) -> Resource:
+    """Begin to deploy a model on one node, for all of the endpoint's traffic.
+
+    A model of images has nodes of the service's choice; one of tables is served by a machine that is named.
+    """
+    nodes: dict[str, Any] = {"min_replica_count": NODES, "max_replica_count": NODES}
+    resources = (
+        {"dedicated_resources": {"machine_spec": {"machine_type": machine}, **nodes}}
+        if machine
+        else {"automatic_resources": nodes}
+    )
     request = {
         "endpoint": resource_id,
         "deployed_model": {
             "model": model,
             "display_name": name,
-            "automatic_resources": {"min_replica_count": NODES, "max_replica_count": NODES},
+            **resources,
         },
         "traffic_split": {THE_NEW_ONE: 100},
     }
     with google_errors(resource_id):
         begun = account.endpoints.deploy_model(request, **ONCE)
-    return deployed_resource(account, name, resource_id, operation=begun.operation.name, owner=owner)
+    return deployed_resource(account, name, resource_id, operation=begun.operation.name, owner=owner, machine=machine)
+
+
+def machine_of(deployed_model: Any) -> str:
+    """Return the machine that serves a deployed model, or "" where the service chose it."""
+    return str(deployed_model.dedicated_resources.machine_spec.machine_type)
 
 
 def undeploy(account: Account, resource_id: str, deployed_model_id: str) -> str:
@@ -167,7 +191,14 @@ def _resource(
 
 
 def deployed_resource(
-    account: Account, name: str, resource_id: str, *, operation: str = "", since: str = "", owner: Owner | None
+    account: Account,
+    name: str,
+    resource_id: str,
+    *,
+    operation: str = "",
+    since: str = "",
+    owner: Owner | None,
+    machine: str = "",
 ) -> Resource:
     """Return a deployed model as the ledger knows it."""
     short = resource_id.rsplit("/", 1)[-1]
@@ -175,7 +206,7 @@ def deployed_resource(
         DEPLOYED_MODEL,
         name,
         resource_id=resource_id,
-        hourly_usd=NODES * node_hour_usd(),
+        hourly_usd=serving_usd(machine),
         details={"endpoint": resource_id, **({"operation": operation} if operation else {})},
         delete_by_hand=(
             f"gcloud ai endpoints undeploy-model {short} --region={account.region} --deployed-model-id="

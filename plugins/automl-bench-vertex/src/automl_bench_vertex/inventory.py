@@ -36,6 +36,7 @@ def list_everything(account: Account, prefix: str) -> list[Resource]:
                     endpoint.name,
                     since=each.create_time.isoformat() if each.create_time else "",
                     owner=itself.owner,
+                    machine=endpoints.machine_of(each),
                 )
                 for each in endpoint.deployed_models
             ]

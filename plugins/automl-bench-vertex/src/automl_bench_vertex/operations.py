@@ -14,15 +14,16 @@ from typing import TYPE_CHECKING, Any
 from automl_bench.contract import Json, Operation, OperationState
 from automl_bench.errors import ResourceMissing
 from automl_bench_vertex import control, datasets, endpoints, trainings
-from automl_bench_vertex.description import node_hour_usd
 from automl_bench_vertex.naming import DEPLOYED_MODEL
 from automl_bench_vertex.naming import TRAINING as TRAINING_KIND
+from automl_bench_vertex.options import TrainingOptions
 
 if TYPE_CHECKING:
     from automl_bench.contract import TrialContext
     from automl_bench_vertex.account import Account
 
 IMPORT = "import"
+TABLE = "table"
 TRAINING = "training"
 DEPLOYMENT = "deployment"
 
@@ -47,7 +48,12 @@ def look(account: Account, context: TrialContext, operation: Operation) -> Opera
     """
     try:
         known = dict(json.loads(operation.token))
-        looks = {IMPORT: _look_at_import, TRAINING: _look_at_training, DEPLOYMENT: _look_at_deployment}[known["what"]]
+        looks = {
+            IMPORT: _look_at_import,
+            TABLE: _look_at_table,
+            TRAINING: _look_at_training,
+            DEPLOYMENT: _look_at_deployment,
+        }[known["what"]]
     except (ValueError, TypeError, KeyError) as error:
         raise ResourceMissing(f"{operation.token!r} names no operation of Vertex AI.") from error
     return looks(account, context, known)
@@ -98,6 +104,18 @@ def _look_at_import(account: Account, context: TrialContext, known: Mapping[str,
     return Operation(OperationState.SUCCEEDED, token=_token_of(known), result=result)
 
 
+def _look_at_table(account: Account, context: TrialContext, known: Mapping[str, Any]) -> Operation:
+    """Look at the upload of a table: its dataset names the file, and is done when it is there."""
+    unfinished = _unfinished(account, known, "creation", "creating the dataset")
+    if unfinished is not None:
+        return unfinished
+    if datasets.get(account, known["dataset"]) is None:
+        return _going(known, "creating the dataset")  # by a request whose answer was lost
+    return Operation(
+        OperationState.SUCCEEDED, token=_token_of(known), result={**known["result"], "dataset": known["dataset"]}
+    )
+
+
 def _look_at_training(account: Account, context: TrialContext, known: Mapping[str, Any]) -> Operation:
     """Look at a training. Its times are the service's own; its bill is in node hours, which are no clock's."""
     pipeline = trainings.get(account, known["pipeline"])
@@ -112,7 +130,7 @@ def _look_at_training(account: Account, context: TrialContext, known: Mapping[st
         TRAINING_KIND, find=lambda _: ended, create=lambda _: ended, name=ended.name, hourly_usd=0.0
     )
     metadata = dict(pipeline.training_task_metadata or {})
-    milli_hours = metadata.get("costMilliNodeHours")
+    milli_hours = metadata.get("costMilliNodeHours", metadata.get("trainCostMilliNodeHours"))
     billable = None if milli_hours is None else float(milli_hours) * SECONDS_PER_MILLI_HOUR
     if state != trainings.SUCCEEDED:
         words = " ".join(pipeline.error.message.split()).rstrip(".")
@@ -139,11 +157,14 @@ def _look_at_deployment(account: Account, context: TrialContext, known: Mapping[
             return unfinished
         if endpoints.get(account, known["endpoint"]) is None:
             return _going(known, "creating the endpoint")  # by a request whose answer was lost
+        machine = TrainingOptions.of(context.variant).machine_for(context.modality)
         deployed = context.resources.ensure(
             DEPLOYED_MODEL,
-            find=lambda name: endpoints.find_deployed(account, known["endpoint"], name),
-            create=lambda name: endpoints.deploy(account, known["endpoint"], name, known["model"], context.owner),
-            hourly_usd=endpoints.NODES * node_hour_usd(),
+            find=lambda name: endpoints.find_deployed(account, known["endpoint"], name, machine),
+            create=lambda name: endpoints.deploy(
+                account, known["endpoint"], name, known["model"], context.owner, machine
+            ),
+            hourly_usd=endpoints.serving_usd(machine),
         )
         known = {**known, "deployment": str(deployed.details.get("operation", "")), "name": deployed.name}
         if known["deployment"]:

@@ -11,6 +11,7 @@ from automl_bench.contract import (
     Endpoint,
     Invoker,
     ManifestEntry,
+    Modality,
     Operation,
     Price,
     ProviderContext,
@@ -50,23 +51,28 @@ def check_access(context: ProviderContext) -> AccessReport:
 @hookimpl
 def price(context: ProviderContext) -> Sequence[Price]:
     """Return the lines of prices.toml, with the training's budget as its reservation."""
-    return prices(TrainingOptions.of(context.variant))
+    return prices(TrainingOptions.of(context.variant), context.modality)
 
 
 @hookimpl
 def upload(context: TrialContext, training_set: TrainingSet) -> Operation:
-    """Write the import file, send the images, create the dataset; the import begins once it is there."""
-    from automl_bench_vertex import datasets, operations, shipping
+    """Write the import file, send the images, create the dataset; the import begins once it is there.
+
+    A table is one file, which its dataset names and nobody imports.
+    """
+    from automl_bench_vertex import datasets, manifests, operations, shipping, table_uploads
     from automl_bench_vertex.account import account_of
 
     TrainingOptions.of(context.variant)
     account = account_of(context)
+    if training_set.modality is Modality.TABULAR:
+        return table_uploads.begin(account, context, training_set)
     shipment = shipping.pack(context.name_for(SAMPLES), training_set)
     _tell_of_copies(context, shipment)
     samples = context.resources.ensure(
         SAMPLES,
         find=lambda name: shipping.find(account, name),
-        create=lambda name: shipping.begin(account, name, shipment),
+        create=lambda name: shipping.begin(account, name, manifests.encode(account.bucket, shipment.rows)),
         hourly_usd=0.0,
     )
     sent = shipping.send(account, shipment, samples.name, context)
@@ -104,12 +110,15 @@ def _tell_of_copies(context: TrialContext, shipment: Shipment) -> None:
 @hookimpl
 def train(context: TrialContext) -> Operation:
     """Begin the training. The model that it will make has its line in the ledger first."""
-    from automl_bench_vertex import operations, trainings
+    from automl_bench_vertex import operations, tasks, trainings
     from automl_bench_vertex.account import account_of
 
     options = TrainingOptions.of(context.variant)
     account = account_of(context)
-    dataset = str(context.results[Stage.UPLOAD]["dataset"])
+    uploaded = context.results[Stage.UPLOAD]
+    dataset = str(uploaded["dataset"])
+    is_table = context.modality is Modality.TABULAR
+    task = tasks.of_table(options, uploaded["transformations"]) if is_table else tasks.of_images(options)
     model = context.resources.ensure(
         MODEL,
         find=lambda name: trainings.find_model(account, name),
@@ -120,9 +129,9 @@ def train(context: TrialContext) -> Operation:
         TRAINING,
         find=lambda name: trainings.find(account, name),
         create=lambda name: trainings.create(
-            account, name, dataset=dataset, model_name=sibling(name, MODEL), options=options, owner=context.owner
+            account, name, dataset=dataset, model_name=sibling(name, MODEL), task=task, owner=context.owner
         ),
-        hourly_usd=training_hour_usd(),
+        hourly_usd=training_hour_usd(of_table=is_table),
     )
     return operations.begun(operations.TRAINING, pipeline=training.resource_id, model=model.resource_id)
 
@@ -134,7 +143,8 @@ def deploy(context: TrialContext) -> Operation:
     from automl_bench_vertex.account import account_of
 
     account = account_of(context)
-    trainings.require_servable(account, str(context.results[Stage.TRAIN]["model"]))
+    served_by = trainings.DEDICATED if context.modality is Modality.TABULAR else trainings.AUTOMATIC
+    trainings.require_servable(account, str(context.results[Stage.TRAIN]["model"]), served_by)
     endpoint = context.resources.ensure(
         ENDPOINT,
         find=lambda name: endpoints.find(account, name),
@@ -163,7 +173,7 @@ def invoke(context: TrialContext, endpoint: Endpoint) -> Invoker:
     """Return the invoker of an endpoint: of this trial, or one adopted by its id."""
     from automl_bench_vertex import endpoints
     from automl_bench_vertex.account import account_of
-    from automl_bench_vertex.invoking import VertexInvoker
+    from automl_bench_vertex.invoking import RowInvoker, VertexInvoker
 
     account = account_of(context)
     if endpoint.adopted:
@@ -172,14 +182,19 @@ def invoke(context: TrialContext, endpoint: Endpoint) -> Invoker:
         url = endpoints.predict_url(account, found.name, dns)
     else:
         url = endpoints.predict_url(account, endpoint.endpoint_id)
+    if context.modality is Modality.TABULAR:
+        return RowInvoker(url, account.tokens, context.labels, context.columns)
     return VertexInvoker(url, account.tokens, context.labels)
 
 
 @hookimpl
 def export_manifest(context: ProviderContext, dataset: str, entries: Sequence[ManifestEntry]) -> ProviderManifest:
     """List samples in the service's own CSV, for an upload by hand."""
+    from automl_bench_vertex import tables
     from automl_bench_vertex.manifests import describe
 
+    if any(entry.sample.row is not None for entry in entries):
+        return tables.describe(entries)
     return describe(context.settings["bucket"], dataset, entries)
 
 

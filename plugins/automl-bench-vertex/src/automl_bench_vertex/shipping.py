@@ -98,9 +98,9 @@ def find(account: Account, name: str) -> Resource | None:
     return _resource(account, name, since[import_file(name)]) if import_file(name) in since else None
 
 
-def begin(account: Account, name: str, shipment: Shipment) -> Resource:
-    """Write a trial's import file, which is the folder's beginning."""
-    objects.write(account, import_file(name), manifests.encode(account.bucket, shipment.rows), "text/csv")
+def begin(account: Account, name: str, content: bytes) -> Resource:
+    """Write a trial's import file, or its table, which is the folder's beginning."""
+    objects.write(account, import_file(name), content, "text/csv")
     return _resource(account, name, "")
 
 

@@ -13,21 +13,15 @@ from typing import TYPE_CHECKING, Any
 from automl_bench.contract import Owner, Resource, owner_from_tags
 from automl_bench.errors import DeploymentFailed, ResourceConflict, ResourceMissing, ServiceUnavailable
 from automl_bench_vertex.account import ONCE
-from automl_bench_vertex.datasets import SCHEMAS, by_hand
+from automl_bench_vertex.datasets import by_hand
 from automl_bench_vertex.description import training_hour_usd
 from automl_bench_vertex.failures import google_errors
-from automl_bench_vertex.manifests import TRAINING as TRAINING_HALF
-from automl_bench_vertex.manifests import VALIDATION
 from automl_bench_vertex.naming import MODEL, TRAINING, labels_of
+from automl_bench_vertex.tasks import TABLES
 
 if TYPE_CHECKING:
     from automl_bench_vertex.account import Account
-    from automl_bench_vertex.options import TrainingOptions
-
-TASK = f"{SCHEMAS}/trainingjob/definition/automl_image_classification_1.0.0.yaml"
-ML_USE = "labels.aiplatform.googleapis.com/ml_use"
-NOTHING = "-"
-"""A filter that matches nothing: without a test set of ours, the service may have none of its own either."""
+    from automl_bench_vertex.tasks import Task
 
 GOING = frozenset(
     {
@@ -42,8 +36,8 @@ GOING = frozenset(
 CANCELLED = frozenset({"PIPELINE_STATE_CANCELLING", "PIPELINE_STATE_CANCELLED"})
 SUCCEEDED = "PIPELINE_STATE_SUCCEEDED"
 
-SERVED_BY = "AUTOMATIC_RESOURCES"
-"""How models are deployed here; a model says which ways it supports."""
+AUTOMATIC, DEDICATED = "AUTOMATIC_RESOURCES", "DEDICATED_RESOURCES"
+"""How models are deployed here, those of images and those of tables; a model says which ways it supports."""
 
 SHOWN_AFTER_SECONDS = 600.0
 """How long after the end of a training its model may not show yet. Before that, a missing model is no reason to train
@@ -97,33 +91,19 @@ def _is_usable(account: Account, pipeline: Any) -> bool:
     return False
 
 
-def create(
-    account: Account, name: str, *, dataset: str, model_name: str, options: TrainingOptions, owner: Owner | None
-) -> Resource:
-    """Begin a training on the halves that the import file names, and on nothing else.
-
-    The filters are sent always: without them the service would split anew.
-    """
+def create(account: Account, name: str, *, dataset: str, model_name: str, task: Task, owner: Owner | None) -> Resource:
+    """Begin a training on the halves that the upload named, and on nothing else."""
     pipeline = {
         "display_name": name,
         "labels": labels_of(name, owner),
         "input_data_config": {
             "dataset_id": dataset.rsplit("/", 1)[-1],
-            "filter_split": {
-                "training_filter": f"{ML_USE}={TRAINING_HALF}",
-                "validation_filter": f"{ML_USE}={VALIDATION}",
-                "test_filter": NOTHING,
-            },
+            **task.split,
         },
         "model_to_upload": {"display_name": model_name, "labels": labels_of(model_name, owner)},
         "model_id": model_name,
-        "training_task_definition": TASK,
-        "training_task_inputs": {
-            "modelType": options.model_type,
-            "multiLabel": False,
-            "budgetMilliNodeHours": options.budget_milli_node_hours,
-            "disableEarlyStopping": not options.early_stopping,
-        },
+        "training_task_definition": task.definition,
+        "training_task_inputs": dict(task.inputs),
     }
     with google_errors(name):
         made = account.pipelines.create_training_pipeline(
@@ -161,7 +141,7 @@ def resource_of(account: Account, pipeline: Any) -> Resource:
         TRAINING,
         pipeline.display_name,
         resource_id=pipeline.name,
-        hourly_usd=training_hour_usd() if going else 0.0,
+        hourly_usd=training_hour_usd(of_table=pipeline.training_task_definition == TABLES) if going else 0.0,
         delete_by_hand=_by_hand(account, pipeline.name, going=going),
         since=pipeline.create_time.isoformat() if pipeline.create_time else "",
         owner=owner_from_tags(dict(pipeline.labels)),
@@ -220,7 +200,7 @@ def resource_of_model(account: Account, model: Any) -> Resource:
     return model_resource(account, model.display_name, model.name, since=since, owner=owner)
 
 
-def require_servable(account: Account, resource_id: str) -> None:
+def require_servable(account: Account, resource_id: str, served_by: str = AUTOMATIC) -> None:
     """Check that the service can deploy a model, before anything is made for it.
 
     Raises:
@@ -230,10 +210,10 @@ def require_servable(account: Account, resource_id: str) -> None:
     with google_errors(resource_id):
         model = account.models.get_model({"name": resource_id}, **ONCE)
     kinds = [kind.name for kind in model.supported_deployment_resources_types]
-    if SERVED_BY not in kinds:
+    if served_by not in kinds:
         raise DeploymentFailed(
             f"Vertex AI cannot deploy the model {resource_id}: it supports {', '.join(kinds) or 'no deployment'} "
-            f"and not {SERVED_BY}.",
+            f"and not {served_by}.",
             remedy="Train another model type.",
             resource=resource_id,
         )

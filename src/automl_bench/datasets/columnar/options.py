@@ -15,7 +15,7 @@ class ColumnOptions:
     Attributes:
         text: Column with the texts.
         label: Column with the labels of texts.
-        target: Column of a table that is to be foretold.
+        target: Column of a table that is to be predicted.
         ignore: Columns of a table that are left out.
         kinds: Kinds of columns that are not to be inferred.
         encoding: Encoding of the file, in Python's spelling.

@@ -140,7 +140,7 @@ def _truth(manifest: Manifest, places: pa.ChunkedArray) -> _Truth | None:
 
 
 def _giving_away(name: str, kind: ColumnKind, cells: pa.ChunkedArray, truth: _Truth | None) -> list[str]:
-    """Say how well a column alone foretells the test split: each value's most frequent label in train is the answer."""
+    """Say how well a column alone predicts the test labels: each value's most frequent label in train is the answer."""
     import pyarrow as pa
 
     if truth is None or kind is ColumnKind.IDENTIFIER:
