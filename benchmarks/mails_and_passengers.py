@@ -195,6 +195,7 @@ def given(samples: Labelled) -> Any:
 
 def flaml(chosen: Labelled, test: Labelled, seconds: float) -> Sequence[str]:
     """Return the predictions of FLAML after some seconds of search by log loss; texts as TF-IDF."""
+    import numpy as np
     from flaml import AutoML
 
     learned, asked = given(chosen), given(test)
@@ -206,7 +207,7 @@ def flaml(chosen: Labelled, test: Labelled, seconds: float) -> Sequence[str]:
     machine = AutoML()
     machine.fit(
         learned,
-        [label for _, label in chosen],
+        np.array([label for _, label in chosen]),
         task="classification",
         metric="log_loss",
         time_budget=seconds,

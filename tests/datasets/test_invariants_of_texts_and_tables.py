@@ -1,4 +1,4 @@
-"""Whatever the rows are: subsets nest, splits share nothing, groups stay whole, their writing changes nothing."""
+"""Subsets nest, splits share nothing, groups stay whole, and how rows were written changes nothing."""
 
 from __future__ import annotations
 
