@@ -12,13 +12,13 @@ import mlflow.pyfunc
 import pandas as pd
 
 if TYPE_CHECKING:
-    from automl_bench_local.model import Model
+    from automl_bench_local.model import Served
 
 
 class LocalModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc,name-defined,unused-ignore]  # untyped
     """Classifies images: a column `image` with the bytes of a file in each row."""
 
-    _model: Model
+    _model: Served
 
     def load_context(self, context: Any) -> None:
         """Load the model that is stored beside this code."""
