@@ -96,7 +96,7 @@ DESCRIPTION = ProviderDescription(
         }
     ),
     modalities=frozenset({Modality.IMAGE}),
-    not_taken={kind: "Custom Labels is a service for images only" for kind in (Modality.TEXT, Modality.TABULAR)},
+    not_taken=dict.fromkeys((Modality.TEXT, Modality.TABULAR), "Custom Labels is a service for images only"),
     limits=Limits(
         min_samples_per_class=1,
         max_samples=MOST_IMAGES,
