@@ -12,6 +12,7 @@ import pytest
 from openai_fake import OpenaiFake
 from openai_service import OpenaiService
 
+from automl_bench.contract import Modality
 from automl_bench.testing import ProviderConformance
 
 
@@ -24,3 +25,11 @@ class TestOpenaiConformance(ProviderConformance):
     def service(self) -> Iterator[OpenaiService]:  # type: ignore[override]  # the kit's own gives None
         with OpenaiFake() as fake:
             yield OpenaiService(fake)
+
+
+class TestOpenaiTexts(TestOpenaiConformance):
+    modality = Modality.TEXT
+
+
+class TestOpenaiRows(TestOpenaiConformance):
+    modality = Modality.TABULAR

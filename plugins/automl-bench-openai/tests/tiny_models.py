@@ -121,13 +121,13 @@ def _finish(writer: object) -> None:
 
 
 @contextmanager
-def llama_server(folder: Path, *, sees: bool = False) -> Iterator[str]:
+def llama_server(folder: Path, *, sees: bool = False, embeds: bool = False) -> Iterator[str]:
     """Run llama.cpp's server with a tiny model and give its address."""
     text, eye = folder / "tiny.gguf", folder / "eye.gguf"
     write_text_model(text)
     if sees:
         write_eye(eye)
-    command = [sys.executable, __file__, str(text), str(eye) if sees else ""]
+    command = [sys.executable, __file__, str(text), str(eye) if sees else "", "embeds" if embeds else ""]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
         assert process.stdout is not None
         assert process.stdin is not None
@@ -143,7 +143,7 @@ def llama_server(folder: Path, *, sees: bool = False) -> Iterator[str]:
             process.kill()  # it keeps nothing
 
 
-def main(text: str, eye: str) -> None:
+def main(text: str, eye: str, embeds: str) -> None:
     import xllamacpp
 
     params = xllamacpp.CommonParams()
@@ -151,6 +151,9 @@ def main(text: str, eye: str) -> None:
     if eye:
         params.mmproj.path = eye
         params.mmproj_use_gpu = False
+    if embeds:
+        params.embedding = True
+        params.pooling_type = xllamacpp.llama_pooling_type.LLAMA_POOLING_TYPE_MEAN
     params.hostnames = ["127.0.0.1"]
     params.port = 0
     params.n_ctx = 2 * CONTEXT
