@@ -10,7 +10,7 @@ SOURCES := pyproject.toml constraints.txt $(wildcard plugins/*/pyproject.toml)
 UV := $(shell command -v uv 2>/dev/null)
 NEW_VENV := $(if $(UV),$(UV) venv --quiet --seed --python $(PYTHON),$(PYTHON) -m venv)
 INSTALL := $(if $(UV),$(UV) pip install --quiet --python $(BIN)/python,$(BIN)/python -m pip install --quiet --disable-pip-version-check)
-PLUGINS := $(wildcard plugins/automl-bench-*)
+PLUGINS := $(filter-out plugins/automl-bench-mlflow,$(wildcard plugins/automl-bench-*))
 WORKERS ?= 2
 AZURITE := $(VENV)/azurite
 AZURITE_WANTED := plugins/automl-bench-azure/tests/package.json
@@ -23,7 +23,7 @@ TRAINING_STAMP := $(TRAINING)/.installed
 TRAINING_NEEDS := plugins/automl-bench-huggingface/training-requirements.txt
 INTEGRATIONS := .venv-integrations
 INTEGRATIONS_STAMP := $(INTEGRATIONS)/.installed
-WITH_INTEGRATIONS := plugins/automl-bench-local
+WITH_INTEGRATIONS := plugins/automl-bench-local plugins/automl-bench-mlflow
 BENCHMARKS ?= store report ablations import_folder latency_error load_ceiling local_accuracy upload
 
 .PHONY: help setup new-enough azure-tests page-tests demo test test-conformance test-simulation test-training test-integrations lint bench clean
@@ -34,7 +34,7 @@ help:
 	@echo "make test-conformance   the conformance kit on every plugin: minutes"
 	@echo "make test-simulation   long simulations, stress and fault runs, in their short form: minutes"
 	@echo "make test-training   train for real what a plugin trains in a cloud: installs torch, minutes"
-	@echo "make test-integrations   the tools that users already have (Jupyter), for real, in an environment of their own: minutes"
+	@echo "make test-integrations   the tools that users already have (Jupyter, MLflow), for real, in an environment of their own: minutes"
 	@echo "make lint   ruff and mypy --strict"
 	@echo "make bench  the benchmarks, each beside a peer on this machine (needs a quiet machine)"
 

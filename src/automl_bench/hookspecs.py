@@ -96,7 +96,9 @@ class ProviderHooks:
 
         `work_seconds` of the finished operation is the training time that is reported. Where the training chooses a
         kind of model or features by itself, the result says which under "chosen", in a word or two: latencies of
-        models that differ are then never pooled.
+        models that differ are then never pooled. What was tried on the way may stand under "candidates", a list of
+        objects: "candidate" (a few words), "measure" ("accuracy", "log_loss"…), "score", "sd" over "folds" parts of
+        the training set, and "chosen" (true for the one taken); `results --candidates` shows them.
         """
 
     @hookspec(firstresult=True)
@@ -168,6 +170,10 @@ class ProviderHooks:
 
 class ObserverHooks:
     """Hooks that every plugin hears."""
+
+    @hookspec
+    def experiment_started(self, name: str, trials: Sequence[TrialRecord], folder: Path) -> None:
+        """An experiment begins or continues, before the first of its trials; `folder` is the workspace."""
 
     @hookspec
     def trial_started(self, trial: TrialRecord) -> None:

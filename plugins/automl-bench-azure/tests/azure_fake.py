@@ -13,6 +13,7 @@ from typing import Any, Self
 from azure_http import Answer, Hangup, HttpServer, Request
 from azure_learning import BadData, Datastore, pixels
 from azure_routes import Routes
+from azure_rows import PACKAGES, Container, RowModel
 from azure_workspace import Pace, Refusal, Workspace
 from entra_fake import EntraFake
 
@@ -34,7 +35,7 @@ MANAGEMENT = "https://management.azure.com"
 SCORE = "POST score"
 CREATING = frozenset(
     {"PUT computes", "PUT jobs", "PUT onlineEndpoints", "PUT data/versions", "PUT models/versions"}
-) | {"PUT onlineEndpoints/deployments"}
+) | {"PUT onlineEndpoints/deployments", "PUT codes/versions", "PUT environments/versions"}
 
 
 @dataclass(frozen=True)
@@ -142,6 +143,8 @@ class AzureFake:
                     raise answer
         if operation == SCORE:
             return self._score(request)
+        if operation == "GET file":  # its address is its right to be read
+            return Answer(200, PACKAGES.encode()) if request.path in self._files() else Answer(404, b"")
         before = len(self.workspace.created)
         answer = self._control(request, operation)
         with self._lock:
@@ -156,6 +159,8 @@ class AzureFake:
             return f"{request.method} {request.path.removeprefix(f'{PLACE}/')}"
         if request.path.startswith("/history/"):
             return f"{request.method} history"
+        if request.path.startswith("/files/"):
+            return f"{request.method} file"
         if request.path.startswith("/logs/"):
             return f"{request.method} log"
         if request.path.startswith("/score/"):
@@ -196,6 +201,8 @@ class AzureFake:
 
     def _history(self, request: Request) -> tuple[int, dict[str, Any]]:
         """Answer the run history's details of a job: its error, and where its log can be read."""
+        if request.path.endswith("/artifacts/contentinfo"):
+            return self._content_info(request)
         front, back = f"/history/v1.0{PATH}/runs/", "/details"
         if not request.path.startswith(front) or not request.path.endswith(back):
             raise Refusal(404, "NotFound", request.path)
@@ -205,6 +212,19 @@ class AzureFake:
                 raise Refusal(404, "NotFound", "no such run")
             said = {"error": {"error": {"code": "UserError", "message": job.error}}} if job.error else {}
         return 200, {**said, "logFiles": {"user_logs/std_log.txt": f"{self.url}/logs/{job.name}"}}
+
+    def _files(self) -> dict[str, str]:
+        """Return the children that have written files, by the path of the one that can be read."""
+        with self.workspace.lock:
+            return {f"/files/{job.child}": job.child for job in self.workspace.jobs.values() if job.model is not None}
+
+    def _content_info(self, request: Request) -> tuple[int, dict[str, Any]]:
+        """Answer where a file that a child has written can be read."""
+        front = f"/history/v1.0{PATH}/experiments/automl-bench/runs/"
+        child = request.path.removeprefix(front).removesuffix("/artifacts/contentinfo")
+        if f"/files/{child}" not in self._files() or request.query != {"path": "outputs/conda_env_v_1_0_0.yml"}:
+            raise Refusal(404, "NotFound", f"{request.path} {request.query}")
+        return 200, {"path": "outputs/conda_env_v_1_0_0.yml", "contentUri": f"{self.url}/files/{child}?sig=secret"}
 
     def _sizes(self, request: Request) -> tuple[int, dict[str, Any]]:
         sizes = [("Standard_NC4as_T4_v3", "standardNCASv3_T4Family", 4), ("Standard_DS3_v2", "standardDSv2Family", 4)]
@@ -231,6 +251,11 @@ class AzureFake:
             except Refusal as refusal:
                 return Answer(refusal.status, refusal.message.encode())
         try:
+            if isinstance(model, (Container, RowModel)):
+                content = (
+                    model.answer(request.body) if isinstance(model, Container) else model.labels_alone(request.body)
+                )
+                return Answer(200, json.dumps(content).encode(), {"Content-Type": "application/json"})
             image = _image(request)
         except (ValueError, KeyError, TypeError, BadData, binascii.Error) as fault:
             inner = {"ms-azureml-model-error-statuscode": "400", "ms-azureml-model-error-reason": "user_error"}

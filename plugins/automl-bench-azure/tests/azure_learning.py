@@ -80,7 +80,7 @@ class Datastore:
         place = self.blob_of(folder)
         if not place.endswith("/"):
             raise BadData(f"{folder} is no folder")
-        description = yaml.safe_load(self._read(f"{place}MLTable"))
+        description = yaml.safe_load(self.read(f"{place}MLTable"))
         try:
             (path,) = description["paths"]
             steps = {name: step for each in description["transformations"] for name, step in each.items()}
@@ -92,7 +92,7 @@ class Datastore:
             raise BadData(f"{place}MLTable is malformed: {error!r}") from error
         if not right:
             raise BadData(f"{place}MLTable does not read JSON lines with image_url as a stream")
-        return [self._line(text) for text in self._read(f"{place}{file}").decode().splitlines()]
+        return [self._line(text) for text in self.read(f"{place}{file}").decode().splitlines()]
 
     def _line(self, text: str) -> Line:
         try:
@@ -108,7 +108,12 @@ class Datastore:
             raise BadData(f"a line is malformed: {text[:100]}")
         return Line(blob, form, (sides[0], sides[1]) if sides else None, label)
 
-    def _read(self, blob: str) -> bytes:
+    def read(self, blob: str) -> bytes:
+        """Return a blob's content.
+
+        Raises:
+            BadData: If there is none.
+        """
         from azure.core.exceptions import ResourceNotFoundError
 
         try:
@@ -116,12 +121,28 @@ class Datastore:
         except ResourceNotFoundError as error:
             raise BadData(f"{blob} does not exist") from error
 
+    def names(self, folder: str) -> list[str]:
+        """Return the blobs in a folder."""
+        return [str(blob.name) for blob in self._client.list_blobs(name_starts_with=folder)]
+
+    def require_blobs(self, folder: str) -> None:
+        """Refuse a folder without blobs."""
+        if not self.names(folder):
+            raise BadData(f"there is nothing in {folder}")
+
+    def folder_at(self, url: str) -> str:
+        """Return the folder that an https address names."""
+        front = f"/{self._client.container_name}/"
+        if front not in url or not url.endswith("/"):
+            raise BadData(f"{url} is no folder of the container")
+        return url.split(front, 1)[1]
+
     def images(self, lines: Iterable[Line]) -> list[Pixels]:
         """Read images, each once."""
         lines = list(lines)
 
         def load(line: Line) -> Pixels:
-            content = self._read(line.blob)
+            content = self.read(line.blob)
             name = line.blob.rsplit("/", 1)[-1].split(".", 1)[0]
             if hashlib.sha256(content).hexdigest() != name:
                 raise BadData(f"{line.blob} is not named by its content")

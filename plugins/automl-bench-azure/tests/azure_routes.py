@@ -28,6 +28,18 @@ from azure_rules import (
 from azure_workspace import Job, Refusal, Thing, Workspace, moment
 
 Json = dict[str, Any]
+VERSIONS = {
+    "data": "DataVersionBase",
+    "models": "ModelVersion",
+    "codes": "CodeVersion",
+    "environments": "EnvironmentVersion",
+}
+CONTAINERS = {
+    "data": "DataContainer",
+    "models": "ModelContainer",
+    "codes": "CodeContainer",
+    "environments": "EnvironmentContainer",
+}
 
 
 class Routes:
@@ -79,7 +91,7 @@ class Routes:
             ("POST", "onlineEndpoints/{}/deployments/{}/getLogs", self._get_logs),
             ("DELETE", "onlineEndpoints/{}/deployments/{}", self._delete_deployment),
         ]
-        for collection in ("data", "models"):
+        for collection in ("data", "models", "codes", "environments"):
             table += [
                 ("GET", collection, self._assets(self._list_assets, collection)),
                 ("GET", f"{collection}/{{}}", self._assets(self._get_asset, collection)),
@@ -243,13 +255,13 @@ class Routes:
 
     def _asset(self, collection: str, thing: Thing, version: str) -> Json:
         body = {key: value for key, value in thing.body.items() if key != "learnt"}
-        model = "DataVersionBase" if collection == "data" else "ModelVersion"
-        if collection == "models":
+        model = VERSIONS[collection]
+        if collection != "data":
             body = {"properties": {**body["properties"], "provisioningState": thing.state}}
         return self._shown(model, collection, f"{thing.name}/versions/{version}", body, thing.made)
 
     def _list_assets(self, collection: str, query: Json) -> tuple[int, Json]:
-        model = "DataContainer" if collection == "data" else "ModelContainer"
+        model = CONTAINERS[collection]
         firsts = [next(iter(versions.values())) for versions in self.workspace.assets[collection].values() if versions]
         properties = {"dataType": "mltable"} if collection == "data" else {}
         shown = [
@@ -260,7 +272,7 @@ class Routes:
 
     def _get_asset(self, collection: str, name: str) -> tuple[int, Json]:
         self._found(self.workspace.assets[collection], name)
-        model = "DataContainer" if collection == "data" else "ModelContainer"
+        model = CONTAINERS[collection]
         properties = {"dataType": "mltable"} if collection == "data" else {}
         return 200, self._shown(model, collection, name, {"properties": properties}, 0.0)
 
@@ -270,7 +282,7 @@ class Routes:
 
     def _put_version(self, collection: str, name: str, version: str, body: Json) -> tuple[int, Json]:
         require_name(ASSET_NAME, name)
-        require_fit("DataVersionBase" if collection == "data" else "ModelVersion", body)
+        require_fit(VERSIONS[collection], body)
         try:
             thing = self.workspace.put_asset(collection, name, version, body)
         except BadData as error:
@@ -379,7 +391,17 @@ class Routes:
         if collection != "models" or version not in self.workspace.assets["models"].get(model, {}):
             raise Refusal(400, "BadArgument", f"there is no model {about.get('model')}")
         learnt = self.workspace.assets["models"][model][version].body["learnt"]
-        thing = self.workspace.make_deployment(endpoint, name, body, learnt)
+        code, fails = about.get("codeConfiguration"), False
+        if code:
+            try:
+                learnt = self.workspace.container_of(
+                    learnt, code["codeId"], code["scoringScript"], about["environmentId"]
+                )
+            except Refusal:
+                raise
+            except Exception:  # noqa: BLE001  # the container's own, which nobody sees but its log
+                fails = True
+        thing = self.workspace.make_deployment(endpoint, name, body, learnt, fails=fails)
         return 201, self._deployment(endpoint, thing)
 
     def _get_logs(self, endpoint: str, name: str, body: Json) -> tuple[int, Json]:

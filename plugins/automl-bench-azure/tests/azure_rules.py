@@ -1,4 +1,4 @@
-"""The service's rules beyond the shape of a body: names, sizes, what an image job may ask for."""
+"""The service's rules beyond the shape of a body: names, sizes, what a job may ask for."""
 
 from __future__ import annotations
 
@@ -44,16 +44,20 @@ def check_job(body: Json, workspace_path: str, computes: Mapping[str, Thing]) ->
     details, compute = properties["taskDetails"], properties.get("computeId", "")
     limits = details["limitSettings"]
     cluster = computes.get(compute.rsplit("/", 1)[-1])
+    task = details.get("taskType")
+    of_images = task == "ImageClassification"
+    trials = limits.get("maxTrials", 1)
     faults = [
-        (details.get("taskType") != "ImageClassification", "taskType"),
-        (details.get("targetColumnName") != "label", "targetColumnName"),
+        (task not in ("ImageClassification", "TextClassification", "Classification"), "taskType"),
+        (of_images and details.get("targetColumnName") != "label", "targetColumnName"),
+        (task == "TextClassification" and trials != 1, "maxTrials: a text job trains one model"),
         (details.get("primaryMetric", "Accuracy") != "Accuracy", "primaryMetric"),
         (not compute.startswith(f"{workspace_path}/computes/") or cluster is None, "computeId"),
         (cluster is not None and cluster.state != "Succeeded", "computeId: the cluster is not ready"),
-        (cluster is not None and not _has_gpu(cluster), "computeId: image jobs need a GPU"),
-        (not 1 <= limits.get("maxTrials", 1) <= 1000, "maxTrials"),
-        (limits.get("maxConcurrentTrials", 1) > limits.get("maxTrials", 1), "maxConcurrentTrials"),
-        (details.get("modelSettings", {}).get("modelName", NETWORKS[0]) not in NETWORKS, "modelName"),
+        (cluster is not None and task != "Classification" and not _has_gpu(cluster), f"computeId: {task} needs a GPU"),
+        (not 1 <= trials <= 1000, "maxTrials"),
+        (limits.get("maxConcurrentTrials", 1) > trials, "maxConcurrentTrials"),
+        (of_images and details.get("modelSettings", {}).get("modelName", NETWORKS[0]) not in NETWORKS, "modelName"),
         ("validationData" not in details, "validationData: this stand-in does not split"),
     ]
     for wrong, what in faults:

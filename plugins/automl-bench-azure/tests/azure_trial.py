@@ -18,7 +18,6 @@ from PIL import Image
 from automl_bench.contract import (
     Deletion,
     LabelledSample,
-    Modality,
     Operation,
     OperationState,
     Resource,
@@ -93,10 +92,15 @@ class AzureTrial:
     """One trial's hooks, in order."""
 
     def __init__(
-        self, folder: Path, trial_id: str = "0123456789ab", shots: int = 5, variant: dict[str, Any] | None = None
+        self,
+        folder: Path,
+        trial_id: str = "0123456789ab",
+        shots: int = 5,
+        variant: dict[str, Any] | None = None,
+        drawn: TrainingSet | None = None,
     ) -> None:
         self.folder = folder
-        self.set = training_set(folder, shots)
+        self.set = training_set(folder, shots) if drawn is None else drawn
         self.ledger = Ledger()
         self.results: dict[Stage, Any] = {}
         self.lines: list[str] = []
@@ -110,12 +114,13 @@ class AzureTrial:
             progress=lambda done, total, unit: None,
             log=self.lines.append,
             trial_id=trial_id,
-            dataset="squares",
+            dataset=self.set.dataset,
             labels=self.set.labels,
             shots=shots,
             fold=0,
             seed=0,
-            modality=Modality.IMAGE,
+            modality=self.set.modality,
+            columns=self.set.columns,
             results=self.results,
             resources=self.ledger,
             send=send_all,

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from azure_learning import BadData, Datastore, Model
+from azure_rows import PACKAGES, Container, RowModel
 
 Json = dict[str, Any]
 
@@ -86,7 +87,7 @@ class Job:
     body: Json
     child: str
     made: float = field(default_factory=time.time)
-    model: Model | None = None
+    model: Model | RowModel | None = None
     error: str = ""
     done: float | None = None
     cancelled: float | None = None
@@ -113,7 +114,12 @@ class Workspace:
     def __init__(self, store: Datastore, pace: Pace) -> None:
         self.store, self.pace = store, pace
         self.lock = threading.RLock()
-        self.assets: dict[str, dict[str, dict[str, Thing]]] = {"data": {}, "models": {}}
+        self.assets: dict[str, dict[str, dict[str, Thing]]] = {
+            "data": {},
+            "models": {},
+            "codes": {},
+            "environments": {},
+        }
         self.computes: dict[str, Thing] = {}
         self.jobs: dict[str, Job] = {}
         self.endpoints: dict[str, Thing] = {}
@@ -165,7 +171,7 @@ class Workspace:
     def _holds_node(self, job: Job) -> bool:
         return self.status(job) in ("Running", "CancelRequested")
 
-    def model_of(self, endpoint: str) -> Model:
+    def model_of(self, endpoint: str) -> Model | RowModel | Container:
         """Return the model that an endpoint's traffic goes to.
 
         Raises:
@@ -175,7 +181,7 @@ class Workspace:
         for name, share in traffic.items():
             deployment = self.deployments.get((endpoint, name))
             if share and deployment is not None and deployment.state == "Succeeded":
-                model: Model = deployment.body["learnt"]
+                model: Model | RowModel | Container = deployment.body["learnt"]
                 return model
         raise Refusal(404, "NotFound", "no deployment takes traffic")
 
@@ -203,7 +209,9 @@ class Workspace:
         try:
             if collection == "data":
                 self.store.blob_of(properties["dataUri"])
-            else:
+            elif collection == "codes":
+                self.store.require_blobs(self.store.folder_at(properties["codeUri"]))
+            elif collection == "models":
                 body["learnt"] = self._written_by(properties["modelUri"])
         except (BadData, Refusal):
             if not versions:
@@ -213,7 +221,7 @@ class Workspace:
         versions[version] = thing
         return thing
 
-    def _written_by(self, uri: str) -> Model:
+    def _written_by(self, uri: str) -> Model | RowModel:
         for job in self.jobs.values():
             if uri == f"azureml://jobs/{job.child}/outputs/artifacts/outputs/mlflow-model/" and job.model is not None:
                 return job.model
@@ -235,8 +243,11 @@ class Workspace:
     def _train(self, job: Job) -> None:
         details = job.body["properties"]["taskDetails"]
         try:
-            train, validation = details["trainingData"]["uri"], details["validationData"]["uri"]
-            job.model = Model.learn(self.store, train, validation)
+            if details["taskType"] == "ImageClassification":
+                train, validation = details["trainingData"]["uri"], details["validationData"]["uri"]
+                job.model = Model.learn(self.store, train, validation)
+            else:
+                job.model = RowModel.learn(self.store, details)
         except BadData as error:
             job.error = str(error)
         except Exception as error:  # noqa: BLE001  # a torn-down store, while the thread was reading
@@ -266,7 +277,25 @@ class Workspace:
         self.keys[name] = secrets.token_urlsafe(32)
         return endpoint
 
-    def make_deployment(self, endpoint: str, name: str, body: Json, model: Model) -> Thing:
+    def container_of(self, model: RowModel, code_id: str, script: str, environment_id: str) -> Container:
+        """Return a container that serves a model by a script.
+
+        Raises:
+            Refusal: If there is no such script or environment.
+            Exception: If the container cannot begin.
+        """
+        found = []
+        for collection, asset in (("codes", code_id), ("environments", environment_id)):
+            name, _, version = asset.partition(f"/{collection}/")[2].partition("/versions/")
+            if version not in self.assets[collection].get(name, {}):
+                raise Refusal(400, "BadArgument", f"there is no {asset}")
+            found.append(self.assets[collection][name][version].body["properties"])
+        code, environment = found
+        if environment.get("condaFile") != PACKAGES or not environment.get("image"):
+            raise ImportError("No module named 'azureml'")
+        return Container(self.store, self.store.folder_at(code["codeUri"]), script, model)
+
+    def make_deployment(self, endpoint: str, name: str, body: Json, model: Any, *, fails: bool = False) -> Thing:
         """Deploy a model; it bills from now on."""
         if (endpoint, name) in self.deployments:
             return self.deployments[endpoint, name]
@@ -274,7 +303,7 @@ class Workspace:
             raise Refusal(409, "ResourceOperationInProgress", f"{endpoint} is {self.endpoints[endpoint].state}")
         body["learnt"] = model
         deployment = Thing(name, body, "", 0.0, "", shown=self.note("deployments", f"{endpoint}/{name}"))
-        deployment.change("Creating", self.pace.deployment, "Failed" if self.deployment_fails else "Succeeded")
+        deployment.change("Creating", self.pace.deployment, "Failed" if self.deployment_fails or fails else "Succeeded")
         self.deployments[endpoint, name] = deployment
         return deployment
 

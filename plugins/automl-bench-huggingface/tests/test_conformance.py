@@ -14,10 +14,11 @@ import pytest
 from hub_fake import Pace
 from huggingface_service import HuggingfaceService
 
+from automl_bench.contract import Modality
 from automl_bench.testing import ProviderConformance
 
 
-class TestHuggingfaceConformance(ProviderConformance):
+class OfHuggingface(ProviderConformance):
     provider_name = "huggingface"
     preload = ("huggingface_hub.hf_api", "huggingface_hub.inference._client")
     most_writes = None if os.environ.get("CRASH_AT_EVERY_WRITE") else 3
@@ -28,3 +29,11 @@ class TestHuggingfaceConformance(ProviderConformance):
         pace = Pace(queueing=0.0, training=0.0, starting=0.0, deleting=0.0, listing=0.05)
         with HuggingfaceService(pace) as service:
             yield service
+
+
+class TestHuggingfaceConformance(OfHuggingface):
+    pass
+
+
+class TestHuggingfaceConformanceOfTexts(OfHuggingface):
+    modality = Modality.TEXT

@@ -228,5 +228,8 @@ def test_a_manifest_is_the_lines_that_are_uploaded(trial: HuggingfaceTrial) -> N
 def test_tables_are_refused_and_texts_have_limits_of_their_own() -> None:
     table = rows().training
     (sentence,) = training_obstacles(DESCRIPTION, table, Modality.TABULAR)
-    assert sentence == "huggingface learns from image, text, not from tabular: choose another dataset."
+    assert sentence == (
+        "huggingface learns from image, text, not from tabular (its endpoints have no task that serves a table): "
+        "choose another dataset."
+    )
     assert DESCRIPTION.modality_limits[Modality.TEXT].max_samples is None

@@ -1,28 +1,23 @@
 """The published script trains for real: torch and transformers, the job's own command, the SDK against the stand-in.
 
-Runs in an environment of its own, as in a job's container: `make test-training` makes it. There is no container and no
-`uv` here: two small programs of these names start what they were asked for with that environment's Python.
+Runs in an environment of its own, as in a job's container: `make test-training` makes it.
 """
 
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from automl_bench_huggingface import plugin
-from automl_bench_huggingface.training_jobs import HOME
 from hub_fake import USER, HubFake, Pace
-from hub_jobs import Job
 from huggingface_trial import HuggingfaceTrial, delete, split, write_sample
 from PIL import Image
+from training_container import Container, finished, loaded_back, pushed
 
-from automl_bench.contract import LabelledSample, Operation, OperationState, TrainingSet
+from automl_bench.contract import LabelledSample, OperationState, TrainingSet
 
 pytestmark = [pytest.mark.training, pytest.mark.timeout(300)]
 
@@ -69,46 +64,6 @@ LOADER = textwrap.dedent(
 )
 
 
-def training_python() -> Path:
-    """Return the Python that has torch; `make test-training` says which one."""
-    named = os.environ.get("AUTOML_BENCH_TRAINING_PYTHON")
-    assert named, "AUTOML_BENCH_TRAINING_PYTHON is not set: use `make test-training`"
-    return Path(named).absolute()
-
-
-class Container:
-    """Runs a job's command with the job's variables and secrets, and little else."""
-
-    def __init__(self, root: Path) -> None:
-        self.python = training_python()
-        self.tools = root / "tools"
-        self.tools.mkdir()
-        self.home = root / "home"
-        self.home.mkdir()
-        self._tool("uvx", f'test "$1" = --from; shift 2; tool=$1; shift; exec "{self.python.parent}/$tool" "$@"')
-        self._tool("uv", f'test "$1" = run; shift; exec "{self.python}" "$@"')
-
-    def _tool(self, name: str, script: str) -> None:
-        path = self.tools / name
-        path.write_text(f"#!/bin/bash\nset -eu\n{script}\n")
-        path.chmod(0o755)
-
-    def environment(self) -> dict[str, str]:
-        return {
-            "PATH": f"{self.tools}:/usr/bin:/bin",
-            "HOME": str(self.home),
-            "HF_HOME": str(self.home / "hf"),
-            "HF_HUB_DISABLE_XET": "1",  # the stand-in speaks LFS only
-            "OMP_NUM_THREADS": "2",
-        }
-
-    def command(self, job: Job) -> list[str]:
-        variables = {**self.environment(), **job.spec["environment"], **job.spec["secrets"]}
-        shell, option, text = job.spec["command"]
-        here = text.replace(HOME, str(self.home / "script"))
-        return ["env", "-i", *(f"{name}={value}" for name, value in variables.items()), shell, option, here]
-
-
 @pytest.fixture
 def container(tmp_path: Path) -> Container:
     return Container(tmp_path)
@@ -142,30 +97,9 @@ def digits(folder: Path, labels: range, count: int, start: int = 0) -> list[Labe
     return found
 
 
-def finished(trial: HuggingfaceTrial, operation: Operation) -> Operation:
-    return trial.wait(operation, within=240)
-
-
-def pushed(hub: HubFake, repo_id: str, folder: Path) -> dict[str, Any]:
-    """Write a pushed model into a folder and return its report."""
-    folder.mkdir()
-    for path, blob in hub.repositories.repo("model", repo_id).head.items():
-        (folder / path).write_bytes(blob.content)
-    return dict(json.loads((folder / "training.json").read_text()))
-
-
 def answers_of(container: Container, folder: Path, samples: list[LabelledSample]) -> tuple[dict[str, str], list[str]]:
     """Load a pushed model back in a fresh process without any address, and classify."""
-    ended = subprocess.run(
-        [str(container.python), "-c", LOADER, str(folder), *(str(item.sample.path) for item in samples)],
-        env={**container.environment(), "HF_HUB_OFFLINE": "1"},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert ended.returncode == 0, ended.stderr
-    answer = json.loads(ended.stdout.splitlines()[-1])
+    answer = loaded_back(container, LOADER, folder, *(str(item.sample.path) for item in samples))
     return answer["labels"], answer["answers"]
 
 

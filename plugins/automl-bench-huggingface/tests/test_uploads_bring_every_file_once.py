@@ -133,10 +133,10 @@ def test_many_files_are_several_questions_and_several_commits(
     trial: HuggingfaceTrial, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(shipping, "AT_ONCE", 4)
-    monkeypatch.setattr(shipping, "COMMIT_FILES", 5)
+    monkeypatch.setattr(shipping, "COMMIT_FILES", 6)
     trial.upload()
     hub = trial.fake
-    assert (hub.count("preupload"), hub.count("lfs_batch"), hub.count("commit")) == (5, 4, 4)
+    assert (hub.count("preupload"), hub.count("lfs_batch"), hub.count("commit")) == (6, 4, 4)
     snapshots = [set(snapshot) for _, snapshot in hub.repositories.repo("dataset", f"{USER}/{DATASET_NAME}").commits]
     for snapshot in snapshots[:-1]:
         assert not any(path.endswith("metadata.csv") for path in snapshot), "listings come last"

@@ -226,6 +226,9 @@ def run_trials(
             )
         )
         _say_who_else(store, trials, display.say)
+        session.observers.tell(
+            "experiment_started", name=experiment.name, trials=tuple(trials), folder=session.workspace.root
+        )
         around = Surroundings(
             store=store,
             machine=Machine(session.machine_lock(say)),

@@ -96,7 +96,7 @@ def write_report(
     folder = out or workspace.reports / (experiment or ALL_FOLDER)
     registry = PluginRegistry()
     registry.load_all()
-    with open_store(workspace.store_path, read_only=True) as store:
+    with open_store(workspace.store_path, read_only=True) as store, store.answers_read_once():
         rows = result_rows(store, experiment)
         sections = report_sections(registry, deepcopy(rows))  # an observer may change what it is given
         suspects = None if without is None else read_suspects(without, store)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,7 +16,9 @@ from automl_bench.numbers_in_words import counted, number_of
 from automl_bench.settings.workspace import Workspace
 
 if TYPE_CHECKING:
+    from automl_bench.report.rows import Row
     from automl_bench.report.tables import Table
+    from automl_bench.store import Store
 
 app = typer.Typer(invoke_without_command=True, no_args_is_help=False)
 
@@ -29,6 +32,9 @@ def results(
     provider: Annotated[str | None, typer.Option(help="Only this provider.")] = None,
     dataset: Annotated[str | None, typer.Option(help="Only this dataset.")] = None,
     trials: Annotated[bool, typer.Option("--trials", help="One line for each trial instead of means.")] = False,
+    candidates: Annotated[
+        bool, typer.Option("--candidates", help="What each training tried before it chose, with its scores.")
+    ] = False,
     as_json: Annotated[bool, _AS_JSON] = False,
 ) -> None:
     """Show results: accuracy ± SEM, median times, load runs, what it cost, and what failed.
@@ -40,41 +46,64 @@ def results(
     Examples:
       automl-bench results
       automl-bench results --experiment demo --trials
+      automl-bench results --experiment demo --candidates
       automl-bench results --dataset pets --json
       automl-bench results import measured_elsewhere.csv
     """
     if context.invoked_subcommand is not None:
         return
-    from automl_bench.report.costs import cost_table
-    from automl_bench.report.further_scores import further_table
     from automl_bench.report.missing import nothing_of
     from automl_bench.report.rows import result_rows
-    from automl_bench.report.summary import accuracy_table, load_table, times_table, trials_table, unscored_table
-    from automl_bench.report.unanswered import unanswered_table
+    from automl_bench.report.summary import trials_table
     from automl_bench.store import open_store
 
-    with open_store(Workspace.current().store_path, read_only=True) as store:
-        everything = result_rows(store, experiment)
-    rows = everything
-    for key, wanted in (("provider", provider), ("dataset", dataset)):
-        rows = [row for row in rows if wanted in (None, row[key])]
-        if wanted is not None and not rows:
-            raise nothing_of(f"There are no results of {wanted!r}.", wanted, sorted({row[key] for row in everything}))
-    if not rows:
-        if as_json:
+    with open_store(Workspace.current().store_path, read_only=True) as store, store.answers_read_once():
+        rows = everything = result_rows(store, experiment)
+        for key, wanted in (("provider", provider), ("dataset", dataset)):
+            rows = [row for row in rows if wanted in (None, row[key])]
+            if wanted is not None and not rows:
+                named = sorted({row[key] for row in everything})
+                raise nothing_of(f"There are no results of {wanted!r}.", wanted, named)
+        if not rows:
+            if as_json:
+                print_json(rows)
+            raise NoResults("There are no results yet.", remedy=f"Try {quoted_command('demo', '--cloud')}.")
+        if candidates:
+            _show_candidates(store, rows, as_json=as_json)
+        elif as_json:
             print_json(rows)
-        raise NoResults("There are no results yet.", remedy=f"Try {quoted_command('demo', '--cloud')}.")
+        elif trials:
+            show_table(trials_table(rows))
+        else:
+            _show_means(store, rows, experiment)
+
+
+def _show_means(store: Store, rows: list[Row], experiment: str | None) -> None:
+    from automl_bench.report.costs import cost_table
+    from automl_bench.report.further_scores import further_table
+    from automl_bench.report.summary import accuracy_table, load_table, times_table, unscored_table
+    from automl_bench.report.unanswered import unanswered_table
+
+    makers = (accuracy_table, further_table, times_table, load_table, cost_table, unscored_table, unanswered_table)
+    for table in (make(rows) for make in makers):
+        if table.rows:
+            show_table(table)
+    print_card(store, rows, experiment)
+
+
+def _show_candidates(store: Store, rows: Sequence[Mapping[str, Any]], *, as_json: bool) -> None:
+    from automl_bench.report.tried import candidates_table
+
+    table = candidates_table(store, rows)
     if as_json:
-        print_json(rows)
-    elif trials:
-        show_table(trials_table(rows))
-    else:
-        makers = (accuracy_table, further_table, times_table, load_table, cost_table, unscored_table, unanswered_table)
-        for table in (make(rows) for make in makers):
-            if table.rows:
-                show_table(table)
-        with open_store(Workspace.current().store_path, read_only=True) as store:
-            print_card(store, rows, experiment)
+        print_json(list(table.records))
+    if not table.rows:
+        raise NoResults(
+            "No training of these trials told what it tried.",
+            remedy="Run a variant that chooses or searches by itself: the providers' pages say which do.",
+        )
+    if not as_json:
+        show_table(table)
 
 
 @app.command("import")

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from sys import intern
 from types import MappingProxyType
+from typing import NamedTuple
 
 from automl_bench.contract import Modality
 from automl_bench.datasets.check_report import CheckReport, Finding, Severity, findings_of
@@ -31,8 +31,7 @@ MOST_SHOWN = 3
 """How many copies of one content an example names."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Row:
+class _Row(NamedTuple):
     sample_id: str
     path: str
     split: str
@@ -90,12 +89,19 @@ def _equal(paths: Sequence[str]) -> str:
     return " = ".join(paths[:MOST_SHOWN]) + (f" and {more:,} more" if more > 0 else "")
 
 
+def _repeated(rows: Sequence[_Row], keys: Sequence[str]) -> list[list[_Row]]:
+    """Return the rows of each key that several rows have; "" is no key."""
+    repeated = {key for key, number in Counter(keys).items() if number > 1 and key}
+    groups: dict[str, list[_Row]] = defaultdict(list)
+    for row, key in zip(rows, keys, strict=True):
+        if key in repeated:
+            groups[key].append(row)
+    return list(groups.values())
+
+
 def _content_findings(rows: Sequence[_Row]) -> list[Finding]:
     """Find equal contents: across the splits, under two labels, within a split."""
-    by_content: dict[str, list[_Row]] = defaultdict(list)
-    for row in rows:
-        by_content[row.sample_id].append(row)
-    copies = [group for group in by_content.values() if len(group) > 1]
+    copies = _repeated(rows, [row.sample_id for row in rows])
     leaks = [group for group in copies if len({row.split for row in group}) > 1]
     two_labels = [group for group in copies if len({row.label for row in group}) > 1]
     inside = [group for group in copies if len({row.split for row in group}) == 1]
@@ -189,11 +195,8 @@ def _unlike_text(inspected: Sequence[Inspected]) -> str:
 
 def _pixel_findings(rows: Sequence[_Row], inspected: Sequence[Inspected]) -> list[Finding]:
     """Find equal pixels in files of different bytes: across the splits, under two labels, within a split."""
-    by_pixels: dict[str, list[_Row]] = defaultdict(list)
-    for row, image in zip(rows, inspected, strict=True):
-        if image.pixel_id:
-            by_pixels[image.pixel_id].append(row)
-    groups = [group for group in by_pixels.values() if len({row.sample_id for row in group}) > 1]
+    same = _repeated(rows, [image.pixel_id for image in inspected])
+    groups = [group for group in same if len({row.sample_id for row in group}) > 1]
     leaks = [[row.path for row in group] for group in groups if len({row.split for row in group}) > 1]
     two_labels = [[row.path for row in group] for group in groups if len({row.label for row in group}) > 1]
     inside = [[row.path for row in group] for group in groups if len({row.split for row in group}) == 1]
@@ -257,8 +260,8 @@ def _unlisted(manifest: Manifest, rows: Sequence[_Row]) -> list[Finding]:
     for split in SPLITS:
         for folder, _, names in os.walk(manifest.folder / split):
             relative = Path(folder).relative_to(manifest.folder).as_posix()
-            paths = (f"{relative}/{name}" for name in names if not kept_out(name))
-            found += [path for path in paths if path not in listed and (manifest.folder / path).is_file()]
+            unlisted = [name for name in names if f"{relative}/{name}" not in listed and not kept_out(name)]
+            found += [f"{relative}/{name}" for name in unlisted if Path(folder, name).is_file()]
     summary = "{n} [file is|files are] not in manifest.csv and [is|are] never used"
     return findings_of("unlisted", Severity.WARNING, summary, sorted(found))
 

@@ -56,6 +56,7 @@ _TRANSPARENT_MODES = frozenset({"RGBA", "LA", "PA", "RGBa", "La"})
 _GREY_MODES = frozenset({"1", "LA", "La"})
 _NO_END = "is truncated or damaged (its end is missing)"
 _warnings_lock = threading.Lock()
+_is_silent = False
 
 
 class UndecodablePicture(ValueError):
@@ -137,9 +138,19 @@ def _quiet() -> Iterator[None]:
 
     Warning filters belong to the process, so one thread at a time changes them; nothing slow happens meanwhile.
     """
+    if _is_silent:
+        yield
+        return
     with _warnings_lock, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
+
+
+def be_silent() -> None:
+    """Ignore all warnings in this process from now on, one that only decodes: silencing each picture costs a tenth."""
+    global _is_silent  # as warning filters are, it is the process's
+    warnings.simplefilter("ignore")
+    _is_silent = True
 
 
 def look_of(image: Image.Image) -> Look:

@@ -27,7 +27,7 @@ from automl_bench.datasets.foreign_content import HEAD_BYTES, foreign_content
 from automl_bench.datasets.image_headers import admit
 from automl_bench.datasets.listing import Incoming, Listing
 from automl_bench.datasets.manifest import ManifestRow, manifest_table
-from automl_bench.datasets.placing import cannot
+from automl_bench.datasets.placing import cannot, read_all
 from automl_bench.errors import DatasetError
 
 if TYPE_CHECKING:
@@ -286,7 +286,7 @@ def _place_file(path: str, target: str, placement: Placement) -> _Placed | Probl
         size = os.fstat(source).st_size
         if size > _IN_MEMORY_BYTES:
             return _place_large(source, path, target, placement)
-        content = _read_all(source, size)
+        content = read_all(source, size)
     except OSError as error:
         if error.errno == errno.EISDIR:
             return Problem(Reason.NO_IMAGE, "is a folder")
@@ -294,16 +294,6 @@ def _place_file(path: str, target: str, placement: Placement) -> _Placed | Probl
     finally:
         os.close(source)
     return _place_content(content, path, target, placement)
-
-
-def _read_all(source: int, size: int) -> bytes:
-    content = os.read(source, size + 1)
-    if len(content) == size:
-        return content
-    parts = [content]  # it grew, shrank, or came in pieces
-    while part := os.read(source, _STEP_BYTES):
-        parts.append(part)
-    return b"".join(parts)
 
 
 def _place_content(content: bytes, path: str, target: str, placement: Placement) -> _Placed | Problem:

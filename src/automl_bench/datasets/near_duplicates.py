@@ -78,12 +78,19 @@ class Outline(NamedTuple):
     grey: bytes
 
 
-def outline(picture: Image.Image) -> Outline:
-    """Return the grey values of a picture, of a large one made smaller."""
+def outline(picture: Image.Image, pixels: bytes = b"") -> Outline:
+    """Return the grey values of a picture, of a large one made smaller.
+
+    Args:
+        picture: Decoded and upright, mode "L" or "RGB".
+        pixels: Its `tobytes()`, if they are at hand.
+    """
     from PIL.Image import Resampling
 
+    size = (min(picture.width, _MOST_SIDE), min(picture.height, _MOST_SIDE))
+    if picture.mode == "L" and picture.size == size:
+        return Outline(*size, pixels or picture.tobytes())
     grey = picture if picture.mode == "L" else picture.convert("L")
-    size = (min(grey.width, _MOST_SIDE), min(grey.height, _MOST_SIDE))
     small = grey if grey.size == size else grey.resize(size, Resampling.HAMMING)
     return Outline(*size, small.tobytes())
 

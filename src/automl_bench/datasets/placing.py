@@ -12,6 +12,27 @@ from pathlib import Path
 
 from automl_bench.errors import WorkspaceError
 
+_STEP_BYTES = 2**20
+
+
+def read_all(file: int, size: int) -> bytes:
+    """Return what an open file holds, from its beginning.
+
+    Args:
+        file: Its descriptor.
+        size: How many bytes it is said to have.
+
+    Raises:
+        OSError: If it cannot be read.
+    """
+    content = os.read(file, size + 1)
+    if len(content) == size:
+        return content
+    parts = [content]  # it grew, shrank, or came in pieces
+    while part := os.read(file, _STEP_BYTES):
+        parts.append(part)
+    return b"".join(parts)
+
 
 def cannot(action: str, path: Path, error: OSError) -> WorkspaceError:
     """Return the error for a folder or file that cannot be used, with the remedy that fits the cause."""

@@ -36,6 +36,7 @@ class Reach:
         client_id: Its client id, or "".
         authority: Address that gives tokens, or "".
         arm_endpoint: Address of Resource Manager.
+        serving_image: Image on which models of texts and tables are served.
         secrets_digest: Digest of the secrets: another secret gets other clients, and no table holds one.
         client_secret: Secret of the service principal, or "".
         connection_string: Connection string of the storage account, or "".
@@ -49,6 +50,7 @@ class Reach:
     client_id: str
     authority: str
     arm_endpoint: str
+    serving_image: str
     secrets_digest: str
     client_secret: str = field(compare=False, repr=False)
     connection_string: str = field(compare=False, repr=False)
@@ -66,6 +68,7 @@ class Account:
         self.arm = Arm(reach.arm_endpoint, self._credential)
         self.workspace_path = reach.workspace_path
         self.datastore = reach.datastore
+        self.serving_image = reach.serving_image
         self.datastore_uri = datastore_uri(reach.workspace_path, reach.datastore)
 
     def __repr__(self) -> str:
@@ -196,6 +199,7 @@ def account_of(context: ProviderContext) -> Account:
         client_id=settings.get("client_id", ""),
         authority=settings.get("authority", ""),
         arm_endpoint=settings["arm_endpoint"],
+        serving_image=settings["serving_image"],
         secrets_digest=hashlib.sha256("\0".join((client_secret, connection_string, *around)).encode()).hexdigest(),
         client_secret=client_secret,
         connection_string=connection_string,

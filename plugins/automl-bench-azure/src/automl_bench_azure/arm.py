@@ -136,6 +136,26 @@ class Arm:
         lines = [line.strip() for line in answer.text[-LOG_BYTES:].splitlines() if line.strip()]
         return " / ".join(lines[-LOG_LINES:])
 
+    def read_text(self, url: str) -> str:
+        """Return a file at an address that carries its own right to be read; no token goes along.
+
+        Raises:
+            ServiceUnavailable: If it cannot be read.
+        """
+        import requests
+
+        parts = urlsplit(url)
+        failure = ServiceUnavailable(f"{parts.path.rsplit('/', 1)[-1] or 'A file'} cannot be read at Azure.")
+        if parts.scheme != "https" and not is_this_machine(parts.hostname or ""):
+            raise failure
+        try:
+            answer = requests.get(url, timeout=(CONNECT_SECONDS, READ_SECONDS))
+        except requests.RequestException:
+            raise failure from None
+        if answer.status_code != 200:
+            raise failure
+        return answer.text
+
     def ask(
         self,
         method: str,

@@ -8,19 +8,19 @@ from automl_bench.contract import Deletion, Owner, Resource
 from automl_bench.errors import ResourceConflict, ServiceUnavailable
 from automl_bench.toolkit.certainty import is_young
 from automl_bench_azure.description import DESCRIPTION
-from automl_bench_azure.naming import MODEL, VERSION, owner_in, tags_of
+from automl_bench_azure.naming import CODE, ENVIRONMENT, MODEL, VERSION, owner_in, tags_of
 
 if TYPE_CHECKING:
     from automl_bench_azure.account import Account
 
 FAILED = frozenset({"Failed", "Canceled"})
 DATA = "data"
-MODELS = "models"
+COLLECTIONS = {MODEL: "models", CODE: "codes", ENVIRONMENT: "environments"}
 
 
 def collection(kind: str) -> str:
     """Return where assets of a kind lie in the workspace."""
-    return MODELS if kind == MODEL else DATA
+    return COLLECTIONS.get(kind, DATA)
 
 
 def find(account: Account, kind: str, name: str) -> Resource | None:
@@ -59,6 +59,19 @@ def create_model(account: Account, name: str, *, job: str, owner: Owner | None) 
         },
     )
     return resource(account, MODEL, name, owner=owner)
+
+
+def create_code(account: Account, name: str, *, folder: str, owner: Owner | None) -> Resource:
+    """Register a folder of blobs with a scoring script, by its https address."""
+    account.arm.put(_path(account, CODE, name), {"properties": {"codeUri": folder, "tags": tags_of(name, owner)}})
+    return resource(account, CODE, name, owner=owner)
+
+
+def create_environment(account: Account, name: str, *, image: str, packages: str, owner: Owner | None) -> Resource:
+    """Register an image and the packages that are installed on it; it is built with the first deployment."""
+    properties = {"image": image, "condaFile": packages, "osType": "Linux", "tags": tags_of(name, owner)}
+    account.arm.put(_path(account, ENVIRONMENT, name), {"properties": properties})
+    return resource(account, ENVIRONMENT, name, owner=owner)
 
 
 def model_state(account: Account, name: str) -> str:

@@ -13,9 +13,11 @@ from automl_bench.errors import ResourceMissing
 from automl_bench.toolkit.certainty import require_same_scope
 from automl_bench_azure import assets, computes, endpoints, folders, inventory, jobs
 from automl_bench_azure.naming import (
+    CODE,
     COMPUTE,
     DEPLOYMENT,
     ENDPOINT,
+    ENVIRONMENT,
     FOLDER,
     JOB,
     MODEL,
@@ -30,6 +32,8 @@ _STEPS = {
     TRAIN_DATA: assets.delete,
     VALIDATION_DATA: assets.delete,
     MODEL: assets.delete,
+    CODE: assets.delete,
+    ENVIRONMENT: assets.delete,
     COMPUTE: computes.delete,
     JOB: jobs.delete,
     ENDPOINT: endpoints.delete_endpoint,

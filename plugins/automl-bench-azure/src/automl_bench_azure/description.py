@@ -11,12 +11,19 @@ from automl_bench_azure.policy import POLICY
 
 NAME = "azure"
 
+RATE = 500.0
+
+LEAST_TO_TRAIN = 50
+"""Texts or rows in the training half without which a job fails."""
+LEAST_ROWS = 63
+"""Fewest in both halves, of which at most a fifth are for validation, so that 50 are left to train on."""
+
 SETTINGS = (
     Setting("subscription_id", "Id of the Azure subscription.", env="AZURE_SUBSCRIPTION_ID", required=True),
     Setting("resource_group", "Resource group of the workspace.", env="AZURE_RESOURCE_GROUP", required=True),
     Setting("workspace", "Azure ML workspace. It must exist.", env="AZUREML_WORKSPACE_NAME", required=True),
     Setting("location", "Azure region of cluster and endpoint; without it the workspace's own.", env="AZURE_LOCATION"),
-    Setting("datastore", "Datastore of the workspace that takes the images.", default="workspaceblobstore"),
+    Setting("datastore", "Datastore of the workspace that takes the samples.", default="workspaceblobstore"),
     Setting(
         "storage_url",
         "Address of the datastore's storage account, if it is not the one that the workspace names.",
@@ -39,6 +46,12 @@ SETTINGS = (
         secret=True,
     ),
     Setting(
+        "serving_image",
+        "Image on which the packages of a model of texts or tables are installed to serve it.",
+        default="mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu22.04:latest",
+        pattern=r"\S+",
+    ),
+    Setting(
         "authority",
         "Address that gives tokens, if it is not login.microsoftonline.com.",
         env="AZURE_AUTHORITY_HOST",
@@ -53,11 +66,16 @@ SETTINGS = (
     ),
 )
 
-DEFAULTS = asdict(Options.of(Variant(NAME, "default")))
+DEFAULTS = {
+    name: value
+    for name, value in asdict(Options.of(Variant(NAME, "default"))).items()
+    if not name.startswith(("text_", "table_"))
+}
+"""Without what came later: a variant that stands as it was has the trials that it had."""
 
 DESCRIPTION = ProviderDescription(
     name=NAME,
-    title="Azure ML AutoML for images",
+    title="Azure ML AutoML for images, texts and tables",
     capabilities=frozenset(
         {
             Capability.CHECK_ACCESS,
@@ -71,13 +89,17 @@ DESCRIPTION = ProviderDescription(
             Capability.LIST_RESOURCES,
         }
     ),
-    modalities=frozenset({Modality.IMAGE}),
+    modalities=frozenset(Modality),
     limits=Limits(
         min_samples_per_class=1,
         min_classes=2,
         media_types=tuple(ENDINGS),
-        requests_per_second=500.0,
+        requests_per_second=RATE,
     ),
+    modality_limits={
+        kind: Limits(min_samples=LEAST_ROWS, min_classes=2, requests_per_second=RATE)
+        for kind in (Modality.TEXT, Modality.TABULAR)
+    },
     settings=SETTINGS,
     variant_settings=VARIANT_SETTINGS,
     variants={

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 BEING_MADE = frozenset({"Creating", "Updating", "Scaling"})
 LOG_LINES = 10
+SCRIPT = "score.py"
 
 REQUEST_TIMEOUT = "PT60S"
 """Longest that the endpoint works on one prediction; the service allows 180 s."""
@@ -117,8 +118,33 @@ def find_deployment(account: Account, name: str) -> Resource | None:
     return None if found is None else deployment_resource(account, name, found)
 
 
-def create_deployment(account: Account, name: str, options: Options, *, model_id: str, owner: Owner | None) -> Resource:
-    """Begin the deployment of a model. Its machines are billed from now on, whether asked or not."""
+def create_deployment(
+    account: Account,
+    name: str,
+    options: Options,
+    *,
+    model_id: str,
+    beside: Mapping[str, str],
+    owner: Owner | None,
+) -> Resource:
+    """Begin the deployment of a model. Its machines are billed from now on, whether asked or not.
+
+    Args:
+        account: The workspace.
+        name: The deployment's name.
+        options: The variant's settings.
+        model_id: The model.
+        beside: Ids of our scoring script and its environment; empty where the service serves the model by itself.
+        owner: Whose it is.
+    """
+    scored_by_us = (
+        {
+            "codeConfiguration": {"codeId": beside["code"], "scoringScript": SCRIPT},
+            "environmentId": beside["environment"],
+        }
+        if beside
+        else {}
+    )
     delay = f"PT{options.probe_delay_seconds}S"
     body = {
         "location": account.location,
@@ -131,6 +157,7 @@ def create_deployment(account: Account, name: str, options: Options, *, model_id
             "requestSettings": {"requestTimeout": REQUEST_TIMEOUT},
             "livenessProbe": {"initialDelay": delay},
             "readinessProbe": {"initialDelay": delay},
+            **scored_by_us,
         },
     }
     return deployment_resource(account, name, account.arm.put(deployment_path(account, name), body))

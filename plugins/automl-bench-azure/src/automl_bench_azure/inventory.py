@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from automl_bench.contract import Resource
 from automl_bench_azure import assets, computes, endpoints, folders, jobs
-from automl_bench_azure.naming import MODEL, TRAIN_DATA, VALIDATION_DATA
+from automl_bench_azure.naming import CODE, ENVIRONMENT, MODEL, TRAIN_DATA, VALIDATION_DATA
 
 if TYPE_CHECKING:
     from automl_bench_azure.account import Account
@@ -21,5 +21,7 @@ def list_everything(account: Account, prefix: str) -> list[Resource]:
         *computes.listed(account, prefix),
         *jobs.listed(account, prefix),
         *assets.listed(account, MODEL, prefix),
+        *assets.listed(account, CODE, prefix),
+        *assets.listed(account, ENVIRONMENT, prefix),
         *endpoints.listed(account, prefix),
     ]

@@ -13,7 +13,6 @@ from automl_bench_azure.failures import log_end
 from automl_bench_azure.naming import JOB, TAG, is_of_kind, owner_in, tags_of
 from automl_bench_azure.options import Options
 from automl_bench_azure.prices import vm_hour_usd
-from automl_bench_azure.tables import LABEL_COLUMN
 
 if TYPE_CHECKING:
     from automl_bench_azure.account import Account
@@ -62,25 +61,10 @@ def create(
     options: Options,
     *,
     compute_id: str,
-    train: str,
-    validation: str,
+    details: Mapping[str, Any],
     owner: Owner | None,
 ) -> Resource:
-    """Begin the training. Our validation half goes along, so that the service does not split by itself."""
-    details: dict[str, Any] = {
-        "taskType": "ImageClassification",
-        "targetColumnName": LABEL_COLUMN,
-        "primaryMetric": "Accuracy",
-        "trainingData": {"jobInputType": "mltable", "uri": train},
-        "validationData": {"jobInputType": "mltable", "uri": validation},
-        "limitSettings": {
-            "maxTrials": options.max_trials,
-            "maxConcurrentTrials": 1,
-            "timeout": f"PT{options.timeout_minutes}M",
-        },
-    }
-    if options.model_name:
-        details["modelSettings"] = {"modelName": options.model_name}
+    """Begin the training."""
     body = {
         "properties": {
             "jobType": "AutoML",
@@ -89,7 +73,7 @@ def create(
             "computeId": compute_id,
             "tags": tags_of(name, owner),
             "properties": {"vm-size": options.compute_size},
-            "taskDetails": details,
+            "taskDetails": dict(details),
         }
     }
     return resource(account, name, account.arm.put(path_of(account, name), body))

@@ -6,6 +6,8 @@
     <stem>-compute          compute cluster amlb-<trial>-x<digest>
     <stem>-job              job of that name; -2, -3 … after one that failed, as Azure reserves the names of jobs
     <stem>-model            model of that name, version 1
+    <stem>-code             for texts and tables: our scoring script, version 1
+    <stem>-environment      likewise the packages that it runs with, version 1
     <stem>-endpoint         online endpoint amlb-<trial>-x<digest>; -2, -3 … likewise, as amlb-<trial>-x<digest>-r2
     <stem>-deployment       its deployment "main"
 
@@ -31,6 +33,8 @@ VALIDATION_DATA = "validation-data"
 COMPUTE = "compute"
 JOB = "job"
 MODEL = "model"
+CODE = "code"
+ENVIRONMENT = "environment"
 ENDPOINT = "endpoint"
 DEPLOYMENT = "deployment"
 

@@ -11,10 +11,10 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from automl_bench.contract import Json, Operation, OperationState, Stage, TrialContext
+from automl_bench.contract import Json, Modality, Operation, OperationState, Stage, TrialContext
 from automl_bench.errors import RequestRefused, ResourceConflict, ResourceMissing
 from automl_bench.toolkit.beginnings import beginning
-from automl_bench_azure import assets, computes, endpoints, jobs
+from automl_bench_azure import assets, computes, endpoints, jobs, serving, tasks
 from automl_bench_azure.naming import DEPLOYMENT, JOB, MODEL, attempts, sibling
 from automl_bench_azure.options import Options
 from automl_bench_azure.prices import serving_usd, vm_hour_usd
@@ -86,7 +86,7 @@ def _look_at_cluster(account: Account, context: TrialContext, name: str, known: 
         return _failed(known, computes.reason_of(found))
     if state != "Succeeded":
         return _running(known, f"cluster: {state}")
-    options = Options.of(context.variant)
+    options = Options.of(context.variant, context.modality)
     uploaded = context.results[Stage.UPLOAD]
 
     def ensure(name: str) -> Resource:
@@ -99,8 +99,7 @@ def _look_at_cluster(account: Account, context: TrialContext, name: str, known: 
                 own,
                 options,
                 compute_id=computes.path_of(account, own),
-                train=str(uploaded["train_folder"]),
-                validation=str(uploaded["validation_folder"]),
+                details=tasks.details(context.modality, options, uploaded),
                 owner=context.owner,
             ),
             hourly_usd=vm_hour_usd(options.compute_size),
@@ -164,7 +163,10 @@ def _look_at_job(account: Account, context: TrialContext, name: str, known: Mapp
         hourly_usd=0.0,
     )
     return _look_at_model(
-        account, context, model.name, {"what": REGISTRATION, "name": model.name, "seconds": run.seconds, "job": name}
+        account,
+        context,
+        model.name,
+        {"what": REGISTRATION, "name": model.name, "seconds": run.seconds, "job": name, "child": run.best_child},
     )
 
 
@@ -181,7 +183,12 @@ def _look_at_model(account: Account, _context: TrialContext, name: str, known: M
     return Operation(
         OperationState.SUCCEEDED,
         token=token(**known),
-        result={"model": name, "model_id": assets.resource(account, MODEL, name).resource_id, "job": known["job"]},
+        result={
+            "model": name,
+            "model_id": assets.resource(account, MODEL, name).resource_id,
+            "job": known["job"],
+            "child": known.get("child", ""),
+        },
         work_seconds=known["seconds"],
     )
 
@@ -192,13 +199,19 @@ def _look_at_endpoint(account: Account, context: TrialContext, name: str, known:
         return _failed(known, f"the endpoint could not be made: {state}")
     if state != "Succeeded":
         return _running(known, f"endpoint: {state}")
-    options = Options.of(context.variant)
+    options = Options.of(context.variant, context.modality)
+    trained = context.results[Stage.TRAIN]
+    beside = (
+        {}
+        if context.modality is Modality.IMAGE
+        else serving.prepare(account, context, child=str(trained["child"]), uploaded=context.results[Stage.UPLOAD])
+    )
     deployment = context.resources.ensure(
         DEPLOYMENT,
         name=sibling(name, DEPLOYMENT),
         find=lambda own: endpoints.find_deployment(account, own),
         create=lambda own: endpoints.create_deployment(
-            account, own, options, model_id=str(context.results[Stage.TRAIN]["model_id"]), owner=context.owner
+            account, own, options, model_id=str(trained["model_id"]), beside=beside, owner=context.owner
         ),
         hourly_usd=serving_usd(options.instance_type, options.instances),
     )

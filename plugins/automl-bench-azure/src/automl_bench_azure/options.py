@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from automl_bench.contract import Setting, SettingKind, Variant
+from automl_bench.contract import Modality, Setting, SettingKind, Variant
 from automl_bench.errors import InvalidSetting
 from automl_bench.toolkit.setting_values import variant_settings_of
 
@@ -84,6 +84,36 @@ VARIANT_SETTINGS = (
         minimum=1,
         maximum=7200,
     ),
+    Setting(
+        "text_language",
+        "Language of the texts, in three letters.",
+        default="eng",
+        pattern="[a-z]{3}",
+        example="eng",
+    ),
+    Setting(
+        "table_max_trials",
+        "Pipelines that the service may try on a table; with four or more it also tries ensembles of them.",
+        default="10",
+        kind=SettingKind.INTEGER,
+        minimum=1,
+        maximum=1000,
+    ),
+    Setting(
+        "table_timeout_minutes",
+        "Minutes after which the service ends a training on a table; it bounds the bill.",
+        default="60",
+        kind=SettingKind.INTEGER,
+        minimum=15,
+        maximum=7 * 24 * 60,
+    ),
+    Setting(
+        "table_compute_size",
+        "VM size of the cluster that trains on a table; it needs no GPU.",
+        default="Standard_DS3_v2",
+        pattern="Standard_.+",
+        example="Standard_DS3_v2",
+    ),
 )
 
 
@@ -99,15 +129,28 @@ class Options:
     instance_type: str
     instances: int
     probe_delay_seconds: int
+    text_language: str
+    table_max_trials: int
+    table_timeout_minutes: int
+    table_compute_size: str
 
     @classmethod
-    def of(cls, variant: Variant) -> Options:
-        """Read a variant's settings.
+    def of(cls, variant: Variant, modality: Modality | None = None) -> Options:
+        """Read a variant's settings; cluster, trials and time are those for samples of a kind.
 
         Raises:
             SettingsError: If a key is unknown or a value cannot be.
         """
         found = cls(**variant_settings_of(VARIANT_SETTINGS, variant))
+        if modality is Modality.TABULAR:
+            return replace(
+                found,
+                compute_size=found.table_compute_size,
+                max_trials=found.table_max_trials,
+                timeout_minutes=found.table_timeout_minutes,
+            )
+        if modality is Modality.TEXT:
+            return replace(found, max_trials=1)  # one model a job: the service selects none
         if not found.model_name and found.max_trials == 1:
             raise InvalidSetting(
                 f"{variant}: neither a model_name nor more than one trial is asked for.",

@@ -10,6 +10,7 @@ from automl_bench.contract import (
     Endpoint,
     Invoker,
     ManifestEntry,
+    Modality,
     Operation,
     OperationState,
     Price,
@@ -43,20 +44,22 @@ def check_access(context: ProviderContext) -> AccessReport:
 @hookimpl
 def price(context: ProviderContext) -> Sequence[Price]:
     """Return the prices of the machines that the variant asks for."""
-    from automl_bench_azure.prices import prices
+    from automl_bench_azure.prices import all_prices
 
-    return prices(Options.of(context.variant))
+    return all_prices(context.variant, context.modality)
 
 
 @hookimpl
 def upload(context: TrialContext, training_set: TrainingSet) -> Operation:
     """Claim the trial's folder, send the images and tables, and register both halves."""
-    from automl_bench_azure import assets, folders, shipping
+    from automl_bench_azure import assets, folders, rows, shipping
     from automl_bench_azure.account import account_of
 
-    Options.of(context.variant)
+    Options.of(context.variant, context.modality)
     account = account_of(context)
-    shipment = shipping.pack(account.datastore_uri, context.name_for(FOLDER), training_set)
+    of_images = training_set.modality is Modality.IMAGE
+    pack = shipping.pack if of_images else rows.pack
+    shipment = pack(account.datastore_uri, context.name_for(FOLDER), training_set)
     folder = context.resources.ensure(
         FOLDER,
         find=lambda name: folders.find(account, name),
@@ -78,8 +81,7 @@ def upload(context: TrialContext, training_set: TrainingSet) -> Operation:
         result={
             "train_folder": shipment.folders[shipping.TRAIN],
             "validation_folder": shipment.folders[shipping.VALIDATION],
-            "images": len(shipment.images),
-            "images_sent": sent,
+            **({"images": len(shipment.images), "images_sent": sent} if of_images else rows.about(training_set)),
             "validation_data": "training half" if shipment.validation_is_training else "validation half",
         },
     )
@@ -91,7 +93,7 @@ def train(context: TrialContext) -> Operation:
     from automl_bench_azure import computes, operations
     from automl_bench_azure.account import account_of
 
-    account, options = account_of(context), Options.of(context.variant)
+    account, options = account_of(context), Options.of(context.variant, context.modality)
     cluster = context.resources.ensure(
         COMPUTE,
         find=lambda name: computes.find(account, name),
@@ -137,18 +139,26 @@ def poll(context: TrialContext, operation: Operation) -> Operation:
 def invoke(context: TrialContext, endpoint: Endpoint) -> Invoker:
     """Return the invoker of an endpoint: of this trial, or one adopted by its name or its scoring address."""
     from automl_bench_azure.account import account_of, secret_or_nothing
-    from automl_bench_azure.invoking import invoker_of_address, invoker_of_endpoint
+    from automl_bench_azure.invoking import RowInvoker, ScoringInvoker, at_address, at_endpoint
 
     if "://" in endpoint.endpoint_id:
-        return invoker_of_address(endpoint.endpoint_id, secret_or_nothing(context, "endpoint_key"))
-    return invoker_of_endpoint(account_of(context), endpoint)
+        url, key = at_address(endpoint.endpoint_id, secret_or_nothing(context, "endpoint_key"))
+    else:
+        url, key = at_endpoint(account_of(context), endpoint)
+    if context.modality is Modality.IMAGE:
+        return ScoringInvoker(url, key)
+    return RowInvoker(url, key, context.modality, context.columns)
 
 
 @hookimpl
 def export_manifest(context: ProviderContext, dataset: str, entries: Sequence[ManifestEntry]) -> ProviderManifest:
-    """List samples as `image_url,label`, at the addresses they would have in the datastore."""
+    """List samples as `image_url,label`, at the addresses they would have in the datastore; texts and rows as such."""
+    from automl_bench_azure import rows
     from automl_bench_azure.account import datastore_uri, workspace_path_of
     from automl_bench_azure.tables import describe
+
+    if any(entry.sample.text is not None or entry.sample.row is not None for entry in entries):
+        return rows.describe(entries)
 
     return describe(datastore_uri(workspace_path_of(context), context.settings["datastore"]), dataset, entries)
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import tomllib
+from dataclasses import replace
 from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from automl_bench.contract import Counted, Price
+from automl_bench.contract import Counted, Modality, Price, Variant
 from automl_bench_azure.options import Options
+
+SAMPLE = {Modality.IMAGE: "image", Modality.TEXT: "text", Modality.TABULAR: "row"}
 
 OVERHEAD_HOURS = 0.25
 """What a node may run beyond the job's time limit: starting, and the two minutes until the cluster lets go of it."""
@@ -31,8 +34,16 @@ def serving_usd(size: str, instances: int) -> float | None:
     return None if usd is None else usd * instances
 
 
-def prices(options: Options) -> tuple[Price, ...]:
-    """Return the price table of a variant."""
+def all_prices(variant: Variant, modality: Modality | None) -> tuple[Price, ...]:
+    """Return the price table of a variant for samples of a kind; without one, tables have a line of their own."""
+    if modality is not None:
+        return prices(Options.of(variant, modality), modality)
+    of_tables = prices(Options.of(variant, Modality.TABULAR), Modality.TABULAR)
+    return (*prices(Options.of(variant)), *(replace(each, item=f"tabular_{each.item}") for each in of_tables[:1]))
+
+
+def prices(options: Options, modality: Modality = Modality.IMAGE) -> tuple[Price, ...]:
+    """Return the price table of a variant's settings for samples of a kind."""
     as_of, source = str(_table()["as_of"]), str(_table()["source"])
     train = None if options.low_priority else vm_hour_usd(options.compute_size)
     return (
@@ -56,7 +67,7 @@ def prices(options: Options) -> tuple[Price, ...]:
         Price(
             "sample_month",
             None,
-            "1 image kept in Blob storage for a month, and the requests that brought it there",
+            f"1 {SAMPLE[modality]} kept in Blob storage for a month, and the requests that brought it there",
             as_of,
             "Blob storage's price depends on region and redundancy",
         ),

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 TRAIN = "train"
 VALIDATION = "validation"
 
+MEDIA_TYPES = {"MLTable": "text/plain", "jsonl": "application/json", "parquet": "application/octet-stream"}
+"""By a file's ending, or its name where it has none."""
+
 IN_FLIGHT = 64
 """Most uploads under way at once: enough to hide 40 ms of latency, far below what a storage account takes."""
 
@@ -103,7 +106,8 @@ def send(storage: Storage, name: str, shipment: Shipment, context: TrialContext)
     present = {blob.name for blob in storage.listed(trial_folder(name))}
     missing = {blob: image for blob, image in shipment.images.items() if blob not in present}
     known, total = len(shipment.images) - len(missing), len(shipment.images)
-    context.log(f"{known} of {total} images are in the container already")
+    if total:
+        context.log(f"{known} of {total} images are in the container already")
 
     def report(done: int) -> None:
         context.progress(known + done, total, "images")
@@ -111,7 +115,7 @@ def send(storage: Storage, name: str, shipment: Shipment, context: TrialContext)
     if missing:
         context.send(_requests(storage, missing), in_flight=in_flight(missing), progress=report, judge=judge)
     for blob, content in shipment.files.items():
-        storage.write(blob, content, "text/plain" if blob.endswith("MLTable") else "application/json")
+        storage.write(blob, content, MEDIA_TYPES[blob.rsplit("/", 1)[-1].rpartition(".")[2]])
     return len(missing)
 
 

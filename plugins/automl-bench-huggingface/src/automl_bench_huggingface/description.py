@@ -33,6 +33,7 @@ DESCRIPTION = ProviderDescription(
         max_samples=10_000,
         media_types=tuple(sorted(ENDINGS)),
     ),
+    not_taken={Modality.TABULAR: "its endpoints have no task that serves a table"},
     # Texts lie in one file a half, so that nothing bounds their number.
     modality_limits={Modality.TEXT: Limits(min_samples_per_class=1, min_classes=2)},
     settings=DECLARED,

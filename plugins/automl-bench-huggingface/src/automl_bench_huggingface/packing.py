@@ -87,7 +87,7 @@ class RepoFile:
 
 
 def pack(training_set: TrainingSet) -> list[RepoFile]:
-    """Return all files of the repository, samples first. Reads and hashes each sample once; no request.
+    """Return all files of the repository, images first, listings last. Reads and hashes each sample once; no request.
 
     Raises:
         RequestRefused: If an image cannot be read or is of a kind that the training cannot take.
@@ -101,7 +101,7 @@ def pack(training_set: TrainingSet) -> list[RepoFile]:
                 listings.append(_of_bytes(f"{half}.jsonl", _json_lines(items)))
         elif rows := _pack_half(half, items, images):
             listings.append(_of_bytes(f"{half}/metadata.csv", _csv(rows)))
-    return [*images, *listings, *program(training_set.modality), _of_bytes("README.md", CARD.encode())]
+    return [*images, *program(training_set.modality), _of_bytes("README.md", CARD.encode()), *listings]
 
 
 def program(modality: Modality) -> list[RepoFile]:

@@ -25,7 +25,7 @@ DESCRIPTION = ProviderDescription(
             Capability.LIST_RESOURCES,
         }
     ),
-    modalities=frozenset({Modality.IMAGE}),
+    modalities=frozenset({Modality.IMAGE, Modality.TEXT, Modality.TABULAR}),
     limits=Limits(min_classes=2, max_request_bytes=64 * 1024 * 1024),
     settings=DECLARED,
     variant_settings=VARIANT_SETTINGS,

@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import importlib
 import inspect
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from automl_bench.contract import Json
 from automl_bench_local.recipes import Recipe, Step, refusal
+from automl_bench_local.search_spaces import Range
 
 
-def build_estimator(recipe: Recipe, seed: int) -> Any:
+def build_estimator(recipe: Recipe, seed: int, front: Sequence[Any] = ()) -> Any:
     """Make the recipe's classifier, unfitted: one estimator, or a pipeline named as `make_pipeline` names it.
 
     A `random_state` that the variant leaves open gets the experiment's seed, so that a trial can be repeated.
+
+    Args:
+        recipe: What to make.
+        seed: The experiment's seed.
+        front: Transformers that stand before the recipe's own steps.
 
     Raises:
         RequestRefused: If a class cannot be imported, is none, is no classifier, or refuses a parameter.
@@ -24,28 +32,74 @@ def build_estimator(recipe: Recipe, seed: int) -> Any:
                 recipe.name, f"pipeline[{index}].step", f"names {recipe.steps[index].path}, which cannot transform"
             )
     _require_classifier(recipe, made[-1])
-    if len(made) == 1:
-        estimator = made[0]
+    whole = [*front, *made]
+    if len(whole) == 1:
+        estimator = whole[0]
     else:
         from sklearn.pipeline import make_pipeline
 
-        estimator = make_pipeline(*made)
-    known = estimator.get_params()
-    for name in recipe.grid:
-        if name not in known:
-            example = next((key for key in known if key.endswith(f"__{name}")), "")
-            remedy = f"Did you mean {example!r}?" if example else f"Known: {', '.join(sorted(known))}."
-            raise refusal(recipe.name, f"grid.{name}", "is not a parameter of the estimator", remedy)
+        estimator = make_pipeline(*whole)
+    parameter_space(recipe, estimator, seed)
     return estimator
+
+
+def parameter_space(recipe: Recipe, estimator: Any, seed: int) -> dict[str, Sequence[Any] | Range]:
+    """Return the recipe's search by the estimator's own parameter names, with values as its classes want them.
+
+    A list becomes a tuple where the class takes only that; an import path in the place of a step becomes the step.
+
+    Raises:
+        RequestRefused: If a name is no parameter, or a step cannot be made.
+    """
+    if recipe.search is None:
+        return {}
+    known = estimator.get_params()
+    space: dict[str, Sequence[Any] | Range] = {}
+    for name, values in recipe.search.space.items():
+        full = _full_name(recipe, estimator, known, name)
+        if isinstance(values, Range):
+            space[full] = values
+        else:
+            space[full] = [_fitting_value(recipe, known, full, value, f"grid.{name}", seed) for value in values]
+    return space
+
+
+def _full_name(recipe: Recipe, estimator: Any, known: Mapping[str, Any], name: str) -> str:
+    if name in known:
+        return name
+    # a classifier alone has its parameters' own names, whatever had to be put before it
+    if len(recipe.steps) == 1 and hasattr(estimator, "steps") and f"{estimator.steps[-1][0]}__{name}" in known:
+        return f"{estimator.steps[-1][0]}__{name}"
+    example = next((key for key in known if key.endswith(f"__{name}")), "")
+    remedy = f"Did you mean {example!r}?" if example else f"Known: {', '.join(sorted(known))}."
+    raise refusal(recipe.name, f"grid.{name}", "is not a parameter of the estimator", remedy)
+
+
+def _fitting_value(recipe: Recipe, known: Mapping[str, Any], name: str, value: Json, key: str, seed: int) -> Any:
+    if isinstance(value, str) and hasattr(known[name], "get_params") and "." in value:
+        return _made(recipe, Step(value), key, key, seed)
+    owner, _, parameter = name.rpartition("__")
+    return _as_wanted(known.get(owner) if owner else None, parameter, value)
+
+
+def _as_wanted(made_of: Any, parameter: str, value: Any) -> Any:
+    """Return a list as a tuple where a class of scikit-learn says that it takes tuples and no lists."""
+    wanted = getattr(made_of, "_parameter_constraints", {}).get(parameter, ()) if isinstance(value, list) else ()
+    takes_tuples = isinstance(wanted, list) and tuple in wanted and list not in wanted and "array-like" not in wanted
+    return tuple(value) if takes_tuples else value
 
 
 def _build_step(recipe: Recipe, step: Step, index: int, seed: int) -> Any:
     pipeline = len(recipe.steps) > 1
     key = f"pipeline[{index}].step" if pipeline else "estimator"
-    made_of = _import_class(recipe, step.path, key)
     params_key = f"pipeline[{index}].params" if pipeline else "params"
+    return _made(recipe, step, key, params_key, seed)
+
+
+def _made(recipe: Recipe, step: Step, key: str, params_key: str, seed: int) -> Any:
+    made_of = _import_class(recipe, step.path, key)
     try:
-        estimator = made_of(**step.params)
+        estimator = made_of(**{name: _as_wanted(made_of, name, value) for name, value in step.params.items()})
     except Exception as error:
         raise refusal(
             recipe.name, _named_param(params_key, step, error), f"is refused by {step.path}: {_first_line(error)}"

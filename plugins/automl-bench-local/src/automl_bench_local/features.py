@@ -27,7 +27,11 @@ LARGEST_NATIVE_SIDE = 64
 """Images of one common size up to this are taken pixel by pixel; larger or unequal ones are resized first."""
 
 
-class UnreadableImage(ValueError):
+class UnreadableContent(ValueError):
+    """The bytes are not what the model was trained on."""
+
+
+class UnreadableImage(UnreadableContent):
     """The bytes are not an image that Pillow can read."""
 
 

@@ -16,7 +16,7 @@ TIMEOUT_SECONDS = 60.0
 
 @dataclass(frozen=True, slots=True)
 class LocalInvoker:
-    """Raw image bytes to `POST /predict`, an answer in JSON back.
+    """An image's bytes, a text or a row in JSON to `POST /predict`, an answer in JSON back.
 
     Attributes:
         url: Address of the server, without a trailing slash.
@@ -25,16 +25,15 @@ class LocalInvoker:
     url: str
 
     def prepare(self, sample: Sample) -> HttpRequest:
-        """Read the image.
+        """Read the image, or encode the text or row.
 
         Raises:
             OSError: If the file cannot be read.
         """
-        body = sample.path.read_bytes()
         return HttpRequest(
             f"{self.url}/predict",
             headers=(("Content-Type", sample.media_type or "application/octet-stream"),),
-            body=body,
+            body=sample.content(),
             timeout_seconds=TIMEOUT_SECONDS,
         )
 

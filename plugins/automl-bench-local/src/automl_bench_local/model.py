@@ -1,4 +1,4 @@
-"""A trained model on disk, and how it answers for one image.
+"""A trained model on disk, and how it answers for one image; `content_model` does the same for texts and rows.
 
 The built-in linear classifier is kept as two arrays, so that its server needs numpy and not scikit-learn: it starts in
 a third of the time. Any other estimator is kept with joblib. A model folder is read only by the machine that wrote it.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -29,7 +29,7 @@ ESTIMATOR = "estimator.joblib"
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the model says of one image.
+    """What the model says of one sample.
 
     Attributes:
         label: The class predicted.
@@ -100,9 +100,12 @@ class EstimatorHead:
 
     def answer(self, vector: Vector) -> tuple[int, NDArray[np.float64]]:
         """Return the predicted class's number and every class's score."""
+        return self.answer_row(vector.reshape(1, -1))
+
+    def answer_row(self, row: Any) -> tuple[int, NDArray[np.float64]]:
+        """Do the same for one sample in any form that the estimator takes: a matrix, list or frame of one row."""
         import numpy as np
 
-        row = vector.reshape(1, -1)
         scores = self._scores(row)
         position = int(np.argmax(scores)) if self.label_from_scores else None
         if position is None:
@@ -113,7 +116,7 @@ class EstimatorHead:
                 scores[position] = 1.0
         return position, np.asarray(scores, dtype=np.float64)
 
-    def _scores(self, row: NDArray[Any]) -> Any:
+    def _scores(self, row: Any) -> Any:
         import numpy as np
 
         if hasattr(self.estimator, "predict_proba"):
@@ -131,6 +134,36 @@ class EstimatorHead:
         import joblib
 
         joblib.dump(self.estimator, folder / ESTIMATOR)
+
+
+class Served(Protocol):
+    """What a server answers with."""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Names of the classes seen in training."""
+        ...
+
+    @property
+    def features(self) -> Described:
+        """How a sample becomes what the model looks at."""
+        ...
+
+    def predict(self, content: bytes) -> Answer:
+        """Classify the body of a request.
+
+        Raises:
+            UnreadableContent: If the bytes are not what the model was trained on.
+        """
+        ...
+
+
+class Described(Protocol):
+    """Something that says what it is."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it for `GET /health`."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,21 +213,27 @@ def save_model(
         needs_pandas: False if the estimator is scikit-learn's alone: it never asks for pandas when given arrays.
     """
     head.save(folder)
-    card = {
-        "format": FORMAT,
-        "name": name,
-        "labels": list(labels),
-        "features": features.to_json(),
-        "head": "linear" if isinstance(head, LinearHead) else "estimator",
-        "label_from_scores": getattr(head, "label_from_scores", True),
-        "needs_pandas": needs_pandas,
-    }
+    write_card(
+        folder,
+        {
+            "name": name,
+            "labels": list(labels),
+            "features": features.to_json(),
+            "head": "linear" if isinstance(head, LinearHead) else "estimator",
+            "label_from_scores": getattr(head, "label_from_scores", True),
+            "needs_pandas": needs_pandas,
+        },
+    )
+
+
+def write_card(folder: Path, card: Mapping[str, Any]) -> None:
+    """Write a model's card, whole or not at all."""
     temporary = folder / f".{CARD}.new"
-    temporary.write_text(json.dumps(card, ensure_ascii=False, indent=1), encoding="utf-8")
+    temporary.write_text(json.dumps({"format": FORMAT, **card}, ensure_ascii=False, indent=1), encoding="utf-8")
     temporary.replace(folder / CARD)
 
 
-def load_model(folder: Path, *, graph_folder: Path, threads: int) -> Model:
+def load_model(folder: Path, *, graph_folder: Path, threads: int) -> Served:
     """Read a model and load what it needs to answer, into a process that does nothing else.
 
     Raises:
@@ -204,16 +243,20 @@ def load_model(folder: Path, *, graph_folder: Path, threads: int) -> Model:
     card = json.loads((folder / CARD).read_text(encoding="utf-8"))
     if card["format"] != FORMAT:
         raise ValueError(f"{folder} holds a model of format {card['format']}, this plugin reads {FORMAT}")
+    if not card.get("needs_pandas", True):
+        # scikit-learn imports pandas wherever it is installed, a third of a second of a server's start; None in
+        # sys.modules makes it look absent, in this process only
+        sys.modules.setdefault("pandas", None)  # type: ignore[arg-type]  # documented use of None
+    if "modality" in card:
+        from automl_bench_local.content_model import read_content_model
+
+        return read_content_model(folder, card, threads=threads)
     features = Features(**card["features"])
     extractor = open_extractor(features, graph_folder=graph_folder, threads=threads)
     head: Head
     if card["head"] == "linear":
         head = LinearHead.load(folder)
     else:
-        if not card.get("needs_pandas", True):
-            # scikit-learn imports pandas wherever it is installed, a third of a second of a server's start; None in
-            # sys.modules makes it look absent, in this process only
-            sys.modules.setdefault("pandas", None)  # type: ignore[arg-type]  # documented use of None
         import joblib
         import sklearn
 

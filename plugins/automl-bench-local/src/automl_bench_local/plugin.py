@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from automl_bench.contract import (
     AccessReport,
@@ -31,9 +30,6 @@ from automl_bench_local.description import DESCRIPTION, PRICES
 from automl_bench_local.failures import disk_errors
 from automl_bench_local.options import Options, home_of
 
-if TYPE_CHECKING:
-    from automl_bench_local.recipes import Recipe
-
 log = logging.getLogger(__name__)
 
 
@@ -51,7 +47,7 @@ def check_access(context: ProviderContext) -> AccessReport:
     import platform
 
     options = Options.of(context)
-    _checked_recipe(context, seed=0)
+    _checked_recipe(context)
     with disk_errors():
         options.home.mkdir(parents=True, exist_ok=True)
         writable = os.access(options.home, os.W_OK)
@@ -75,7 +71,7 @@ def upload(context: TrialContext, training_set: TrainingSet) -> Operation:
     from automl_bench_local import folders, training_sets
 
     options = Options.of(context)
-    _checked_recipe(context, seed=context.seed)
+    _checked_recipe(context, training_set)
     with disk_errors():
         stored = context.resources.ensure(
             folders.TRAINING_SET,
@@ -99,7 +95,7 @@ def train(context: TrialContext) -> Operation:
     from automl_bench_local import folders, jobs
 
     options = Options.of(context)
-    _checked_recipe(context, seed=context.seed)
+    _checked_recipe(context, context)
     training_set = Path(str(context.results[Stage.UPLOAD]["training_set"]))
     if not training_set.is_dir():
         raise ResourceMissing(f"The training set {training_set} is gone.", remedy="Upload again.")
@@ -182,10 +178,10 @@ def invoke(context: TrialContext, endpoint: Endpoint) -> Invoker:
 
 @hookimpl
 def export_manifest(entries: Sequence[ManifestEntry]) -> ProviderManifest:
-    """List samples as `data import` reads them: path and label."""
-    return ProviderManifest(
-        rows=[{"path": str(entry.sample.path), "label": ""} for entry in entries], label_at=("label",)
-    )
+    """List samples as `data import` reads them: path or text or columns, and label."""
+    from automl_bench_local.manifests import manifest_of
+
+    return manifest_of(entries)
 
 
 @hookimpl
@@ -232,16 +228,14 @@ def register_datasets() -> Sequence[DatasetSource]:
     return SOURCES
 
 
-def _checked_recipe(context: ProviderContext, *, seed: int) -> Recipe:
-    """Check the whole variant; scikit-learn is imported only where the variant names a class."""
-    from automl_bench_local.recipes import read_recipe
+def _checked_recipe(context: ProviderContext, material: TrainingSet | TrialContext | None = None) -> None:
+    """Check the whole variant, against what is to be learned from where that is known."""
+    from automl_bench_local.checking import check_variant
 
-    recipe = read_recipe(context.variant)
-    if recipe.steps:
-        from automl_bench_local.estimators import build_estimator
-
-        build_estimator(recipe, seed)
-    return recipe
+    if material is None:
+        check_variant(context.variant)
+    else:
+        check_variant(context.variant, material.modality, material.columns)
 
 
 def _resource(kind: str, name: str, folder: Path | None) -> Resource | None:

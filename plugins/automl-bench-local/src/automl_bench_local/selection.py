@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from automl_bench_local.candidates import ACCURACY, Candidate
 from automl_bench_local.model import EstimatorHead, LinearHead
 from automl_bench_local.recipes import Recipe
 
@@ -53,6 +54,19 @@ class Chosen:
     c: float
     scores: Mapping[str, float]
     folds: int
+
+    def candidates(self) -> list[Candidate]:
+        """Return everything that was tried, as a training's result tells it."""
+        words = candidate_words(self.kind, self.c)
+        return [
+            Candidate(name, ACCURACY, score, None, self.folds, chosen=name == words)
+            for name, score in self.scores.items()
+        ]
+
+
+def candidate_words(kind: str, c: float) -> str:
+    """Return what a candidate is called."""
+    return f"{kind} C={c:g}"
 
 
 def selection_rows(classes: Classes) -> Classes:
@@ -112,7 +126,7 @@ def choose_linear(
             head = fit_linear(matrix[fit], classes[fit], c)
             right += int((_predict(head, matrix[held_out], classes[fit]) == classes[held_out]).sum())
             held += len(held_out)
-        scores[f"{kind} C={c:g}"] = right / held
+        scores[candidate_words(kind, c)] = right / held
         return right / held
 
     # max() keeps the first of equals: the cheapest kind, then the starting value
@@ -150,35 +164,23 @@ def _predict(head: LinearHead, matrix: Matrix, fitted_classes: Classes) -> Class
 
 
 def fit_estimator(
-    estimator: Any, matrix: Matrix, classes: Classes, recipe: Recipe, threads: int
+    estimator: Any, matrix: Matrix, classes: Classes, recipe: Recipe, threads: int, seed: int = 0
 ) -> tuple[EstimatorHead, Mapping[str, Any]]:
-    """Fit a scikit-learn classifier, after a grid search if the recipe has a grid.
+    """Fit a scikit-learn classifier, after a search if the recipe has one.
 
     Returns:
-        The fitted head and what the search found: best parameters, their cross-validated accuracy, the folds.
+        The fitted head and what the search found: best parameters, their cross-validated accuracy, every candidate.
 
     Raises:
-        ValueError: If a grid was asked for and no class has two samples, or scikit-learn refuses the data.
+        ValueError: If a search was asked for and no class has two samples, or scikit-learn refuses the data.
     """
-    found: dict[str, Any] = {}
-    if recipe.grid:
-        from sklearn.model_selection import GridSearchCV
+    from automl_bench_local.searching import fit_or_search
 
-        folds = comparison_folds(classes, recipe.cv_folds)
-        if not folds:
-            raise ValueError("a grid search needs at least two samples of some class")
-        search = GridSearchCV(
-            estimator, {key: list(values) for key, values in recipe.grid.items()}, cv=folds, n_jobs=threads
-        ).fit(matrix, classes)
-        estimator = search.best_estimator_
-        found = {"best_params": _plain(search.best_params_), "cv_accuracy": float(search.best_score_)}
-        found["cv_folds"] = len(folds)
-    else:
-        estimator.fit(matrix, classes)
-    return EstimatorHead(estimator, _label_from_scores(estimator, matrix)), found
+    estimator, found = fit_or_search(estimator, matrix, classes, recipe, threads=threads, seed=seed)
+    return EstimatorHead(estimator, label_from_scores(estimator, matrix)), found
 
 
-def _label_from_scores(estimator: Any, matrix: Matrix) -> bool:
+def label_from_scores(estimator: Any, matrix: Matrix) -> bool:
     """Tell whether predict() is the class of the best probability, so that serving may skip one of two calls."""
     import numpy as np
 
@@ -187,10 +189,6 @@ def _label_from_scores(estimator: Any, matrix: Matrix) -> bool:
         return False
     best = estimator.classes_[np.argmax(estimator.predict_proba(matrix), axis=1)]
     return bool(np.array_equal(best, estimator.predict(matrix)))
-
-
-def _plain(params: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value.item() if hasattr(value, "item") else value for key, value in params.items()}
 
 
 def numbered(labels: Sequence[str]) -> tuple[tuple[str, ...], Classes]:

@@ -1,6 +1,7 @@
 """The server process: `python -m automl_bench_local.serving --name NAME --home FOLDER --model FOLDER …`.
 
-`POST /predict` with the bytes of an image answers {"label", "confidence", "scores"}; `GET /health` says who serves.
+`POST /predict` with an image's bytes, a text in UTF-8 or a row as a JSON object answers {"label", "confidence",
+"scores"}; `GET /health` says who serves.
 Every prediction computes everything anew, embeddings included: nothing is cached, so that latency is honest.
 """
 
@@ -22,13 +23,13 @@ import uvicorn
 from fastapi import FastAPI, Request, Response
 
 from automl_bench_local import folders, processes, servers
-from automl_bench_local.features import UnreadableImage
+from automl_bench_local.features import UnreadableContent
 from automl_bench_local.model import load_model
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-    from automl_bench_local.model import Model
+    from automl_bench_local.model import Served
 
 LARGEST_BODY = 64 * 1024 * 1024
 LOOPBACK_NAMES = frozenset({"127.0.0.1", "localhost", "[::1]"})
@@ -63,7 +64,7 @@ class Activity:
         return 0.0 if self.under_way else time.monotonic() - self.last
 
 
-def build_app(name: str, model: Model, activity: Activity, workers: int) -> FastAPI:
+def build_app(name: str, model: Served, activity: Activity, workers: int) -> FastAPI:
     """Return the application.
 
     Args:
@@ -79,7 +80,7 @@ def build_app(name: str, model: Model, activity: Activity, workers: int) -> Fast
     def answer(content: bytes) -> tuple[int, bytes]:
         try:
             found = model.predict(content)
-        except UnreadableImage as error:
+        except UnreadableContent as error:
             return 400, _json({"detail": str(error)})
         return 200, _json({"label": found.label, "confidence": found.confidence, "scores": found.scores})
 

@@ -15,11 +15,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from automl_bench.contract import OperationState, Variant
+from automl_bench.contract import Modality, OperationState, Variant
 from automl_bench.errors import AutomlBenchError
 from automl_bench_local import folders, jobs, processes
 from automl_bench_local.recipes import Recipe, read_recipe
-from automl_bench_local.training_sets import read_training_set
+from automl_bench_local.training_sets import modality_of, read_training_set
 from automl_bench_local.vectors import Vectors
 
 
@@ -38,10 +38,16 @@ def train(folder: Path, home: Path, order: dict[str, Any], started: float) -> di
         started: Monotonic seconds at which the command asked for the training.
 
     Raises:
-        ValueError: If an image is unreadable or the estimator refuses the data.
+        ValueError: If a sample is unreadable or the estimator refuses the data.
     """
-    recipe = read_recipe(Variant("local", order["variant"], order["settings"]))
-    threads = order["threads"]
+    stored, threads = Path(order["training_set"]), order["threads"]
+    modality = modality_of(stored)
+    recipe = read_recipe(Variant("local", order["variant"], order["settings"]), modality)
+    if modality is not Modality.IMAGE:
+        from automl_bench_local.content_training import train_contents
+
+        begun, ended, result = train_contents(folder, stored, recipe, seed=order["seed"], threads=threads, say=say)
+        return _finished(str(result["features"]), begun - started, ended - begun, result)
     # imports are not training: a hosted service has them behind it when a training begins
     from automl_bench_local.estimators import build_estimator
     from automl_bench_local.model import save_model
@@ -49,7 +55,7 @@ def train(folder: Path, home: Path, order: dict[str, Any], started: float) -> di
 
     estimator = build_estimator(recipe, order["seed"]) if recipe.steps else None
     _load_libraries(recipe, home)
-    samples = read_training_set(Path(order["training_set"]))
+    samples = read_training_set(stored)
     begun = time.monotonic()
     say(f"reading {len(samples)} images")
     labels, classes = numbered([sample.label for sample in samples])
@@ -63,35 +69,45 @@ def train(folder: Path, home: Path, order: dict[str, Any], started: float) -> di
         kind = chosen.kind
         say(f"fitting {kind} features at C={chosen.c:g}")
         linear = fit_linear(vectors.matrix(kind), classes, chosen.c)
-        found = {"c": chosen.c, "cv_accuracy": dict(chosen.scores), "cv_folds": chosen.folds}
+        found = {
+            "c": chosen.c,
+            "cv_accuracy": dict(chosen.scores),
+            "cv_folds": chosen.folds,
+            "candidates": [one.to_json() for one in chosen.candidates()],
+        }
         features = vectors.features[kind]
         save_model(folder, labels=labels, features=features, head=linear, name=recipe.name)
     else:
         kind = recipe.features[0]
         matrix = vectors.matrix(kind)
         say(f"fitting {recipe.steps[-1].path} to {matrix.shape[0]} × {matrix.shape[1]} values")
-        head, found = fit_estimator(estimator, matrix, classes, recipe, threads)
+        head, found = fit_estimator(estimator, matrix, classes, recipe, threads, order["seed"])
         features = vectors.features[kind]
         foreign = any(not step.path.startswith("sklearn.") for step in recipe.steps)
         save_model(folder, labels=labels, features=features, head=head, name=recipe.name, needs_pandas=foreign)
     measured = time.monotonic() - begun
+    result = {
+        "model": str(folder),
+        "features": kind,
+        **({"chosen": kind} if len(recipe.features) > 1 else {}),
+        "side": features.width,
+        "samples": len(samples),
+        **found,
+        "cached_embeddings": vectors.cache_hits,
+        "cache_spared_seconds": round(vectors.saved_seconds, 6),
+    }
+    # what the cache spared is added: the training time must not depend on what ran before
+    return _finished(f"{kind} features", begun - started, measured + vectors.saved_seconds, result)
+
+
+def _finished(message: str, queued: float, worked: float, result: dict[str, Any]) -> dict[str, Any]:
+    peak = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)
     return {
         "state": OperationState.SUCCEEDED,
-        "message": f"{kind} features",
-        "queue_seconds": max(0.0, begun - started),
-        # what the cache spared is added: the training time must not depend on what ran before
-        "work_seconds": measured + vectors.saved_seconds,
-        "result": {
-            "model": str(folder),
-            "features": kind,
-            **({"chosen": kind} if len(recipe.features) > 1 else {}),
-            "side": features.width,
-            "samples": len(samples),
-            **found,
-            "cached_embeddings": vectors.cache_hits,
-            "cache_spared_seconds": round(vectors.saved_seconds, 6),
-            "peak_memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
-        },
+        "message": message,
+        "queue_seconds": max(0.0, queued),
+        "work_seconds": worked,
+        "result": {**result, "peak_memory_mb": peak},
     }
 
 
@@ -128,7 +144,7 @@ def main() -> int:
     try:
         order = json.loads((folder / jobs.ORDER).read_text(encoding="utf-8"))
         result = train(folder, options.home, order, options.asked_ns / 1e9)
-    except (ValueError, TypeError, OSError, MemoryError, AutomlBenchError) as error:
+    except (ValueError, TypeError, OSError, MemoryError, ImportError, AutomlBenchError) as error:
         text = " ".join(str(error).split()) or type(error).__name__
         say(f"failed: {text}")
         result = {"state": OperationState.FAILED, "message": text}

@@ -81,7 +81,7 @@ SETTINGS = (
 
 DESCRIPTION = ProviderDescription(
     name=NAME,
-    title="Amazon Rekognition Custom Labels",
+    title="Amazon Rekognition Custom Labels (images only)",
     capabilities=frozenset(
         {
             Capability.CHECK_ACCESS,
@@ -96,6 +96,7 @@ DESCRIPTION = ProviderDescription(
         }
     ),
     modalities=frozenset({Modality.IMAGE}),
+    not_taken=dict.fromkeys((Modality.TEXT, Modality.TABULAR), "Custom Labels is a service for images only"),
     limits=Limits(
         min_samples_per_class=1,
         max_samples=MOST_IMAGES,

@@ -15,13 +15,14 @@ class ColumnOptions:
     Attributes:
         text: Column with the texts.
         label: Column with the labels of texts.
-        target: Column of a table that is to be foretold.
+        target: Column of a table that is to be predicted.
         ignore: Columns of a table that are left out.
         kinds: Kinds of columns that are not to be inferred.
         encoding: Encoding of the file, in Python's spelling.
         delimiter: What separates cells.
         sheet: Sheet of a workbook.
         drop: Rows to leave out: column to values.
+        folder_labels: Labels of folders of texts that are not named like their class.
     """
 
     text: str = ""
@@ -33,6 +34,7 @@ class ColumnOptions:
     delimiter: str = ""
     sheet: str = ""
     drop: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    folder_labels: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def asked(self) -> bool:
