@@ -24,7 +24,7 @@ TRAINING_NEEDS := plugins/automl-bench-huggingface/training-requirements.txt
 INTEGRATIONS := .venv-integrations
 INTEGRATIONS_STAMP := $(INTEGRATIONS)/.installed
 WITH_INTEGRATIONS := plugins/automl-bench-local plugins/automl-bench-mlflow
-BENCHMARKS ?= engines store report ablations import_folder latency_error load_ceiling local_accuracy upload
+BENCHMARKS ?= store report ablations import_folder latency_error load_ceiling local_accuracy upload engines
 
 .PHONY: help setup new-enough azure-tests page-tests demo test test-conformance test-simulation test-training test-integrations docs packages lint bench clean
 
