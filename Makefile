@@ -24,7 +24,7 @@ TRAINING_NEEDS := plugins/automl-bench-huggingface/training-requirements.txt
 INTEGRATIONS := .venv-integrations
 INTEGRATIONS_STAMP := $(INTEGRATIONS)/.installed
 WITH_INTEGRATIONS := plugins/automl-bench-local plugins/automl-bench-mlflow
-BENCHMARKS ?= store report ablations import_folder latency_error load_ceiling local_accuracy upload
+BENCHMARKS ?= engines store report ablations import_folder latency_error load_ceiling local_accuracy upload
 
 .PHONY: help setup new-enough azure-tests page-tests demo test test-conformance test-simulation test-training test-integrations docs packages lint bench clean
 
@@ -48,11 +48,12 @@ $(STAMP): $(SOURCES) | new-enough
 	$(INSTALL) -c constraints.txt -e '.[test,lint]' $(foreach plugin,$(PLUGINS),-e $(plugin))
 	touch $@
 
-# The demo needs the core and its local models, nothing of any cloud and nothing of the tests.
+# The demo needs the core and its local models, nothing of any cloud and nothing of the tests. pip would compile all of
+# SciPy and scikit-learn to bytecode, which takes longer than installing them; Python compiles what it imports.
 $(DEMO_STAMP): $(DEMO_SOURCES) | new-enough
 	@echo "Setting up .venv with automl-bench and its local models$(if $(UV), (by uv)): about a minute, once."
 	@test -x $(BIN)/python || $(NEW_VENV) $(VENV)
-	@$(INSTALL) -c constraints.txt -e . -e plugins/automl-bench-local
+	@$(INSTALL) $(if $(UV),,--no-compile) -c constraints.txt -e . -e plugins/automl-bench-local
 	@touch $@
 
 setup: $(STAMP)

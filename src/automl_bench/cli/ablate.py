@@ -83,7 +83,15 @@ def ablate(
     if manifest.modality is Modality.IMAGE:
         with progress_bar(f"decoding {dataset}") as advance:
             find_copies(manifest, processes=os.cpu_count() or 1, progress=advance)
+    if copy_folders and manifest.modality is not Modality.IMAGE:
+        raise UsageError(
+            f"{dataset} holds {manifest.modality} samples, which have no files to copy.",
+            remedy="Leave --copy-folders out; the providers' own formats hold the samples.",
+        )
     exporters, left_out = _exporters(session, provider)
+    for name in [one for one in exporters if manifest.modality not in session.provider(one).description.modalities]:
+        left_out[name] = f"it does not learn from {manifest.modality} samples."
+        del exporters[name]
     write_subsets(session, manifest, sizes, folds, seed, exporters, left_out, copy=copy_folders, json=as_json)
     failed = [name for name in provider or () if name in left_out]
     if failed:
