@@ -52,10 +52,9 @@ def trial(
     Examples:
       automl-bench pipeline trial first.toml --variant local:svc --dataset digits --shots 20 --out trials/svc-20
     """
-    from automl_bench.ablations.shots import parse_shots
     from automl_bench.cli.experiments import find_experiment, working
     from automl_bench.cli.run_end import end, left_comes_first, print_tally
-    from automl_bench.cli.session import Session
+    from automl_bench.cli.session import Session, parse_shots
     from automl_bench.report.pipeline_files import write_trial
     from automl_bench.report.rows import result_rows
     from automl_bench.settings.experiment_files import read_experiment
@@ -63,19 +62,20 @@ def trial(
     from automl_bench.trials.conductor import Wishes
 
     session = Session()
-    (size,) = parse_shots(shots)[:1]
     asked = replace(
         read_experiment(find_experiment(session, experiment)),
         datasets=(dataset,),
         providers=(variant,),
-        shots=(size,),
+        shots=(parse_shots(shots),),
         folds=fold + 1,
         repeats=1,
         interleave=False,
         baseline="",
     )
     asked = replace(asked, seed=asked.seed if seed is None else seed, test_limit=_limit(test_limit, asked.test_limit))
-    (record,) = [one for one in session.trials(asked) if one.fold == fold]
+    # A variant that learns from no sample has one trial for all draws.
+    trials = session.trials(asked)
+    record = next((one for one in trials if one.fold == fold), trials[-1])
     with working(session, 1) as work:
         tally = work.conduct(asked, [record], Wishes(retry_failed=True))
         written: list[Path] = []
@@ -86,7 +86,7 @@ def trial(
                 written = write_trial(work.store, rows[0], out)
     _print(written, as_json)
     print_tally(record.label, tally)
-    end(tally, str(experiment))
+    end(tally, str(experiment), again="the same command")
     if not written:
         reason = tally.infeasible[0][1] if tally.infeasible else "it is not done"
         raise UsageError(f"{record.label} has no answers: {reason}.", remedy="Change what it asks for.")

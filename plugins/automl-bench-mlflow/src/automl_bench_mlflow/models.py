@@ -53,21 +53,27 @@ def _link(source: str, target: str) -> None:
 def log_model(client: MlflowClient, run_id: str, folder: Path) -> None:
     """Log a kept model to a run, as a pyfunc model that answers label and confidence."""
     import mlflow.pyfunc
+    from mlflow.entities import LoggedModelStatus
     from mlflow.models import Model
 
     before = mlflow.get_tracking_uri()
     mlflow.set_tracking_uri(client.tracking_uri)
     try:
+        # Made by hand, as MLflow would put the model into the experiment that happens to be active.
+        experiment_id = client.get_run(run_id).info.experiment_id
+        made = client.create_logged_model(experiment_id, name=NAME, source_run_id=run_id)
         Model.log(
             artifact_path=None,
             name=NAME,
             flavor=mlflow.pyfunc,
             run_id=run_id,
+            model_id=made.model_id,
             python_model=str(Path(__file__).with_name("served_model.py")),
             artifacts={"model": str(folder)},
             pip_requirements=_pinned(),
             signature=_signature(folder),
         )
+        client.finalize_logged_model(made.model_id, LoggedModelStatus.READY)
     finally:
         mlflow.set_tracking_uri(before)
 
