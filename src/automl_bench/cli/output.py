@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import sys
-import textwrap
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -63,6 +61,8 @@ def say(text: str) -> None:
     with suppress(OSError, ValueError):
         shown = printable(text)
         if sys.stderr.isatty():
+            import shutil
+
             width = shutil.get_terminal_size().columns
             shown = "\n".join(_folded(line, width) for line in shown.split("\n"))
         print(shown, file=sys.stderr, flush=True)
@@ -71,6 +71,8 @@ def say(text: str) -> None:
 def _folded(line: str, width: int) -> str:
     if len(line) <= width or (PROGRAM in line and "`" not in line):
         return line
+    import textwrap
+
     whole = textwrap.fill(in_one_piece(line), width, break_long_words=False, break_on_hyphens=False)
     return with_spaces(whole)
 
