@@ -18,6 +18,7 @@ from automl_bench.datasets.manifest import (
     read_manifest,
     write_manifest,
 )
+from automl_bench.datasets.pixel_identity import remember
 from automl_bench.datasets.provenance import DatasetCard
 
 Contents = Mapping[str, Sequence[str]]
@@ -54,9 +55,9 @@ def build() -> Build:
             folder=Path("/nowhere") / name,
             table=table,
             labels=labels_of(table),
-            modality=Modality.TEXT,
+            modality=Modality.IMAGE,
             fingerprint=fingerprint_of(table),
-            card=DatasetCard(name=name, modality=Modality.TEXT),
+            card=DatasetCard(name=name),
         )
 
     return make
@@ -78,7 +79,8 @@ def place(tmp_path: Path) -> Place:
         for row, content in rows:
             (folder / row.path).parent.mkdir(parents=True, exist_ok=True)
             (folder / row.path).write_bytes(content.encode())
-        write_manifest(folder, manifest_table(row for row, _ in rows), DatasetCard(name=name, modality=Modality.TEXT))
+        card = write_manifest(folder, manifest_table(row for row, _ in rows), DatasetCard(name=name))
+        remember(folder, card.fingerprint, {})  # they count as decoded: what is in the files matters nowhere here
         return read_manifest(folder)
 
     return make

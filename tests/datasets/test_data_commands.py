@@ -48,7 +48,7 @@ def test_import_show_list_check_of_own_images(command: Command, make_tree: Tree,
     tree = make_tree({"cat": 10, "dog": 15})
     code, out, _ = command("data", "import", "pics", tree, "--licence", "CC0-1.0", "--title", "My pictures")
     assert code == 0
-    assert "pics: 2 classes, 20 train + 5 test images (class folders)" in " ".join(out.split())
+    assert "pics: 2 classes, 20 train + 5 test samples (class folders)" in " ".join(out.split())
     code, out, _ = command("data", "show", "pics", "--json")
     shown = json.loads(out)
     assert code == 0

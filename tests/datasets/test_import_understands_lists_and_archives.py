@@ -105,8 +105,8 @@ def test_folder_with_a_list_is_read_by_its_list(listed: Callable[..., Path], tmp
         ('path,label\npics/0.png,"a\n', "unexpected end of data"),
         ("path,label\npics/99.png,a\n", "list.csv, line 2) does not exist"),
         ("path,label\npics,a\n", "is a folder"),
-        ("text,label\nhello,a\n", "text dataset: this version imports images only"),
-        ("age,sex,label\n3,f,a\n", "table: this version imports images only"),
+        ("text,label\nhello,a\n", "looks like texts"),
+        ("age,sex,label\n3,f,a\n", "looks like a table"),
     ],
 )
 def test_bad_list_is_refused_by_line(listed: Callable[..., Path], tmp_path: Path, text: str, message: str) -> None:

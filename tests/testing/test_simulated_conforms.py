@@ -74,13 +74,13 @@ class TestSimulatedConformance(ProviderConformance):
         return CloudFile(tmp_path / "cloud" / "cloud.sqlite")
 
 
-@pytest.mark.slow  # as above, with three of the ledger writes
+@pytest.mark.slow  # as above, with one of the ledger writes
 class TestSimulatedTextConformance(TestSimulatedConformance):
     modality = Modality.TEXT
-    most_writes = 3
+    most_writes = 1
 
 
 @pytest.mark.slow
 class TestSimulatedTableConformance(TestSimulatedConformance):
     modality = Modality.TABULAR
-    most_writes = 3
+    most_writes = 1
