@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -93,7 +94,7 @@ def rows(shots: int = 5, tested: int = 4) -> SmallSet:
                 "petal length (cm)": None if number % 7 == 6 else petal,
                 "Bed, no.": f'bed "{number % 2}"',
                 "label": None if number % 5 == 3 else "wild",
-                "seen": f"2026-05-{number + 1:02}",
+                "seen": f"2026-05-{number % 28 + 1:02}",
                 "tag": f"{species}{number:04}",
             }
             items.append(LabelledSample(row_sample(row), str(name)))
@@ -117,3 +118,16 @@ def _split(items: Sequence[LabelledSample], shots: int, modality: Modality, colu
         "species" if columns else "kind",
     )
     return SmallSet(training, tuple(halves["test"]))
+
+
+def write_csv(small: SmallSet, path: Path) -> Path:
+    """Write all samples of a set as a user's CSV file, the label in the last column, and return its path."""
+    training = small.training
+    names = [column.name for column in training.columns] or ["message"]
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow([*names, training.target])
+        for item in (*training.train, *training.validation, *small.test):
+            row = item.sample.row or {"message": item.sample.text}
+            writer.writerow([*("" if row[name] is None else row[name] for name in names), item.label])
+    return path

@@ -172,6 +172,10 @@ class ObserverHooks:
     """Hooks that every plugin hears."""
 
     @hookspec
+    def experiment_started(self, name: str, trials: Sequence[TrialRecord], folder: Path) -> None:
+        """An experiment begins or continues, before the first of its trials; `folder` is the workspace."""
+
+    @hookspec
     def trial_started(self, trial: TrialRecord) -> None:
         """A trial begins or continues."""
 

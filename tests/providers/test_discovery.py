@@ -80,6 +80,16 @@ def test_a_missing_module_on_import_gets_a_pip_line() -> None:
         registry.load("bad")
 
 
+def test_a_plugin_that_only_listens_is_no_provider_and_no_failure() -> None:
+    observer = ModuleType("diary")
+    observer.experiment_finished = hookimpl(lambda name: None)  # type: ignore[attr-defined]
+    registry = registry_of(diary=observer, good=plugin("good"), bad=RuntimeError("boom"))
+    assert [name for name in registry.names() if registry.only_listens(name)] == ["diary"]
+    with pytest.raises(UsageError, match="'diary' is no provider: it listens"):
+        Provider(registry, "diary")
+    assert list(registry.failures) == ["bad"]
+
+
 def test_a_misspelt_hook_is_refused_at_registration() -> None:
     def trian(context: Any) -> None:
         """A misspelt hook."""

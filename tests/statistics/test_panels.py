@@ -11,8 +11,10 @@ from automl_bench.statistics.panels import (
     datasets_needed,
     equivalence,
     friedman,
+    mean_ranks,
     panel_difference,
     smallest_p,
+    studentized_range_quantile,
     wilcoxon_exact,
 )
 
@@ -113,3 +115,14 @@ def test_equivalence_is_baycomps_signed_rank_test(seed):
     found = equivalence(differences, rope=0.01)
     baycomp_chances = baycomp.SignedRankTest.probs(differences, np.zeros(8), rope=0.01, nsamples=50_000)
     assert (found.better, found.equal, found.worse) == pytest.approx(baycomp_chances, abs=0.012)
+
+
+@pytest.mark.parametrize("number", [2, 3, 7, 40])
+def test_the_quantile_of_the_range_is_scipys(number):
+    expected = stats.studentized_range.ppf(0.95, number, np.inf)
+    assert studentized_range_quantile(0.95, number) == pytest.approx(expected, abs=1e-8)
+
+
+def test_mean_ranks_are_scipys():
+    values = np.random.default_rng(0).integers(0, 9, 40).astype(float)
+    assert mean_ranks(values).tolist() == stats.rankdata(values).tolist()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from automl_bench.contract import Counted, Price, ReportedTimes, Stage
+from automl_bench.contract import Counted, Modality, Price, ReportedTimes, Stage
 from automl_bench.trials.extent import Extent
 from automl_bench.trials.likely import ASSUMED_CALLS, ASSUMED_DEPLOYMENT, Likely, Range, expect
 from automl_bench.trials.pricing import reservation
@@ -49,6 +49,14 @@ def test_reported_times_of_about_as_many_samples_give_the_range() -> None:
 def test_the_nearest_time_stands_where_none_is_alike() -> None:
     far = (ReportedTimes(Stage.TRAIN, ((5, 10.0), (9000, 20.0)), "2023-05", "a test"),)
     assert units(likely(reported=far))["train_hour"] == Range(10 / 3600, 10 / 3600)
+
+
+def test_times_of_one_variant_or_modality_stand_for_no_other() -> None:
+    of_images = ReportedTimes(Stage.TRAIN, ((5, 10.0),), "2023-05", "a test", "large", Modality.IMAGE)
+    assert of_images.stands_for("large", Modality.IMAGE)
+    assert not of_images.stands_for("large", Modality.TEXT)
+    assert not of_images.stands_for("small", Modality.IMAGE)
+    assert REPORTED[0].stands_for("small", Modality.TABULAR), "what names none stands for all"
 
 
 def test_what_was_measured_here_goes_before_what_was_reported() -> None:

@@ -28,10 +28,10 @@ POSITIONS = 64
 TINY = {
     "model_type": "bert",
     "architectures": ["BertForSequenceClassification"],
-    "hidden_size": 64,
+    "hidden_size": 32,
     "num_hidden_layers": 2,
     "num_attention_heads": 4,
-    "intermediate_size": 128,
+    "intermediate_size": 64,
     "max_position_embeddings": POSITIONS,
     "hidden_dropout_prob": 0.0,
 }
@@ -41,9 +41,9 @@ RECIPE = {
     "text_model": BASE,
     "max_tokens": 32,
     "from_scratch": True,
-    "epochs": 20,
-    "batch_size": 16,
-    "learning_rate": 0.002,
+    "epochs": 15,
+    "batch_size": 8,
+    "learning_rate": 0.004,
 }
 LOADER = textwrap.dedent(
     """
@@ -94,7 +94,7 @@ def hub(container: Container) -> Iterator[HubFake]:
 def test_it_learns_sentences_and_the_pushed_files_are_a_working_classifier(
     hub: HubFake, container: Container, tmp_path: Path
 ) -> None:
-    small = texts(shots=25, tested=20)
+    small = texts(shots=15, tested=20)
     trial = HuggingfaceTrial(hub, tmp_path, small.training, variant=RECIPE)
     trial.upload()
     operation = finished(trial, plugin.train(trial.context))
@@ -102,7 +102,7 @@ def test_it_learns_sentences_and_the_pushed_files_are_a_working_classifier(
     assert operation.state is OperationState.SUCCEEDED, f"{operation.message}\n{log}"
     assert hub.token not in log
     report = pushed(hub, str(operation.result["model"]), tmp_path / "model")
-    assert (report["train_samples"], report["validation_samples"]) == (60, 15)
+    assert (report["train_samples"], report["validation_samples"]) == (36, 9)
     assert operation.work_seconds == report["training_seconds"] > 0
     best = report["history"][report["best_epoch"] - 1]
     assert best["validation_accuracy"] == max(line["validation_accuracy"] for line in report["history"])

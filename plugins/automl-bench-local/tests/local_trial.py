@@ -14,6 +14,7 @@ import pytest
 from automl_bench_local import plugin
 
 from automl_bench.contract import (
+    Column,
     Deletion,
     Json,
     LabelledSample,
@@ -73,6 +74,8 @@ class LocalTrial:
         self.home = home
         self.options = dict(options or {})
         self.trial_id = trial_id
+        self.modality = Modality.IMAGE
+        self.columns: tuple[Column, ...] = ()
         self.results: dict[Stage, Mapping[str, Json]] = {}
         self.lines: list[str] = []
         self.ledger = MemoryLedger(lambda kind: f"automl-bench-{trial_id}-{kind}")
@@ -92,12 +95,14 @@ class LocalTrial:
             shots=5,
             fold=0,
             seed=0,
-            modality=Modality.IMAGE,
+            modality=self.modality,
+            columns=self.columns,
             results=self.results,
             resources=self.ledger,
         )
 
     def upload(self, training_set: TrainingSet) -> Operation:
+        self.modality, self.columns = training_set.modality, training_set.columns
         return self._done(Stage.UPLOAD, plugin.upload(self.context, training_set))
 
     def train(self) -> Operation:

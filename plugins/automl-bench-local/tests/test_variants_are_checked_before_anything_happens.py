@@ -6,9 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from automl_bench_local import plugin
+from automl_bench_local import minilm, plugin
 from automl_bench_local.estimators import build_estimator
 from automl_bench_local.recipes import BUILT_IN, KINDS_OF, RAW, read_recipe
+from content_sets import PASSENGER_COLUMNS, documentation, passengers, training_set_of
 
 from automl_bench.contract import Variant
 from automl_bench.errors import InvalidSetting, RequestRefused, SettingsError
@@ -48,6 +49,16 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
     ({"estimator": SVC, "grid": {"c": [1]}}, "grid.c", "not a parameter"),
     ({"estimator": SVC, "grid": [1]}, "grid", "table of lists"),
     ({"grid": {"C": [1]}}, "grid", "no 'estimator'"),
+    ({"estimator": SVC, "grid": {"C": {"low": 1, "high": 2}}}, "grid.C", "list"),
+    ({"estimator": SVC, "search": "random", "grid": {"C": {"low": 1}}}, "grid.C", "a range such as"),
+    ({"estimator": SVC, "search": "random", "grid": {"C": {"low": 0, "high": 2, "log": True}}}, "grid.C", "above 0"),
+    ({"estimator": SVC, "search": "random", "grid": {"C": {"low": 3, "high": 2}}}, "grid.C", "below high"),
+    ({"estimator": SVC, "search": "random"}, "search", "no 'grid'"),
+    ({"estimator": SVC, "search": "all", "grid": {"C": [1]}}, "search", "grid, random"),
+    ({"estimator": SVC, "candidates": 3, "grid": {"C": [1]}}, "candidates", 'search = "random"'),
+    ({"estimator": SVC, "grid": {"C": list(range(1, 40)), "gamma": list(range(1, 40))}}, "grid", "1,521"),
+    ({"features": "words"}, "features", "pixels, hog, embedding for images"),
+    ({"use_columns": ["a"]}, "use_columns", "is for tables"),
     ({"pipeline": []}, "pipeline", "at least one step"),
     ({"pipeline": [SVC]}, "pipeline[0]", "a table"),
     ({"pipeline": [{"step": SVC, "parms": {}}]}, "pipeline[0].parms", "Did you mean 'params'?"),
@@ -78,6 +89,44 @@ def test_every_built_in_variant_is_understood(name: str) -> None:
     assert set(recipe.features) <= {*KINDS_OF[recipe.modality], RAW}
     if recipe.steps:
         build_estimator(recipe, seed=0)
+
+
+NOT_FOR_CONTENTS: list[tuple[str, dict[str, Any], str, str]] = [
+    ("text", {"features": "pixels"}, "features", "auto, words, characters, embedding for texts"),
+    ("text", {"side": 32}, "side", "is for images"),
+    (
+        "text",
+        {"pipeline": [{"step": "sklearn.preprocessing.StandardScaler"}, {"step": SVC}], "grid": {"C": [1]}},
+        "grid.C",
+        "svc__C",
+    ),
+    ("table", {"features": "words"}, "features", "auto, columns for tables"),
+    ("table", {"use_columns": ["nmae"]}, "use_columns", "It has name, class, age, sex"),
+    ("table", {"use_columns": "name"}, "use_columns", "list of column names"),
+    ("table", {"estimator": SVC, "grid": {"gama": [1]}}, "grid.gama", "not a parameter"),
+]
+
+
+@pytest.mark.parametrize(("content", "settings", "key", "words"), NOT_FOR_CONTENTS)
+def test_a_variant_that_does_not_fit_texts_or_tables_is_refused_too(
+    content: str, settings: dict[str, Any], key: str, words: str, trial: Callable[..., Any]
+) -> None:
+    asked = trial("mine", settings)
+    samples = (documentation() if content == "text" else passengers())[:10]
+    with pytest.raises((RequestRefused, SettingsError)) as refused:
+        asked.upload(training_set_of(samples, () if content == "text" else PASSENGER_COLUMNS))
+    assert refused.value.message.replace("'", "").startswith(f"local:mine: {key} ")
+    assert words in str(refused.value)
+    assert list(asked.home.iterdir()) == []
+
+
+def test_embeddings_of_texts_without_their_packages_are_refused_with_the_pip_line(
+    trial: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(minilm, "TOKENIZER", ("no_such_package", "tokenizer.json"))
+    with pytest.raises(RequestRefused) as refused:
+        trial("mine", {"features": "embedding"}).upload(training_set_of(documentation()[:10]))
+    assert minilm.PIP_LINE in str(refused.value)
 
 
 def test_a_grid_key_without_its_step_is_told_the_full_name() -> None:

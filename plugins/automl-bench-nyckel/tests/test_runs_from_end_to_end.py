@@ -12,7 +12,9 @@ import nyckel_fake
 import pytest
 from nyckel_fake import NyckelFake
 from service_bench import ServiceBench, rows
-from small_workspace import command, command_environment, make_workspace
+from small_workspace import command, command_environment, make_workspace, write_experiment
+from texts_and_rows import rows as rows_set
+from texts_and_rows import texts, write_csv
 
 from automl_bench.errors import ExitCode
 from automl_bench.store import open_store
@@ -27,6 +29,7 @@ folds = 2
 [parallel]
 enabled = false
 """
+NAMES = ("tiny", "mails", "irises")
 SECRET = "planted-secret-2f6b81"
 CLIENT = "planted-client-77aa"
 
@@ -61,6 +64,36 @@ def test_an_experiment_learns_measures_and_leaves_nothing(bench: Bench) -> None:
     again = bench.run()
     assert again.returncode == ExitCode.OK
     assert len(bench.fake.created) == 4, "the same command again makes nothing"
+
+
+def test_one_experiment_of_images_texts_and_tables(bench: Bench) -> None:
+    mails, irises = (
+        write_csv(texts(10, 5), bench.root / "mails.csv"),
+        write_csv(rows_set(10, 5), bench.root / "irises.csv"),
+    )
+    imported = bench("data", "import", "mails", str(mails), "--text", "message", "--label", "kind")
+    assert imported.returncode == ExitCode.OK, imported.stderr
+    imported = bench("data", "import", "irises", str(irises), "--target", "species")
+    assert imported.returncode == ExitCode.OK, imported.stderr
+    experiment = """
+datasets = ["tiny", "mails", "irises"]
+providers = ["nyckel"]
+shots = [5]
+[parallel]
+enabled = false
+"""
+    planned = json.loads(bench("plan", str(write_experiment(bench.root, experiment)), "--json").stdout)
+    assert {trial["dataset"]: trial["feasible"] for trial in planned["trials"]} == dict.fromkeys(NAMES, True)
+    told = {trial["dataset"]: "image datasets" in str(trial["likely"]["sources"]) for trial in planned["trials"]}
+    assert told == {"tiny": True, "mails": False, "irises": False}, "times of images say nothing of texts"
+    assert bench.fake.recorded == []
+    found = {row["dataset"]: row for row in rows(bench.run("--json", experiment=experiment))}
+    assert {name: row["failed"] for name, row in found.items()} == dict.fromkeys(NAMES, 0)
+    assert min(row["accuracy"] for row in found.values()) > 0.7, "chance is a third"
+    inputs = [json.loads(entry.raw)["input"] for entry in bench.fake.recorded if entry.operation == "create_function"]
+    assert sorted(inputs) == ["Image", "Tabular", "Text"]
+    assert bench.fake.bill()["samples_stored"] == 3 * 3 * 5
+    assert bench.fake.names() == []
 
 
 def test_throttles_and_short_tokens_cost_no_row(bench: Bench) -> None:

@@ -231,6 +231,8 @@ def _listing_providers(session: Session, only: str | None) -> list[BoundProvider
     names = [only.partition(":")[0]] if only else session.registry.names()
     bound = []
     for name in names:
+        if not only and session.registry.only_listens(name):
+            continue
         try:
             one = session.bind(name)
             if Capability.LIST_RESOURCES in one.provider.description.capabilities:

@@ -26,7 +26,7 @@ def compare(
     markdown: Annotated[bool, typer.Option("--md", help="Print Markdown.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Compare two variants on the same test images; the first line is the answer.
+    """Compare two variants on the same test samples; the first line is the answer.
 
     Three questions are answered apart: whether these trained models differ, whether the methods would on another draw
     of the training subset (needs 3 folds), and whether they would on other datasets (needs several). A winner is named
@@ -50,22 +50,21 @@ def compare(
     from automl_bench.report.tables import markdown_text
     from automl_bench.store import open_store
 
-    with open_store(Workspace.current().store_path, read_only=True) as store:
+    with open_store(Workspace.current().store_path, read_only=True) as store, store.answers_read_once():
         found = compared(store, a, b, dataset=dataset, shots=shots, rope=rope / 100, metric=metric)
-    tables = [support_table(found.support), beside_table(found)]
-    if as_json:
-        print_json(found.as_json())
-    elif markdown:
-        falls = [f"- {markdown_text(words)}\n" for words in found.support.falls]
-        parts = [f"**{markdown_text(found.answer)}**\n", *falls, *(table.to_markdown() for table in tables)]
-        say_plainly("\n".join(parts).rstrip("\n"))
-    else:
-        console().print(found.answer, style="bold", markup=False)
-        for words in found.support.falls:
-            console().print(words, markup=False)
-        console().print()
-        for table in tables:
-            show_table(table)
-        with open_store(Workspace.current().store_path, read_only=True) as store:
+        tables = [support_table(found.support), beside_table(found)]
+        if as_json:
+            print_json(found.as_json())
+        elif markdown:
+            falls = [f"- {markdown_text(words)}\n" for words in found.support.falls]
+            parts = [f"**{markdown_text(found.answer)}**\n", *falls, *(table.to_markdown() for table in tables)]
+            say_plainly("\n".join(parts).rstrip("\n"))
+        else:
+            console().print(found.answer, style="bold", markup=False)
+            for words in found.support.falls:
+                console().print(words, markup=False)
+            console().print()
+            for table in tables:
+                show_table(table)
             rows = [dict(one.row) for one in labelled(result_rows(store)) if one.series in (found.a, found.b)]
             print_card(store, [row for row in rows if dataset in (None, row["dataset"])])

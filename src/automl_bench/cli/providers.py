@@ -67,6 +67,8 @@ def _listing(session: Session, name: str) -> dict[str, Any]:
 
     package = " and ".join(plugin.package for plugin in session.registry.plugins if plugin.name == name)
     row: dict[str, Any] = {"name": name, "package": package, "status": "ok", "title": "", "reason": "", "remedy": ""}
+    if session.registry.only_listens(name):
+        return {**row, "status": "observer", "title": "no provider: it listens to what happens"}
     try:
         description = session.provider(name).description
     except AutomlBenchError as error:

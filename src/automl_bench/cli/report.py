@@ -96,7 +96,7 @@ def write_report(
     folder = out or workspace.reports / (experiment or ALL_FOLDER)
     registry = PluginRegistry()
     registry.load_all()
-    with open_store(workspace.store_path, read_only=True) as store:
+    with open_store(workspace.store_path, read_only=True) as store, store.answers_read_once():
         rows = result_rows(store, experiment)
         sections = report_sections(registry, deepcopy(rows))  # an observer may change what it is given
         suspects = None if without is None else read_suspects(without, store)
@@ -112,7 +112,12 @@ def write_report(
         )
 
 
+export_app = typer.Typer(invoke_without_command=True, no_args_is_help=False)
+
+
+@export_app.callback()
 def export(
+    context: typer.Context,
     experiment: Annotated[
         str | None, typer.Option(help="Only this experiment (ancestor, predictions, fiftyone).")
     ] = None,
@@ -136,6 +141,8 @@ def export(
       automl-bench export --format ancestor --experiment demo
       automl-bench export --format fiftyone --experiment demo
     """
+    if context.invoked_subcommand is not None:
+        return
     from automl_bench.store import open_store
 
     workspace = Workspace.current()

@@ -250,7 +250,7 @@ class Session:
         exporters: dict[str, ManifestExporter] = {}
         left_out: dict[str, AutomlBenchError] = {}
         for name in self.registry.names():
-            if name in self.registry.failures:
+            if name in self.registry.failures or self.registry.only_listens(name):
                 continue
             try:
                 if Capability.EXPORT_MANIFEST not in self.provider(name).description.capabilities:

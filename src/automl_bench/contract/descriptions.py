@@ -105,6 +105,7 @@ class ReportedTimes:
         as_of: Date or month of the publication or measurement, ISO 8601.
         source: Where the times were published, or on what they were measured.
         variant: The variant that they are of; empty where they stand for all.
+        modality: What the samples were; None where they stand for all.
     """
 
     stage: Stage
@@ -112,6 +113,11 @@ class ReportedTimes:
     as_of: str
     source: str
     variant: str = ""
+    modality: Modality | None = None
+
+    def stands_for(self, variant: str, modality: Modality) -> bool:
+        """Return whether these times say something of a trial of this variant on samples of this modality."""
+        return self.variant in ("", variant) and self.modality in (None, modality)
 
 
 @dataclass(frozen=True, slots=True)

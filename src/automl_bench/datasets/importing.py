@@ -14,7 +14,11 @@ from typing import TYPE_CHECKING
 from automl_bench.contract import Modality
 from automl_bench.datasets.account import Account, Reason, Tally
 from automl_bench.datasets.addresses import download_all, scheme_of
+from automl_bench.datasets.archives import is_archive
+from automl_bench.datasets.columnar.files import unpacked
 from automl_bench.datasets.columnar.importing import import_columns
+from automl_bench.datasets.columnar.readers import READERS
+from automl_bench.datasets.columnar.text_folders import MAIL_FOLDERS, TEXT_FOLDERS, holds_texts
 from automl_bench.datasets.groups import crossing_groups
 from automl_bench.datasets.import_options import Imported as Imported
 from automl_bench.datasets.import_options import ImportOptions as ImportOptions
@@ -105,11 +109,28 @@ def import_dataset(
         in_the_words_of_the_user(scratch, path),
         building_folder(target, replace=options.replace) as draft,
     ):
+        source = ImportSource(name, path, scratch, (data_dir, *options.own_folders), owned=owned)
+        options = _with_modality(source, options, progress)
         build = import_columns if options.hints.columns.asked else _import_images
-        layout, warnings, account = build(
-            ImportSource(name, path, scratch, (data_dir, *options.own_folders), owned=owned), draft, options, progress
-        )
+        layout, warnings, account = build(source, draft, options, progress)
     return Imported(read_manifest(target), layout, warnings, account)
+
+
+def _with_modality(source: ImportSource, options: ImportOptions, progress: Progress) -> ImportOptions:
+    """Say that texts are meant where the layout says so, or a source holds text files in folders and no image."""
+    hints = options.hints
+    is_free = not (hints.columns.asked or hints.layout or hints.list_file or hints.label_column)
+    is_container = source.path.is_dir() or (
+        source.path.is_file() and source.path.suffix.lower() not in READERS and is_archive(source.path)
+    )
+    if is_free and is_container:
+        folder = unpacked(source, lambda done, total: progress("unpacking", done, total))
+        if holds_texts(folder):
+            hints = with_values(hints, layout=TEXT_FOLDERS)
+    if hints.layout not in (TEXT_FOLDERS, MAIL_FOLDERS):
+        return options
+    columns = with_values(hints.columns, text="text", label="label")
+    return with_values(options, hints=with_values(hints, columns=columns))
 
 
 def _import_images(source: ImportSource, draft: Path, options: ImportOptions, progress: Progress) -> Made:

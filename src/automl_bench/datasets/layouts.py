@@ -119,6 +119,24 @@ LAYOUTS: Mapping[str, Layout] = {
         "Stanford cars with its MATLAB files",
         ("devkit/cars_meta.mat", "devkit/cars_train_annos.mat", "cars_train/00001.jpg"),
     ),
+    "text-folders": Layout(
+        "texts: a folder of .txt files or mails (.eml) for each class, if you like in folders for train and test",
+        ("ham/1.eml", "ham/2.txt", "spam/3.eml"),
+    ),
+    "mail-folders": Layout(
+        "texts: every file in the class folders is a mail, whatever its name",
+        ("ham/00001.7c53", "ham/00002", "spam/00001"),
+    ),
+    "texts": Layout(
+        "texts: CSV, TSV, JSON lines, Parquet or Excel (.xlsx), with --text and --label; several files are splits",
+        ("train.csv: message,folder", "train.csv: Dear all,ham", "test.csv: message,folder"),
+        can_be_chosen=False,
+    ),
+    "table": Layout(
+        "a table: the same files, with --target",
+        ("loans.csv: age,income,repaid", "loans.csv: 31,2400.5,yes", "loans.csv: 54,,no"),
+        can_be_chosen=False,
+    ),
     "own": Layout(
         "a dataset folder of automl-bench, from another workspace",
         ("manifest.csv", "train/cat/1.jpg", "test/cat/2.jpg"),

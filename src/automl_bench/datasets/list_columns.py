@@ -131,14 +131,14 @@ def _path_column(table: Table, found: Callable[[Sequence[str]], int]) -> int:
             remedy="Copy the images to this machine, and give a list with the columns path,label.",
         )
     if "label" in header:
-        kind = "a text dataset" if "text" in header else "a table"
+        is_text = "text" in header
         raise NoSampleList(
-            f"{table.path} has a `label` but no `path` column, so it looks like {kind}: "
-            "this version imports images only.",
-            remedy=HEADER_REMEDY,
+            f"{table.path} has a `label` but no `path` column, so it looks like {'texts' if is_text else 'a table'}.",
+            remedy=f"Add {'--text text --label label' if is_text else '--target label'}, or a column `path` of images.",
         )
     raise NoSampleList(
-        f"{table.path} has no header with `path` and `label`: it begins {', '.join(header)!r}.", remedy=HEADER_REMEDY
+        f"{table.path} has no header with `path` and `label`: it begins {', '.join(header)!r}.",
+        remedy=f"{HEADER_REMEDY} For a table add --target COLUMN, for texts --text COLUMN --label COLUMN.",
     )
 
 

@@ -105,7 +105,8 @@ def _recognised(
     if ending in LIST_ENDINGS:
         return read_named_list(path, hints)
     if is_archive(path):
-        unpack(path, scratch, progress=progress)
+        if not any(scratch.iterdir()):
+            unpack(path, scratch, progress=progress)
         return recognise_folder(scratch, hints, within=scratch)
     what, remedy = other_container(path) or ("has no layout that is understood", f"Give {UNDERSTOOD}.")
     raise DatasetError(f"{path} {what}.", remedy=remedy)

@@ -132,6 +132,15 @@ class PluginRegistry:
         """Return the names of all installed plugins, loaded or not."""
         return sorted({plugin.name for plugin in self.plugins})
 
+    def only_listens(self, name: str) -> bool:
+        """Whether a plugin loads and is no provider: it implements observer hooks alone."""
+        try:
+            module = self.load(name)
+        except AutomlBenchError:
+            return False
+        callers = self.manager.get_hookcallers(module) or []
+        return bool(callers) and all(hasattr(ObserverHooks, caller.name) for caller in callers)
+
     def load(self, name: str) -> Any:
         """Load one plugin by name; loading it again is free.
 

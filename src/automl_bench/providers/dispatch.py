@@ -44,6 +44,7 @@ from automl_bench.errors import (
     MissingDependency,
     ProviderError,
     UnsupportedCapability,
+    UsageError,
     WorkspaceError,
 )
 from automl_bench.providers import simulation
@@ -77,10 +78,16 @@ class Provider:
 
     Raises:
         ContractViolation: If it does not describe itself as the contract asks.
+        UsageError: If there is no plugin of that name, or it is no provider.
     """
 
     def __init__(self, registry: PluginRegistry, name: str) -> None:
         registry.load(name)
+        if registry.only_listens(name):
+            raise UsageError(
+                f"{name!r} is no provider: it listens to what happens.",
+                remedy=f"See {quoted_command('providers', 'list')}.",
+            )
         self.name = name
         self._manager = registry.manager
         self.description = self._describe()

@@ -6,9 +6,14 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
+from typing import TYPE_CHECKING
 
 from automl_bench.statistics.families import LEVEL
 from automl_bench.statistics.paired import bounded, signed_sum
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,13 +102,12 @@ def wilcoxon_exact(differences: Sequence[float]) -> float:
     point makes differences of its own.
     """
     import numpy as np
-    from scipy.stats import rankdata
 
     values = np.round(np.asarray(differences, dtype=np.float64), 12)
     values = values[values != 0]
     if not len(values):
         return 1.0
-    ranks = np.rint(2 * rankdata(np.abs(values))).astype(np.int64)  # twice the rank: mean ranks are halves
+    ranks = np.rint(2 * mean_ranks(np.abs(values))).astype(np.int64)  # twice the rank: mean ranks are halves
     sizes, counts = np.unique(ranks, return_counts=True)
     total, chances = signed_sum(sizes, counts)
     observed = abs(int((np.sign(values) * ranks).sum()))
@@ -159,7 +163,6 @@ def friedman(scores: Mapping[str, Mapping[str, float]]) -> Friedman | None:
     """
     import numpy as np
     from scipy.special import chdtrc
-    from scipy.stats import rankdata
 
     names = sorted(scores)
     common = sorted(set.intersection(*(set(scores[name]) for name in names))) if names else []
@@ -167,7 +170,7 @@ def friedman(scores: Mapping[str, Mapping[str, float]]) -> Friedman | None:
     if variants < 3 or datasets < 2:
         return None
     table = np.round([[scores[name][dataset] for name in names] for dataset in common], 12)
-    ranks = rankdata(-table, axis=1)
+    ranks = np.stack([mean_ranks(-row) for row in table])
     means = ranks.mean(axis=0)
     spread = float((ranks**2).sum()) - datasets * variants * (variants + 1) ** 2 / 4
     statistic = 0.0
@@ -185,10 +188,45 @@ def friedman(scores: Mapping[str, Mapping[str, float]]) -> Friedman | None:
 
 def critical_difference(variants: int, datasets: int, *, level: float = LEVEL) -> float:
     """Return Nemenyi's critical difference of mean ranks, q √(k (k + 1) / 6 N): 1.77 with k = 4 variants, N = 7."""
-    from scipy.stats import studentized_range
-
-    quantile = float(studentized_range.ppf(1 - level, variants, math.inf)) / math.sqrt(2)
+    quantile = studentized_range_quantile(1 - level, variants) / math.sqrt(2)
     return quantile * math.sqrt(variants * (variants + 1) / (6 * datasets))
+
+
+def mean_ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the rank of each value, from 1; equal values share their mean rank.
+
+    `scipy.stats.rankdata` does the same; importing scipy.stats takes half a second, which `results` would spend on it.
+    """
+    smaller = (values[:, None] > values[None, :]).sum(axis=1)
+    equal = (values[:, None] == values[None, :]).sum(axis=1)
+    ranks: NDArray[np.float64] = smaller + (equal + 1) / 2
+    return ranks
+
+
+def studentized_range_quantile(probability: float, number: int) -> float:
+    """Return the quantile of the range of so many standard normal values, to 1e-9; for why it is here see `mean_ranks`.
+
+    P(range <= q) = n ∫ φ(z) (Φ(z + q) - Φ(z))^(n - 1) dz, by the trapezoidal rule, which is exact to rounding for a
+    smooth integrand that vanishes at both ends; the quantile by bisection.
+
+    Args:
+        probability: Between 0 and 1.
+        number: How many values, at least 2.
+    """
+    import numpy as np
+    from scipy.special import ndtr
+
+    places, step = np.linspace(-9.0, 9.0, 1_801, retstep=True)
+    density = np.exp(-(places**2) / 2) / math.sqrt(2 * math.pi)
+
+    def chance(width: float) -> float:
+        return float(number * step * (density * (ndtr(places + width) - ndtr(places)) ** (number - 1)).sum())
+
+    low, high = 0.0, 40.0
+    while high - low > 1e-10:
+        middle = (low + high) / 2
+        low, high = (middle, high) if chance(middle) < probability else (low, middle)
+    return high
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -138,8 +139,22 @@ class AnswerColumns:
 class AnswersTable(ResultsFile):
     """Reads what was answered."""
 
+    _kept: dict[str, AnswerColumns] | None = None
+
+    @contextmanager
+    def answers_read_once(self) -> Iterator[None]:
+        """Read the calls of each trial once until the block ends: for a page that needs the same ones several times.
+
+        A million calls take about 60 MB. What is written meanwhile may be missing from what is read.
+        """
+        self._kept = {}
+        try:
+            yield
+        finally:
+            self._kept = None
+
     def answer_columns(self, trial_id: str, *, confidence: bool = False) -> AnswerColumns:
-        """Return all calls of a trial as numbers.
+        """Return all calls of a trial as numbers; nobody changes the arrays.
 
         Args:
             trial_id: The trial.
@@ -148,6 +163,14 @@ class AnswersTable(ResultsFile):
         Raises:
             CorruptRecord: The file is damaged.
         """
+        kept = self._kept
+        if kept is None or confidence:
+            return self._answer_columns(trial_id, confidence=confidence)
+        if trial_id not in kept:
+            kept[trial_id] = self._answer_columns(trial_id, confidence=False)
+        return kept[trial_id]
+
+    def _answer_columns(self, trial_id: str, *, confidence: bool) -> AnswerColumns:
         import numpy as np
 
         found = self._read(f"SELECT {_JOINED} FROM {_OF_KEY}", (trial_id,))

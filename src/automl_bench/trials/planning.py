@@ -212,7 +212,11 @@ class Planner:
                 reserved,
                 self._stages(trial),
                 here=self._past.seconds.get(_kin(trial), {}),
-                reported=[one for one in description.reported_times if one.variant in ("", trial.variant)],
+                reported=[
+                    one
+                    for one in description.reported_times
+                    if one.stands_for(trial.variant, self._modalities[trial.dataset])
+                ],
             ),
             experience=self._past.experiences.get(_kin(trial)),
             simulated=description.simulated,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from automl_bench.contract import ReportedTimes, Stage
+from automl_bench.contract import Modality, ReportedTimes, Stage
 
 POINTS = (
     (10, 180), (15, 60), (30, 120), (40, 180), (60, 120), (70, 120), (120, 60), (160, 180), (185, 180),
@@ -12,4 +12,12 @@ POINTS = (
 )  # fmt: skip
 """Labelled images and seconds of the trainings in Nyckel's image classification benchmark, May 2023."""
 
-REPORTED = (ReportedTimes(Stage.TRAIN, POINTS, "2023-05", "trainings published by Nyckel for seven image datasets"),)
+REPORTED = (
+    ReportedTimes(
+        Stage.TRAIN,
+        POINTS,
+        "2023-05",
+        "trainings published by Nyckel for seven image datasets",
+        modality=Modality.IMAGE,
+    ),
+)

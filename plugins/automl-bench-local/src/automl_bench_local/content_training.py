@@ -76,7 +76,7 @@ def _fit_chosen(
     from automl_bench_local.model import EstimatorHead
 
     choice = choose(
-        candidate_pipelines(recipe, material.columns, seed=seed, threads=threads, say=say),
+        candidate_pipelines(recipe, material.columns, rows=len(classes), seed=seed, threads=threads, say=say),
         material.contents,
         classes,
         most_folds=recipe.cv_folds,

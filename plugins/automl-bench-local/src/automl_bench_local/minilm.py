@@ -61,11 +61,12 @@ def remembering() -> Iterator[None]:
     Never used in serving, where every prediction computes everything anew.
     """
     global _known
-    _known = {}
+    outer = _known
+    _known = {} if outer is None else outer
     try:
         yield
     finally:
-        _known = None
+        _known = outer
 
 
 def load(threads: int) -> None:

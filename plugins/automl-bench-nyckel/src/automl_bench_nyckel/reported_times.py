@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from automl_bench.contract import ReportedTimes, Stage
+from automl_bench.contract import Modality, ReportedTimes, Stage
 
 POINTS = (
     (10, 10.9), (15, 5.2), (30, 9.4), (40, 25.8), (60, 14.5), (70, 34.6), (120, 16.3), (160, 27.3),
@@ -12,4 +12,12 @@ POINTS = (
 )  # fmt: skip
 """Labelled images and seconds of the trainings in Nyckel's image classification benchmark, May 2023."""
 
-REPORTED = (ReportedTimes(Stage.TRAIN, POINTS, "2023-05", "trainings published by Nyckel for seven image datasets"),)
+REPORTED = (
+    ReportedTimes(
+        Stage.TRAIN,
+        POINTS,
+        "2023-05",
+        "trainings published by Nyckel for seven image datasets",
+        modality=Modality.IMAGE,
+    ),
+)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from automl_bench.contract import ReportedTimes, Stage
+from automl_bench.contract import Modality, ReportedTimes, Stage
 
 POINTS = (
     (10, 7213), (15, 7203), (30, 7203), (40, 7203), (60, 7203), (70, 7209), (120, 7233), (160, 7213),
@@ -12,4 +12,12 @@ POINTS = (
 )  # fmt: skip
 """Labelled images and seconds of the trainings in Nyckel's image classification benchmark, May 2023."""
 
-REPORTED = (ReportedTimes(Stage.TRAIN, POINTS, "2023-05", "trainings published by Nyckel for seven image datasets"),)
+REPORTED = (
+    ReportedTimes(
+        Stage.TRAIN,
+        POINTS,
+        "2023-05",
+        "trainings published by Nyckel for seven image datasets",
+        modality=Modality.IMAGE,
+    ),
+)

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 from automl_bench.contract import Modality
 from automl_bench.datasets.check_report import MOST_ITEMS, CheckReport, Finding, Severity, findings_of
 from automl_bench.datasets.class_findings import THINGS, class_findings, group_findings
-from automl_bench.datasets.columnar.content_file import read_contents
-from automl_bench.datasets.columnar.identity import ids_of_rows, ids_of_texts
+from automl_bench.datasets.columnar.content_file import Contents, ids_of
 from automl_bench.datasets.columnar.near_texts import near_findings
 from automl_bench.datasets.columnar.remarks import contents_in_both_splits, contents_under_two_labels
 from automl_bench.datasets.columnar.table_checks import table_findings
@@ -33,13 +32,12 @@ def check_columns(
     progress: Callable[[int, int | None], None],
 ) -> CheckReport:
     """Check a dataset of texts or rows. See `checks.check_dataset`."""
-    contents = read_contents(manifest)
+    contents = Contents(manifest)
     progress(0, manifest.table.num_rows)
-    ids, cells = contents.column(0), contents.columns[1:]
     is_text = manifest.modality is Modality.TEXT
     findings = [
         *_content_findings(manifest),
-        *_changed(manifest, ids, cells),
+        *_changed(manifest, contents),
         *_long_findings(manifest, most_bytes),
         *(text_findings(manifest, contents) if is_text else table_findings(manifest, contents)),
         *(near_findings(manifest, contents) if is_text and near else ()),
@@ -52,7 +50,7 @@ def check_columns(
         dataset=manifest.name,
         fingerprint=manifest.fingerprint,
         samples=manifest.table.num_rows,
-        near_checked=contents.num_rows if is_text and near else 0,
+        near_checked=contents.rows if is_text and near else 0,
         findings=tuple(sorted(findings, key=lambda finding: order.index(finding.severity))),
     )
 
@@ -105,14 +103,18 @@ def _content_findings(manifest: Manifest) -> list[Finding]:
     ]
 
 
-def _changed(manifest: Manifest, ids: pa.ChunkedArray, cells: Sequence[pa.ChunkedArray]) -> list[Finding]:
+def _changed(manifest: Manifest, contents: Contents) -> list[Finding]:
     """Find contents that are not those of their ids, and samples without a content."""
+    import pyarrow as pa
     import pyarrow.compute as pc
 
-    names = [column.name for column in manifest.columns]
-    found = ids_of_texts(cells[0])[0] if manifest.modality is Modality.TEXT else ids_of_rows(names, cells)[0]
-    stored = ids.combine_chunks()
-    wrong = stored.filter(pc.not_equal(found, stored))
+    parts = []
+    for part in contents.steps():
+        stored = part.column(0).combine_chunks()
+        found = ids_of(manifest, contents.names, part.columns[1:])
+        parts.append(stored.filter(pc.not_equal(found, stored)))
+    wrong = pa.concat_arrays(parts)
+    ids = contents.ids()
     used = manifest.table["sample_id"]
     lost = pc.unique(used.filter(pc.invert(pc.is_in(used, value_set=ids))))
     return [

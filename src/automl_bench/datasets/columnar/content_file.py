@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -72,25 +72,80 @@ def _first_of_each(ids: pa.Array) -> npt.NDArray[np.int64]:
     return order.astype(np.int64)
 
 
-def read_contents(manifest: Manifest) -> pa.Table:
-    """Return the whole file: the id first, then the cells.
+class Contents:
+    """The file, read column by column or in steps: a large table is never held whole.
+
+    Args:
+        manifest: The dataset.
 
     Raises:
-        DatasetError: If it is missing, damaged, or has other columns than the dataset's card says.
+        DatasetError: If the file is missing, damaged, or has other columns than the dataset's card says.
     """
-    import pyarrow as pa
-    from pyarrow import parquet
 
-    path = manifest.folder / CONTENT_NAME
-    try:
-        table = parquet.read_table(path, partitioning=None)
-    except (pa.ArrowException, OSError) as error:
-        raise DatasetError(
-            f"{path} of the dataset {manifest.name} cannot be read: {one_line(error)}.", remedy=_remedy(manifest)
-        ) from error
-    if manifest.modality is Modality.TABULAR and table.column_names[1:] != [one.name for one in manifest.columns]:
-        raise DatasetError(f"{path} has other columns than {manifest.name}'s card says.", remedy=_remedy(manifest))
-    return table
+    def __init__(self, manifest: Manifest) -> None:
+        import pyarrow as pa
+        from pyarrow import parquet
+
+        self._manifest = manifest
+        self._path = manifest.folder / CONTENT_NAME
+        try:
+            self._file = parquet.ParquetFile(self._path, memory_map=True)
+        except (pa.ArrowException, OSError) as error:
+            raise self._unreadable(error) from error
+        found = self._file.schema_arrow.names
+        self.names: list[str] = found[1:]
+        """Columns of the cells; for texts one."""
+        self.id_name: str = found[0]
+        if manifest.modality is Modality.TABULAR and self.names != [one.name for one in manifest.columns]:
+            raise DatasetError(
+                f"{self._path} has other columns than {manifest.name}'s card says.", remedy=_remedy(manifest)
+            )
+        self.rows: int = self._file.metadata.num_rows
+        """Number of contents."""
+
+    def ids(self) -> pa.ChunkedArray:
+        """Return the ids, sorted."""
+        return self.column(self.id_name)
+
+    def column(self, name: str) -> pa.ChunkedArray:
+        """Return the cells of a column; of texts, the texts."""
+        import pyarrow as pa
+
+        try:
+            return self._file.read(columns=[name]).column(0)
+        except (pa.ArrowException, OSError) as error:
+            raise self._unreadable(error) from error
+
+    def steps(self) -> Iterator[pa.Table]:
+        """Yield the file in parts: the id first, then the cells."""
+        import pyarrow as pa
+
+        try:
+            for group in range(self._file.num_row_groups):
+                yield self._file.read_row_group(group)
+        except (pa.ArrowException, OSError) as error:
+            raise self._unreadable(error) from error
+
+    def take(self, ids: pa.Array) -> pa.Table | None:
+        """Return the contents of ids in their order, or None if one is not there."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        parts = [part.filter(pc.is_in(part.column(0), value_set=ids)) for part in self.steps()]
+        found = pa.concat_tables(parts)
+        places = pc.index_in(ids, value_set=found.column(0))
+        return None if places.null_count else found.take(places)
+
+    def _unreadable(self, error: Exception) -> DatasetError:
+        return DatasetError(
+            f"{self._path} of the dataset {self._manifest.name} cannot be read: {one_line(error)}.",
+            remedy=_remedy(self._manifest),
+        )
+
+
+def ids_of(manifest: Manifest, names: Sequence[str], columns: Sequence[pa.ChunkedArray]) -> pa.StringArray:
+    """Return the ids that contents should have."""
+    return (ids_of_texts(columns[0]) if manifest.modality is Modality.TEXT else ids_of_rows(names, columns))[0]
 
 
 def samples_by_id(manifest: Manifest, ids: Sequence[str]) -> list[Sample]:
@@ -100,21 +155,18 @@ def samples_by_id(manifest: Manifest, ids: Sequence[str]) -> list[Sample]:
         DatasetError: If the file is missing or damaged, lacks an id, or has another content under it.
     """
     import pyarrow as pa
-    import pyarrow.compute as pc
 
     if not ids:
         return []
-    table = read_contents(manifest)
+    contents = Contents(manifest)
     wanted = pa.array(ids, pa.string())
-    places = pc.index_in(wanted, value_set=table.column(0))
-    part = table.take(places)
-    names, columns = table.column_names[1:], part.columns[1:]
-    found = ids_of_texts(columns[0])[0] if manifest.modality is Modality.TEXT else ids_of_rows(names, columns)[0]
-    if places.null_count or not found.equals(wanted):
+    part = contents.take(wanted)
+    if part is None or not ids_of(manifest, contents.names, part.columns[1:]).equals(wanted):
         raise DatasetError(
             f"{manifest.folder / CONTENT_NAME} is not the file that was imported: its content has changed.",
             remedy=_remedy(manifest),
         )
+    names, columns = contents.names, part.columns[1:]
     media_type = MEDIA_TYPES[manifest.modality]
     cells = [column.to_pylist() for column in columns]
     if manifest.modality is Modality.TEXT:

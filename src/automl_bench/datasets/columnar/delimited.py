@@ -185,7 +185,9 @@ def _ragged(path: Path, row: Any) -> DatasetError:
     return DatasetError(
         f"{path}{where}: {number_of(row.actual_columns, 'cell')}, where the header has {row.expected_columns}: "
         f"{shown!r}.",
-        remedy="Put cells that hold the separator in quotation marks, or correct the row.",
+        remedy="Look for a quotation mark that is not closed, in this row or before it."
+        if "\n" in text
+        else "Put cells that hold the separator in quotation marks, or correct the row.",
     )
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from automl_bench.datasets.account import Reason, Tally
 from automl_bench.datasets.archives import is_archive, other_container, unpack
 from automl_bench.datasets.columnar.readers import READERS
+from automl_bench.datasets.import_options import ImportSource
 from automl_bench.datasets.layouts import LayoutHints
 from automl_bench.datasets.split_names import settled, split_of
 from automl_bench.datasets.survey import kept_out
@@ -49,11 +50,27 @@ def source_files(
     if not path.is_file():
         raise DatasetError(f"{path} does not exist.", remedy=f"Give {UNDERSTOOD}.")
     if is_archive(path):
-        unpack(path, scratch, progress=progress)
+        if not any(scratch.iterdir()):
+            unpack(path, scratch, progress=progress)
         return _in_folder(scratch, hints)
     known = _OLD.get(path.suffix.lower())
     what = f"is {known}, which is not read" if known else (other_container(path) or ("is not read", ""))[0]
     raise DatasetError(f"{path} {what}.", remedy=f"Save it as CSV (UTF-8), and give {UNDERSTOOD}.")
+
+
+def unpacked(source: ImportSource, progress: Callable[[int, int | None], None]) -> Path:
+    """Return the folder of a source: itself, or what its archive holds; an archive is unpacked once.
+
+    Raises:
+        DatasetError: If it is neither a folder nor an archive.
+    """
+    if source.path.is_dir():
+        return source.path
+    if not any(source.scratch.iterdir()):
+        if not (source.path.is_file() and is_archive(source.path)):
+            raise DatasetError(f"{source.path} is no folder and no archive.", remedy="Give one with class folders.")
+        unpack(source.path, source.scratch, progress=progress)
+    return source.scratch
 
 
 def _in_folder(folder: Path, hints: LayoutHints) -> SourceFiles:
@@ -65,7 +82,7 @@ def _in_folder(folder: Path, hints: LayoutHints) -> SourceFiles:
         if path.is_dir():
             continue
         if hidden or path.suffix.lower() not in READERS:
-            tally.add(hidden or Reason.OTHER_FILE, "", str(relative))
+            tally.add(hidden or Reason.NO_SAMPLE, "", str(relative))
         else:
             found.append(path)
     if hints.list_file:

@@ -10,7 +10,7 @@ from automl_bench.contract import ColumnKind, Modality
 from automl_bench.datasets.account import Account, Reason, Tally
 from automl_bench.datasets.columnar.content_file import MEDIA_TYPES, write_contents
 from automl_bench.datasets.columnar.drawing import choose_test_rows
-from automl_bench.datasets.columnar.files import source_files
+from automl_bench.datasets.columnar.files import source_files, unpacked
 from automl_bench.datasets.columnar.identity import ids_of_rows, ids_of_texts
 from automl_bench.datasets.columnar.joining import Joined, join
 from automl_bench.datasets.columnar.kinds import TypedColumn, summary_of, typed_column
@@ -18,6 +18,7 @@ from automl_bench.datasets.columnar.readers import read_source
 from automl_bench.datasets.columnar.remarks import remarks_on
 from automl_bench.datasets.columnar.source_table import place_of
 from automl_bench.datasets.columnar.targets import merged_labels, refuse_other_tasks, whole_labels
+from automl_bench.datasets.columnar.text_folders import MAIL_FOLDERS, TEXT_FOLDERS, read_text_folders
 from automl_bench.datasets.import_options import ImportOptions, ImportSource, Made, Progress
 from automl_bench.datasets.list_columns import looks_like_group
 from automl_bench.datasets.manifest import manifest_schema, sorted_table, write_manifest
@@ -51,33 +52,41 @@ def import_columns(source: ImportSource, draft: Path, options: ImportOptions, pr
     _leave_out(joined, options, tally)
     typed = _typed(joined, options, source.path, tally)
     progress("importing", 0, joined.rows)
+    kinds = {column.name: column.kind for column in typed}
     columns = [column.values for column in typed]
-    names = [column.name for column in typed]
+    typed_notes = [note for column in typed for note in column.notes]
+    del typed  # what is written is not held any longer
+    joined.columns = []
     is_text = options.hints.columns.modality is Modality.TEXT
-    ids, sizes = ids_of_texts(columns[0]) if is_text else ids_of_rows(names, columns)
-    write_contents(draft, ids, names, columns)
+    ids, sizes = ids_of_texts(columns[0]) if is_text else ids_of_rows(list(kinds), columns)
+    write_contents(draft, ids, list(kinds), columns)
     del columns
     table = _manifest_table(joined, ids, sizes, options)
-    remarks = remarks_on(table)
+    remarks = remarks_on(table, is_table=not is_text)
     account = Account(seen, table.num_rows, tally.entries())
     candidates = tuple(name for name, cells in joined.unused if joined.groups is None and _is_group(name, cells))
     warnings = (*remarks, *(unused_group(name) for name in candidates[:1]), *account.sentences(expected=False))
-    kinds_said = () if is_text else (summary_of(typed),)
+    kinds_said = () if is_text else (summary_of(kinds),)
     notes = (
         *joined.notes,
-        *(note for column in typed for note in column.notes),
+        *typed_notes,
         *kinds_said,
         *options.notes,
         *account.sentences(expected=True),
         *warnings,
     )
-    write_manifest(draft, table, _card(source, options, joined, typed, notes, account, candidates))
+    write_manifest(draft, table, _card(source, options, joined, kinds, notes, account, candidates))
     progress("importing", table.num_rows, table.num_rows)
     return Made(layout, tuple(warnings), account)
 
 
 def _read(source: ImportSource, options: ImportOptions, progress: Progress) -> tuple[Joined, Tally, str]:
     hints = options.hints
+    if hints.layout in (TEXT_FOLDERS, MAIL_FOLDERS):
+        tally = Tally()
+        folder = unpacked(source, lambda done, total: progress("unpacking", done, total))
+        table = read_text_folders(folder, hints.layout, hints.words, hints.columns.folder_labels, tally)
+        return join([("", table)], hints.columns, "", tally), tally, "texts, folders"
     files = source_files(source.path, source.scratch, hints, lambda done, total: progress("unpacking", done, total))
     read = []
     for at, (split, path) in enumerate(files.files):
@@ -204,7 +213,7 @@ def _card(
     source: ImportSource,
     options: ImportOptions,
     joined: Joined,
-    typed: list[TypedColumn],
+    kinds: dict[str, ColumnKind],
     notes: tuple[str, ...],
     account: Account,
     candidates: tuple[str, ...],
@@ -227,6 +236,6 @@ def _card(
         group=options.hints.group,
         columns={name: pc.count_distinct(cells).as_py() for name, cells in joined.unused},
         group_candidates=candidates,
-        kinds={} if modality is Modality.TEXT else {column.name: column.kind for column in typed},
+        kinds={} if modality is Modality.TEXT else kinds,
         target=joined.target,
     )

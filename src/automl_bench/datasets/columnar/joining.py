@@ -165,6 +165,9 @@ def _places(files: Sequence[tuple[str, SourceTable]]) -> pa.ChunkedArray:
 
     parts = []
     for _, table in files:
+        if table.places is not None:
+            parts += table.places.chunks
+            continue
         numbers = pa.array(range(1, table.rows + 1), pa.int64()) if table.rows < 1000 else _counting(table.rows)
         parts.append(pc.binary_join_element_wise(table.path.name, numbers.cast(pa.string()), ":"))
     return pa.chunked_array(parts)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -130,11 +131,11 @@ def _kind_of_strings(values: pa.ChunkedArray) -> ColumnKind:
     return ColumnKind.IDENTIFIER if different >= NEARLY_UNIQUE * count else ColumnKind.CATEGORY
 
 
-def summary_of(columns: list[TypedColumn]) -> str:
+def summary_of(columns: Mapping[str, ColumnKind]) -> str:
     """Return one sentence on the kinds of a table's columns."""
     parts = []
     for kind in ColumnKind:
-        own = [column.name for column in columns if column.kind is kind]
+        own = [name for name, found in columns.items() if found is kind]
         if own:
             named = ", ".join(own[:8]) + (", …" if len(own) > 8 else "")
             parts.append(f"{kind} ({named})")

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from automl_bench.datasets.check_report import Finding, Severity, findings_of
+from automl_bench.datasets.columnar.content_file import Contents
 from automl_bench.datasets.manifest import Manifest
 
 if TYPE_CHECKING:
@@ -29,16 +30,15 @@ MOST_TOGETHER = 50
 _STEP = 10_000
 
 
-def near_findings(manifest: Manifest, contents: pa.Table) -> list[Finding]:
+def near_findings(manifest: Manifest, contents: Contents) -> list[Finding]:
     """Compare the texts of a dataset.
 
     Args:
         manifest: The dataset.
-        contents: `samples.parquet`: id and text.
+        contents: The texts.
     """
-    part = contents.slice(0, MOST_TEXTS)
-    ids = part.column(0).to_pylist()
-    keys = _keys(part.column(1))
+    ids = contents.ids().slice(0, MOST_TEXTS).to_pylist()
+    keys = _keys(contents.column(contents.names[0]).slice(0, MOST_TEXTS))
     first: dict[str, int] = {}
     pairs = [(at, first[key]) for at, key in enumerate(keys) if key and first.setdefault(key, at) != at]
     pairs += _alike(list(first.values()), keys)

@@ -22,6 +22,7 @@ class ColumnOptions:
         delimiter: What separates cells.
         sheet: Sheet of a workbook.
         drop: Rows to leave out: column to values.
+        folder_labels: Labels of folders of texts that are not named like their class.
     """
 
     text: str = ""
@@ -33,6 +34,7 @@ class ColumnOptions:
     delimiter: str = ""
     sheet: str = ""
     drop: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    folder_labels: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def asked(self) -> bool:

@@ -29,6 +29,7 @@ class SourceTable:
         comma_decimals: Whether numbers may be written as in 1,5: the cells are separated by something else.
         lists: Columns whose cells are lists.
         class_names: Names of the classes of columns that hold their numbers.
+        places: Where each row came from, if not from a row of the file.
     """
 
     path: Path
@@ -38,6 +39,7 @@ class SourceTable:
     comma_decimals: bool = False
     lists: frozenset[str] = frozenset()
     class_names: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    places: pa.ChunkedArray | None = None
 
     @property
     def rows(self) -> int:

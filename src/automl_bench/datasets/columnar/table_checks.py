@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from automl_bench.contract import ColumnKind
 from automl_bench.datasets.check_report import Finding, Severity, findings_of
+from automl_bench.datasets.columnar.content_file import Contents
 from automl_bench.datasets.columnar.identity import ids_of_rows
 from automl_bench.datasets.manifest import in_split
 
@@ -24,28 +26,37 @@ GIVES_AWAY = 0.98
 """Accuracy of one column alone, on the test split, from which on it gives the target away…"""
 LEFT_OF_ERROR = 0.2
 """…if of the error of always answering the most frequent label at most this share is left."""
+MOST_COUNTS = 20_000_000
+"""Values times labels of a column that are counted; of a column with more nothing is said."""
 BINS = 64
 """Parts into which numbers are cut to be looked up like categories."""
 
 
-def table_findings(manifest: Manifest, contents: pa.Table) -> list[Finding]:
+def table_findings(manifest: Manifest, contents: Contents) -> list[Finding]:
     """Look at every column, and for rows that are the same but for their identifiers.
 
     Args:
         manifest: The dataset.
-        contents: `samples.parquet`: id and cells of each content.
+        contents: The rows.
     """
-    kinds = {column.name: column.kind for column in manifest.columns}
-    columns = dict(zip(kinds, contents.columns[1:], strict=True))
-    rows = contents.num_rows
     import pyarrow.compute as pc
 
-    different = {name: pc.count_distinct(cells).as_py() for name, cells in columns.items()}
+    kinds = {column.name: column.kind for column in manifest.columns}
+    places = pc.index_in(manifest.table["sample_id"], value_set=contents.ids())
+    truth = _truth(manifest, places)
+    different: dict[str, int] = {}
+    missing: dict[str, float] = {}
+    rare, giving_away = [], []
+    for name, kind in kinds.items():
+        cells = contents.column(name)
+        different[name] = pc.count_distinct(cells).as_py()
+        missing[name] = cells.null_count / contents.rows
+        rare += _rare(name, kind, cells)
+        giving_away += _giving_away(name, kind, cells, truth)
     constant = [name for name, count in different.items() if count <= 1]
     identifiers = [
         f"{name} ({different[name]:,} different)" for name, kind in kinds.items() if kind is ColumnKind.IDENTIFIER
     ]
-    missing = {name: cells.null_count / rows for name, cells in columns.items() if cells.null_count}
     often = [f"{name} ({share:.0%})" for name, share in missing.items() if share >= OFTEN_MISSING]
     return [
         *findings_of("constant", Severity.WARNING, "{n} [column says|columns say] the same in every row", constant),
@@ -62,60 +73,83 @@ def table_findings(manifest: Manifest, contents: pa.Table) -> list[Finding]:
             f"in {{n}} [column|columns] {OFTEN_MISSING:.0%} of the cells or more are missing",
             often,
         ),
-        *_rare(kinds, columns),
-        *_giving_away(manifest, contents, kinds, columns),
-        *_contradicting(manifest, contents, kinds, columns),
+        *findings_of(
+            "rare_categories",
+            Severity.WARNING,
+            f"{{n}} [column has|columns have] categories that stand in fewer than {RARE} rows",
+            rare,
+        ),
+        *findings_of(
+            "gives_away",
+            Severity.WARNING,
+            "{n} [column gives|columns give] the target away: leave out what is not known beforehand",
+            giving_away,
+        ),
+        *_contradicting(manifest, contents, kinds, places),
     ]
 
 
-def _rare(kinds: dict[str, ColumnKind], columns: dict[str, pa.ChunkedArray]) -> list[Finding]:
+def _rare(name: str, kind: ColumnKind, cells: pa.ChunkedArray) -> list[str]:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    found = []
-    for name, kind in kinds.items():
-        if kind is not ColumnKind.CATEGORY or not pa.types.is_string(columns[name].type):
-            continue
-        counts = pc.value_counts(columns[name].drop_null())
-        rare = counts.filter(pc.less(counts.field("counts"), RARE))
-        if len(rare):
-            first = min(rare.field("values").slice(0, 1000).to_pylist())
-            found.append(f"{name} ({len(rare):,} of {len(counts):,}, for example {first!r})")
-    text = f"{{n}} [column has|columns have] categories that stand in fewer than {RARE} rows"
-    return findings_of("rare_categories", Severity.WARNING, text, found)
-
-
-def _giving_away(
-    manifest: Manifest, contents: pa.Table, kinds: dict[str, ColumnKind], columns: dict[str, pa.ChunkedArray]
-) -> list[Finding]:
-    """Find columns that alone predict the labels of the test split: each value's most frequent label in train is the answer."""
-    import numpy as np
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    table = manifest.table
-    places = pc.index_in(table["sample_id"], value_set=contents.column(0)).combine_chunks()
-    label_of = {label: code for code, label in enumerate(manifest.labels)}
-    labels = table["label"].combine_chunks()
-    codes = np.array([label_of[one] for one in labels.dictionary.to_pylist()], np.int64)[np.asarray(labels.indices)]
-    train = np.asarray(in_split(table, "train"))
-    if not train.any() or train.all() or places.null_count:
+    if kind is not ColumnKind.CATEGORY or not pa.types.is_string(cells.type):
         return []
-    most = np.bincount(codes[train], minlength=len(label_of)).argmax()
-    chance = float((codes[~train] == most).mean())
-    rows = np.asarray(places)
-    found = []
-    for name, kind in kinds.items():
-        if kind is ColumnKind.IDENTIFIER:
-            continue
-        cells = columns[name]
-        is_number = not pa.types.is_string(cells.type)
-        values = _binned(cells) if is_number else _coded(cells)
-        right = _accuracy(values[rows], codes, train, len(label_of), int(most))
-        if right >= GIVES_AWAY and 1 - right <= LEFT_OF_ERROR * (1 - chance):
-            found.append(f"{name} (alone right on {right:.1%} of test rows; the most frequent label on {chance:.1%})")
-    text = "{n} [column gives|columns give] the target away: leave out what is not known beforehand"
-    return findings_of("gives_away", Severity.WARNING, text, found)
+    counts = pc.value_counts(cells.drop_null())
+    rare = counts.filter(pc.less(counts.field("counts"), RARE))
+    if not len(rare):
+        return []
+    first = min(rare.field("values").slice(0, 1000).to_pylist())
+    return [f"{name} ({len(rare):,} of {len(counts):,}, for example {first!r})"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Truth:
+    """The labels of the rows of a manifest.
+
+    Attributes:
+        rows: Place of each row's content.
+        codes: Number of its label.
+        train: Whether it is in train.
+        classes: Number of labels.
+        most: Number of the most frequent label in train.
+        chance: How often that is right in test.
+    """
+
+    rows: npt.NDArray[np.int64]
+    codes: npt.NDArray[np.int64]
+    train: npt.NDArray[np.bool_]
+    classes: int
+    most: int
+    chance: float
+
+
+def _truth(manifest: Manifest, places: pa.ChunkedArray) -> _Truth | None:
+    """Return the labels, or None where a split is empty or a content is missing."""
+    import numpy as np
+
+    label_of = {label: code for code, label in enumerate(manifest.labels)}
+    labels = manifest.table["label"].combine_chunks()
+    codes = np.array([label_of[one] for one in labels.dictionary.to_pylist()], np.int64)[np.asarray(labels.indices)]
+    train = np.asarray(in_split(manifest.table, "train"))
+    if not train.any() or train.all() or places.null_count:
+        return None
+    most = int(np.bincount(codes[train], minlength=len(label_of)).argmax())
+    rows = np.asarray(places.combine_chunks()).astype(np.int64)
+    return _Truth(rows, codes, train, len(label_of), most, float((codes[~train] == most).mean()))
+
+
+def _giving_away(name: str, kind: ColumnKind, cells: pa.ChunkedArray, truth: _Truth | None) -> list[str]:
+    """Say how well a column alone predicts the test labels: each value's most frequent label in train is the answer."""
+    import pyarrow as pa
+
+    if truth is None or kind is ColumnKind.IDENTIFIER:
+        return []
+    values = _coded(cells) if pa.types.is_string(cells.type) else _binned(cells)
+    right = _accuracy(values[truth.rows], truth)
+    if right < GIVES_AWAY or 1 - right > LEFT_OF_ERROR * (1 - truth.chance):
+        return []
+    return [f"{name} (alone right on {right:.1%} of test rows; the most frequent label on {truth.chance:.1%})"]
 
 
 def _coded(cells: pa.ChunkedArray) -> npt.NDArray[np.int64]:
@@ -142,22 +176,21 @@ def _binned(cells: pa.ChunkedArray) -> npt.NDArray[np.int64]:
     return parts
 
 
-def _accuracy(
-    values: npt.NDArray[np.int64], codes: npt.NDArray[np.int64], train: npt.NDArray[np.bool_], classes: int, most: int
-) -> float:
+def _accuracy(values: npt.NDArray[np.int64], truth: _Truth) -> float:
     """Return how often the label that is most frequent with a value in train is right in test."""
     import numpy as np
 
-    size = int(values.max()) + 1
-    if size * classes > 50_000_000:
+    size, train, classes = int(values.max()) + 1, truth.train, truth.classes
+    if size * classes > MOST_COUNTS:
         return 0.0
-    counts = np.bincount(values[train] * classes + codes[train], minlength=size * classes).reshape(size, classes)
-    answers = np.where(counts.any(axis=1), counts.argmax(axis=1), most)
-    return float((answers[values[~train]] == codes[~train]).mean())
+    counts = np.bincount(values[train] * classes + truth.codes[train], minlength=size * classes)
+    counts = counts.reshape(size, classes)
+    answers = np.where(counts.any(axis=1), counts.argmax(axis=1), truth.most)
+    return float((answers[values[~train]] == truth.codes[~train]).mean())
 
 
 def _contradicting(
-    manifest: Manifest, contents: pa.Table, kinds: dict[str, ColumnKind], columns: dict[str, pa.ChunkedArray]
+    manifest: Manifest, contents: Contents, kinds: dict[str, ColumnKind], places: pa.ChunkedArray
 ) -> list[Finding]:
     """Find rows that are the same but for their identifiers and have different labels."""
     import pyarrow as pa
@@ -166,9 +199,8 @@ def _contradicting(
     telling = [name for name, kind in kinds.items() if kind is not ColumnKind.IDENTIFIER]
     if not telling or len(telling) == len(kinds):  # without identifiers the ids of the rows say it already
         return []
-    keys, _ = ids_of_rows(telling, [columns[name] for name in telling])
-    places = pc.index_in(manifest.table["sample_id"], value_set=contents.column(0)).combine_chunks()
-    pairs = pa.table({"key": keys.take(places), "label": manifest.table["label"].cast(pa.string())})
+    keys = pa.concat_arrays([ids_of_rows(telling, [part.column(n) for n in telling])[0] for part in contents.steps()])
+    pairs = pa.table({"key": pa.chunked_array([keys]).take(places), "label": manifest.table["label"].cast(pa.string())})
     counts = pairs.group_by(["key", "label"]).aggregate([]).group_by("key").aggregate([("label", "count")])
     several = counts.filter(pc.greater(counts["label_count"], 1))["key"]
     paths = manifest.table["path"].filter(pc.is_in(pairs["key"], value_set=several))

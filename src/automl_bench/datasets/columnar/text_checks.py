@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from automl_bench.datasets.check_report import Finding, Severity, findings_of
+from automl_bench.datasets.columnar.content_file import Contents
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -18,16 +19,16 @@ UNLIKE = 100.0
 """How many times longer than the median a text is, above which it is odd."""
 
 
-def text_findings(manifest: Manifest, contents: pa.Table) -> list[Finding]:
+def text_findings(manifest: Manifest, contents: Contents) -> list[Finding]:
     """Look at every text once.
 
     Args:
         manifest: The dataset.
-        contents: `samples.parquet`: id and text.
+        contents: The texts.
     """
     import pyarrow.compute as pc
 
-    ids, texts = contents.column(0), contents.column(1)
+    ids, texts = contents.ids(), contents.column(contents.names[0])
     blank = pc.match_substring_regex(texts, NOTHING_TO_READ)
     garbled = pc.match_substring_regex(texts, MOJIBAKE)
     lengths = pc.utf8_length(texts)

@@ -1,0 +1,62 @@
+"""Every odd file of texts or rows is imported rightly, or refused with one sentence and its remedy, exit code 4."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from odd_tables import ODD, Odd
+
+from automl_bench.ablations.selection import samples_of
+from automl_bench.contract import ColumnKind
+from automl_bench.datasets.columnar.options import ColumnOptions
+from automl_bench.datasets.groups import crossing_groups
+from automl_bench.datasets.importing import Imported, ImportOptions, import_dataset
+from automl_bench.datasets.layouts import LayoutHints
+from automl_bench.errors import AutomlBenchError, ExitCode
+
+
+def import_odd(odd: Odd, folder: Path) -> Imported:
+    source = folder / odd.name
+    if callable(odd.make):
+        odd.make(source)
+    else:
+        source.write_bytes(odd.make)
+    kinds = {name: ColumnKind(kind) for name, kind in odd.asked.get("kinds", {}).items()}
+    columns = ColumnOptions(**{**odd.asked, "kinds": kinds})
+    hints = LayoutHints(columns=columns, group=odd.group)
+    return import_dataset("odd", source, folder / "data", ImportOptions(hints=hints))
+
+
+@pytest.mark.parametrize("name", [name for name, odd in ODD.items() if not odd.error])
+def test_it_is_imported(name: str, tmp_path: Path) -> None:
+    odd = ODD[name]
+    imported = import_odd(odd, tmp_path)
+    manifest = imported.manifest
+    assert manifest.table.num_rows == odd.rows
+    assert imported.account.seen == imported.account.imported + sum(one.count for one in imported.account.left_out)
+    assert odd.says in " ".join(manifest.card.notes)
+    assert {name: str(kind) for name, kind in manifest.card.kinds.items() if name in odd.kinds} == dict(odd.kinds)
+    assert not odd.labels or manifest.labels == odd.labels
+    assert crossing_groups(manifest.table) == []
+    samples = samples_of(manifest, range(odd.rows))
+    assert all(sample.size_bytes == len(sample.content()) for sample in samples)
+    if manifest.card.target and manifest.columns:
+        assert all(manifest.card.target not in (sample.row or {}) for sample in samples)
+
+
+@pytest.mark.parametrize("name", [name for name, odd in ODD.items() if odd.error])
+def test_it_is_refused(name: str, tmp_path: Path) -> None:
+    with pytest.raises(AutomlBenchError) as caught:
+        import_odd(ODD[name], tmp_path)
+    error = caught.value
+    told = f"{error.message} {error.remedy}"
+    assert ODD[name].error in told
+    assert error.remedy
+    assert "\n" not in told
+    assert error.exit_code in (ExitCode.DATASET, ExitCode.USAGE)
+    assert not (tmp_path / "data" / "odd").exists()
+
+
+def test_there_are_enough_of_them() -> None:
+    assert len(ODD) >= 40
