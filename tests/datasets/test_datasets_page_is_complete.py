@@ -7,15 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from automl_bench.datasets import check_report, checks
+from automl_bench.datasets import check_report, checks, class_findings
 from automl_bench.datasets.catalogue import CatalogueEntry, Download, load
+from automl_bench.datasets.columnar import checks as columnar_checks
+from automl_bench.datasets.columnar import near_texts, table_checks, text_checks
 from automl_bench.datasets.layouts import LAYOUTS
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "datasets.md").read_text(encoding="utf-8")
 ENTRIES = load({path.stem: path for path in (ROOT / "configs" / "datasets").glob("*.toml")})
 KEYS = sorted((set(CatalogueEntry.model_fields) | set(Download.model_fields)) - {"name", "plugin"})
-SOURCES = Path(checks.__file__).read_text() + Path(check_report.__file__).read_text()
+MODULES = [checks, check_report, class_findings, columnar_checks, text_checks, table_checks, near_texts]
+SOURCES = "".join(Path(module.__file__).read_text(encoding="utf-8") for module in MODULES)
 CHECKS = sorted(set(re.findall(r'(?:Finding|findings_of)\(\s*f?"(\w+?)(?:\{.*?\})?"', SOURCES)))
 
 

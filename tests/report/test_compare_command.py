@@ -48,7 +48,7 @@ def test_the_first_line_is_the_answer(workspace, capsys):
     line = first_line(capsys, "local:a", "local:b", "--dataset", "pets")
     assert re.fullmatch(
         r"local:a is ahead of local:b by 13\.0 points \[9\.\d, 1\d\.\d\] on pets at 20 shots"
-        r" \(300 test images × 3 draws, p < 0\.001\)",
+        r" \(300 test samples × 3 draws, p < 0\.001\)",
         line,
     )
     assert first_line(capsys, "local:b", "local:a", "--dataset", "pets") == line
@@ -58,7 +58,7 @@ def test_what_is_not_settled_says_how_far_and_what_would_settle_it(workspace, ca
     line = first_line(capsys, "local:a", "local:b", "--dataset", "beans")
     assert line.startswith("not settled: +1.0 [")
     assert "equal within 1 point" in line
-    assert "test images would settle 1 point" in line
+    assert "test samples would settle 1 point" in line
     assert first_line(capsys, "local:b", "local:a", "--dataset", "beans").startswith("not settled: −1.0 [")
     assert "equal within 3 points" in first_line(capsys, "local:a", "local:b", "--dataset", "beans", "--rope", "3")
 
@@ -76,7 +76,7 @@ def test_another_score_is_compared_in_pairs_too(workspace, capsys):
     line = first_line(capsys, "local:a", "local:b", "--dataset", "pets", "--metric", "macro_f1")
     assert re.fullmatch(
         r"local:a is ahead of local:b by 13\.\d points of macro F1 \[9\.\d, 1\d\.\d\] on pets at 20 shots"
-        r" \(300 test images × 3 draws, p < 0\.001\)",
+        r" \(300 test samples × 3 draws, p < 0\.001\)",
         line,
     )
     assert run(["compare", "local:a", "local:b", "--metric", "balanced_accuracy", "--json"]) == 0

@@ -21,7 +21,7 @@ KEYS = ["which", "sure", "month", "speed", "guessing", "training", "labels", "op
 def compared(a, b, *, separated, dataset="pets"):
     return Comparison(
         a, b, Question.MODELS, dataset, 20, dataset, 0.03, 0.01 if separated else -0.01, 0.05, 0.01, 0.01,
-        "320 test images × 3 draws", "m", "w", separated,
+        "320 test samples × 3 draws", "m", "w", separated,
     )  # fmt: skip
 
 
@@ -125,7 +125,7 @@ def test_the_card_answers_from_a_comparison(decision):
     assert "$" not in said["month"]
     assert "(closed loop, 10 in flight)" in said["speed"]
     assert "points above always answering the most frequent label (25.0 %)" in said["guessing"]
-    assert "test images would settle" in said["open"]
+    assert "test samples would settle" in said["open"]
     assert "`automl-bench run demo --retry-failed`" in said["next"]
     assert said["running"].startswith("No:")
     document = decision.as_json()

@@ -66,7 +66,7 @@ def test_a_page_takes_the_p_that_the_pass_kept_and_no_fixed_one(store):
     assert one.p == pytest.approx(kept)
     assert not one.separated
     assert one.low < 0 < one.high
-    assert one.basis == "94 test images × 1 draw, could end early"
+    assert one.basis == "94 test samples × 1 draw, could end early"
     assert one.method.startswith("anytime-valid test and confidence sequence")
 
 
@@ -103,7 +103,7 @@ def test_draws_that_ended_at_different_samples_are_compared_on_those_that_all_an
     found = support(store)
     assert [one.question for one in found.compared] == [Question.MODELS]
     (one,) = found.compared
-    assert one.basis == "65 test images × 3 draws, could end early"
+    assert one.basis == "65 test samples × 3 draws, could end early"
     assert one.p == pytest.approx(p_value(25, 0))
     assert any("nothing is said about another draw" in note for note in found.notes)
 

@@ -257,7 +257,7 @@ def test_promptfoos_results_become_a_variant_for_each_of_its_providers(workspace
     assert hasty["off_list_examples"] == ["'It is a cat.' × 1"]
     assert hasty["unanswered"] == [{"reason": "the service is asleep", "samples": 1}]
     assert run(["compare", "promptfoo:animals-careful", "promptfoo:animals-hasty"]) == 0
-    assert "4 test images" in capsys.readouterr().out
+    assert "4 test samples" in capsys.readouterr().out
     assert run(["results", "import", *there]) == ExitCode.USAGE
     assert run(["results", "import", *there, "--replace", "--shots", "all"]) == 0
     assert len(rows_of(capsys)) == 2

@@ -38,7 +38,7 @@ def test_more_of_what_varies_most_would_help_most(datasets, draws, images, datas
     found = breakdown(tables)
     assert found.helps_most == most
     assert sum(found.shares.values()) == pytest.approx(1.0)
-    more = {"images": "more test images", "draws": "more draws", "datasets": "more datasets"}[most]
+    more = {"images": "more test samples", "draws": "more draws", "datasets": "more datasets"}[most]
     assert f"{more} would help most" in found.words
 
 

@@ -12,6 +12,7 @@ from google_tokens import private_key
 from service_bench import ServiceBench, rows
 from small_workspace import write_experiment
 from vertex_fake import TOKEN
+from vertex_passengers import passenger
 from vertex_project import Pace
 from vertex_routes import Refusal
 from vertex_service import ANSWERS, VertexService
@@ -66,6 +67,33 @@ def test_five_shots_are_refused_before_any_request_and_ten_go_on(bench: Bench) -
     assert bench.service.resources() == []
     assert bench.service.object_names() == []
     assert 4.8 * 3.465 < bench.service.usd() < 4.8 * 3.465 + 0.1, "a training and some seconds of a node"
+
+
+def test_a_table_is_planned_by_its_own_limits_and_prices_and_a_text_is_refused(bench: Bench) -> None:
+    for name, count, options in (("passengers", 1_200, ("--target", "fate")), ("mails", 40, ("--text", "remark"))):
+        file = bench.root / f"{name}.csv"
+        with file.open("w", newline="", encoding="utf-8") as opened:
+            writer = csv.writer(opened)
+            for number in range(count):
+                row, fate = passenger(number)
+                told = {key: value for key, value in row.items() if key not in ("Age", "label")} | {"fate": fate}
+                if name == "mails":
+                    told = {"remark": f"{row['remark']} no. {number}", "label": fate}
+                if number == 0:
+                    writer.writerow(told)
+                writer.writerow(told.values())
+        ended = bench("data", "import", name, str(file), *options)
+        assert ended.returncode == ExitCode.OK, ended.stderr
+    experiment = TINY.replace('"tiny"', '"passengers", "mails"').replace("[10]", "[10, 500]")
+    ended = bench("plan", str(write_experiment(bench.root, experiment)), "--json")
+    trials = {(one["dataset"], one["shots"]): one for one in json.loads(ended.stdout)["trials"]}
+    assert "it needs at least 1,000 samples in all and there are 20" in trials["passengers", 10]["reason"]
+    assert "Google switched AutoML Text off" in trials["mails", 10]["reason"]
+    feasible = trials["passengers", 500]
+    assert feasible["reason"] == ""
+    assert feasible["cost"]["train"]["usd"] == pytest.approx(21.252)
+    assert "endpoint_hour" in feasible["cost"]["serve"]["unknown"]
+    assert bench.service.requests() == []
 
 
 @pytest.mark.slow  # four trials of a real dataset, each with its import, training, deployment and deletion

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from automl_bench.ablations.blinding import blind
+from automl_bench.ablations.blinding import blind, has_file
 from automl_bench.ablations.file_names import stem
 from automl_bench.ablations.plan import plan_subsets
 from automl_bench.ablations.selection import rows_of_test, samples_of
@@ -136,6 +136,8 @@ def _add_objects(
 ) -> None:
     if not described.objects:
         return
+    if not all(map(has_file, samples)):
+        return  # texts and rows stand in the provider's files themselves
     found = objects.setdefault(provider, Objects(described.destination))
     for name, sample in zip(described.objects, samples, strict=True):
         if not name or name.startswith("/") or {"", ".", ".."} & set(name.split("/")) or "\\" in name:
@@ -145,6 +147,8 @@ def _add_objects(
 
 def _seen_from(manifest: Manifest, sample: Sample) -> Sample:
     """Return a sample with the path that leads to it from the folder of the files, so that a workspace can move."""
+    if not has_file(sample):
+        return sample
     return replace(sample, path=Path("..") / sample.path.relative_to(manifest.folder))
 
 

@@ -16,12 +16,14 @@ from automl_bench.ablations.plan import Plan, plan_subsets
 from automl_bench.ablations.shots import is_validation, spell
 from automl_bench.ablations.upload_folders import inside_class_folders
 from automl_bench.border.command_lines import quoted_command
+from automl_bench.contract import Modality
 from automl_bench.datasets.manifest import GROUP, fingerprint_of
 from automl_bench.errors import DatasetError, NotEnoughShots
 from automl_bench.numbers_in_words import number_of
 
 if TYPE_CHECKING:
-    from automl_bench.datasets.manifest import Manifest
+    from automl_bench.contract import Modality
+from automl_bench.datasets.manifest import Manifest
 
 HALVES = ("train", "val")
 
@@ -182,7 +184,7 @@ def _unknown_row(known: _Known, pair: _Pair, where: str) -> str:
     for row in pair.all_rows:
         if row not in known.train_rows:
             return f"the {where} lists {row[0]!r}, which is not so in the training split of the manifest."
-        if not (known.manifest.folder / row[0]).is_file():
+        if known.manifest.modality is Modality.IMAGE and not (known.manifest.folder / row[0]).is_file():
             return f"the file {known.manifest.folder / row[0]} of the {where} does not exist."
     return ""
 

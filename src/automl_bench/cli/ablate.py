@@ -83,8 +83,16 @@ def ablate(
     if manifest.modality is Modality.IMAGE:
         with progress_bar(f"decoding {dataset}") as advance:
             find_copies(manifest, processes=os.cpu_count() or 1, progress=advance)
+    if copy_folders and manifest.modality is not Modality.IMAGE:
+        raise UsageError(
+            f"{dataset} holds {manifest.modality} samples, which have no files to copy.",
+            remedy="Leave --copy-folders out; the providers' own formats hold the samples.",
+        )
     exporters, left_out = _exporters(session, provider)
-    _write(session, manifest, sizes, folds, seed, exporters, left_out, copy=copy_folders, json=as_json)
+    for name in [one for one in exporters if manifest.modality not in session.provider(one).description.modalities]:
+        left_out[name] = f"it does not learn from {manifest.modality} samples."
+        del exporters[name]
+    write_subsets(session, manifest, sizes, folds, seed, exporters, left_out, copy=copy_folders, json=as_json)
     failed = [name for name in provider or () if name in left_out]
     if failed:
         raise PluginError(
@@ -112,7 +120,7 @@ def _exporters(session: Session, asked_for: list[str] | None) -> tuple[dict[str,
     return {name: found[name] for name in asked_for}, {}
 
 
-def _write(
+def write_subsets(
     session: Session,
     manifest: Manifest,
     sizes: tuple[int | None, ...] | None,
@@ -124,6 +132,7 @@ def _write(
     copy: bool,
     json: bool,
 ) -> None:
+    """Write the subsets of a dataset, the formats of these providers, and print what was written."""
     from automl_bench.ablations.files import write
     from automl_bench.ablations.selection import samples_of
     from automl_bench.ablations.upload_folders import copy_folders, copy_objects

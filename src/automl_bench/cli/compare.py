@@ -26,7 +26,7 @@ def compare(
     markdown: Annotated[bool, typer.Option("--md", help="Print Markdown.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Compare two variants on the same test images; the first line is the answer.
+    """Compare two variants on the same test samples; the first line is the answer.
 
     Three questions are answered apart: whether these trained models differ, whether the methods would on another draw
     of the training subset (needs 3 folds), and whether they would on other datasets (needs several). A winner is named

@@ -125,6 +125,8 @@ def show(name: Name, as_json: AsJson = False) -> None:
             "test_share": manifest.card.test_share,
             "notes": list(manifest.card.notes),
             "group": manifest.card.group,
+            "target": manifest.card.target,
+            "kinds": {column.name: str(column.kind) for column in manifest.columns},
             "account": manifest.card.account.as_values() if manifest.card.account else None,
             "counts": {label: {split: counts[split][label] for split in counts} for label in manifest.labels},
         }
@@ -145,11 +147,13 @@ def _print_values(values: Mapping[str, Any]) -> None:
     entry = values["catalogue"] or {}
     rows = [(key, values[key]) for key in ("name", "title", "licence", "classes", "train", "test")]
     rows += [(key, values.get(key)) for key in ("folder", "fingerprint", "source", "imported_at", "test_share", "seed")]
-    rows += [("where", values["where"])]
+    rows += [(key, values.get(key)) for key in ("modality", "target", "group")] + [("where", values["where"])]
     rows += [(key, entry.get(key)) for key in ("homepage", "citation", "hub", "import_only", "local_path")]
     rows += [("download", f"{source['url']}  {source.get('sha256', '')}") for source in entry.get("sources", ())]
     rows += [("note", note) for note in values.get("notes") or entry.get("notes", ())]
     print_table(("", ""), [(key, str(value)) for key, value in rows if value not in (None, "")])
+    if values.get("kinds"):
+        print_table(("column", "kind"), list(values["kinds"].items()))
     counts = values.get("counts")
     if counts:
         print_table(("class", "train", "test"), [(label, row["train"], row["test"]) for label, row in counts.items()])

@@ -35,6 +35,7 @@ from automl_bench.settings.workspace import Workspace
 
 if TYPE_CHECKING:
     from automl_bench.datasets.catalogue import CatalogueEntry
+    from automl_bench.datasets.layouts import LayoutHints
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Replace = Annotated[
@@ -127,7 +128,7 @@ def import_own(
     workspace = Workspace.current()
     entry = catalogue(workspace).get(name)
     hints = with_layout_options(
-        with_values(entry.hints, layout="") if entry else LayoutHints(),
+        _known_hints(entry) if entry else LayoutHints(),
         layout=layout,
         list_file=list_file,
         labels_from=labels_from,
@@ -170,6 +171,15 @@ def import_own(
             imported = import_dataset(name, path, workspace.data, options, progress=progress)
     workspace.mark()
     print_imported(imported, as_json)
+
+
+def _known_hints(entry: CatalogueEntry) -> LayoutHints:
+    """Return what the catalogue knows of a dataset that the user has in another layout, perhaps."""
+    from dataclasses import replace as with_values
+
+    from automl_bench.contract import Modality
+
+    return entry.hints if entry.modality is Modality.TEXT else with_values(entry.hints, layout="")
 
 
 def import_into_workspace(name: str, path: Path) -> None:

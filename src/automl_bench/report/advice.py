@@ -1,4 +1,4 @@
-"""What would settle a comparison: more test images or more draws, in words."""
+"""What would settle a comparison: more test samples or more draws, in words."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from automl_bench.statistics.paired import Difference
 from automl_bench.statistics.power import connor_samples, draws_needed
 
 SMALLEST_WORTH = 0.01
-"""Differences below a point are not worth more test images; advice is for at least this."""
+"""Differences below a point are not worth more test samples; advice is for at least this."""
 
 
 def advice(question: Question, found: Difference, draw_sd: float | None, level: float, metric: Metric) -> str:
@@ -29,7 +29,7 @@ def advice(question: Question, found: Difference, draw_sd: float | None, level: 
             return ""  # of other scores nothing is known of the share of images that separates the two
         disagreement = max((found.only_a + found.only_b) / found.images, worth)
         needed = connor_samples(min(disagreement, 1.0), worth, level=level)
-        return f"about {_rounded(needed)} test images would settle {unit}" if needed > found.images else ""
+        return f"about {_rounded(needed)} test samples would settle {unit}" if needed > found.images else ""
     if draw_sd is None or draw_sd == 0:
         return ""
     draws = draws_needed(draw_sd, worth, level=level)

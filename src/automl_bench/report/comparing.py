@@ -136,7 +136,7 @@ def compare(
     support = comparisons(store, named, rope=rope, metric=metric)
     if not support.compared:
         raise UsageError(
-            f"{label_a} and {label_b} have no results in common: the same dataset, shots, and draw or test images.",
+            f"{label_a} and {label_b} have no results in common: the same dataset, shots, and draw or test samples.",
             remedy=f"{quoted_command('results', '--trials')} lists what there is.",
         )
     found = answer(label_a, label_b, support)

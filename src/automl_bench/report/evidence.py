@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from automl_bench.border.command_lines import command_line
 from automl_bench.border.names import is_name
 from automl_bench.report.blocks import Widget
 from automl_bench.report.labels import Labelled, in_order, shots_label
@@ -17,12 +18,18 @@ from automl_bench.statistics.means import shots_order
 from automl_bench.store.records import Outcome
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from automl_bench.contract import Sample
+    from automl_bench.datasets.manifest import Manifest
     from automl_bench.store import Store
 
 MOST_ANSWERS = 150_000
 """Answers that a page holds: about 1 MB. Of more, whole draws and then whole samples are left out, and that is said."""
 MOST_PICTURES = 240
-"""Thumbnails of a page."""
+"""Thumbnails of a page, or excerpts."""
+MOST_CHARACTERS = 240
+"""Characters of an excerpt of a text or row."""
 SIDE = 64
 """Pixels of the longer side of a thumbnail."""
 MOST_OTHER = 50
@@ -31,13 +38,16 @@ NO_ANSWER, OTHER_ANSWER = -1, -2
 """Codes of answers that are no text."""
 
 
-def evidence_widget(store: Store, named: Sequence[Labelled], data: Path | None) -> Widget | None:
+def evidence_widget(
+    store: Store, named: Sequence[Labelled], data: Path | None, experiment: str | None = None
+) -> Widget | None:
     """Return the answers of each variant's models with the most shots, or None where there are none.
 
     Args:
         store: The results file.
         named: The rows with their labels.
         data: Folder of the datasets, for thumbnails; None for none.
+        experiment: The page's experiment, for the command that leaves out suspects.
     """
     scored = [one for one in named if one.counts and one.row["trial_id"]]
     names = in_order(one.dataset for one in scored)
@@ -48,14 +58,18 @@ def evidence_widget(store: Store, named: Sequence[Labelled], data: Path | None) 
     left = MOST_PICTURES
     for place, one in enumerate(datasets):
         folder = None if data is None else _folder(data, str(one["folder"]))
-        one["pictures"] = {} if folder is None else _pictures(folder, one, left // (len(datasets) - place))
-        left -= len(one["pictures"])
+        one["pictures"], one["excerpts"] = {}, {}
+        if folder is not None:
+            one["pictures"], one["excerpts"] = _looks(folder, one, left // (len(datasets) - place))
+        left -= len(one["pictures"]) + len(one["excerpts"])
     words = (
         "With scripts on, the answers can be looked into here: confusion matrices and their differences, samples that"
         " only one of two variants gets right, samples where all contradict the label. The tables above name the"
         " hardest classes and the most frequent confusions."
     )
-    return Widget("evidence", "evidence", "Answers, sample by sample", {"datasets": datasets}, words)
+    again = command_line("report", *([experiment] if experiment else []), "--without", "suspects.csv")
+    shown = {"datasets": datasets, "again": again}
+    return Widget("evidence", "evidence", "Answers, sample by sample", shown, words)
 
 
 def _dataset(store: Store, own: Sequence[Labelled], most: int) -> dict[str, Any]:
@@ -137,15 +151,44 @@ def _folder(data: Path, name: str) -> Path | None:
     return folder if is_name(name) and (folder / "manifest.csv").is_file() else None
 
 
-def _pictures(folder: Path, dataset: Mapping[str, Any], most: int) -> dict[str, str]:
-    """Return place of a sample → thumbnail, of the samples that variants disagree on or that all get wrong."""
+def _looks(folder: Path, dataset: Mapping[str, Any], most: int) -> tuple[dict[str, str], dict[str, str]]:
+    """Return place of a sample → thumbnail, and → excerpt of a text or row.
+
+    Of the samples that variants disagree on or that all get wrong.
+    """
+    from automl_bench.contract import Modality
     from automl_bench.datasets.manifest import read_manifest
     from automl_bench.errors import AutomlBenchError
 
     try:
-        table = read_manifest(folder).table
+        manifest = read_manifest(folder)
+        if manifest.modality is Modality.IMAGE:
+            return _pictures(folder, manifest.table, dataset, most), {}
+        return {}, _excerpts(manifest, dataset, most)
     except AutomlBenchError:  # the answers stand without pictures
-        return {}
+        return {}, {}
+
+
+def _excerpts(manifest: Manifest, dataset: Mapping[str, Any], most: int) -> dict[str, str]:
+    from automl_bench.datasets.columnar.content_file import samples_by_id
+
+    known = set(manifest.table["sample_id"].to_pylist())
+    places = [place for place in _telling(dataset) if dataset["samples"][place] in known][:most]
+    samples = samples_by_id(manifest, [dataset["samples"][place] for place in places])
+    return {str(place): _excerpt(sample) for place, sample in zip(places, samples, strict=True)}
+
+
+def _excerpt(sample: Sample) -> str:
+    """Return the beginning of a text, or the cells of a row, in one line."""
+    if sample.row is None:
+        words = sample.text or ""
+    else:
+        words = ", ".join(f"{name}: {'–' if cell is None else cell}" for name, cell in sample.row.items())
+    line = " ".join(words.split())
+    return line if len(line) <= MOST_CHARACTERS else f"{line[: MOST_CHARACTERS - 1]}…"
+
+
+def _pictures(folder: Path, table: pa.Table, dataset: Mapping[str, Any], most: int) -> dict[str, str]:
     ids, paths = (table.column(name).to_pylist() for name in ("sample_id", "path"))
     files = dict(zip(ids, paths, strict=True))
     found: dict[str, str] = {}

@@ -29,7 +29,7 @@ class Fall:
         after: Shots after it; more.
         high: Mean accuracy before.
         low: Mean accuracy after.
-        p: p of the paired comparison on the same test images, or None where there are no answers.
+        p: p of the paired comparison on the same test samples, or None where there are no answers.
     """
 
     series: str
@@ -54,7 +54,7 @@ class Fall:
 def falls(answers: Answers, named: Sequence[Labelled]) -> list[Fall]:
     """Return the falls that are more than chance: an alarm, not a verdict.
 
-    Where answers are stored, the two sizes are compared in pairs on the same test images, at 5 % over the steps of the
+    Where answers are stored, the two sizes are compared in pairs on the same test samples, at 5 % over the steps of the
     curve; elsewhere a fall counts from `WORTH_A_WORD` on.
     """
     rows = [one for one in named if one.counts]

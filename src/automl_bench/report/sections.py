@@ -149,7 +149,7 @@ def find(
         trials=trials_table(rows),
         decision=decide(store, named, compared, settings=settings, experiment=experiment),
         offers=candidates(store, named, every_shots=True),
-        evidence=evidence_widget(store, named, data),
+        evidence=evidence_widget(store, named, data, experiment),
     )
 
 
@@ -298,10 +298,10 @@ def _shots_size(shots: str) -> float:
 
 def _caution(findings: Findings) -> tuple[str, ...]:
     if not findings.verdicts.compared:
-        return ("No two variants have answered for the same test images, so nothing can be compared in pairs.",)
+        return ("No two variants have answered for the same test samples, so nothing can be compared in pairs.",)
     return (
         "Bars of ± 1 SEM that overlap do not show that two variants are equal, and bars that do not overlap do not show"
-        " that they differ: both come from the same images, so the difference image by image is what counts.",
+        " that they differ: both come from the same samples, so the difference sample by sample is what counts.",
     )
 
 

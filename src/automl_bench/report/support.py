@@ -228,7 +228,7 @@ def _within(
     datasets: set[str],
     seen: _Variances,
 ) -> dict[str, float]:
-    """Return the sampling variance of the difference within each dataset, where test images are known."""
+    """Return the sampling variance of the difference within each dataset, where test samples are known."""
     known = {}
     for dataset in datasets:
         if (found := seen.get((frozenset(pair), dataset, shots))) is not None:
@@ -278,7 +278,7 @@ def _asked(one: _Pair, question: Question, finding: Finding, corrected: float, s
         high=finding.high,
         p=finding.p,
         corrected=corrected,
-        basis=f"{found.images:,} test images × {found.draws} draw{'s' if found.draws > 1 else ''}"
+        basis=f"{found.images:,} test samples × {found.draws} draw{'s' if found.draws > 1 else ''}"
         + (", could end early" if one.watched else ""),
         method=finding.method,
         words=words,

@@ -32,7 +32,7 @@ def support_table(support: Support) -> Table:
     notes = []
     if support.compared:
         notes = [
-            f"Difference in {support.metric.words} in points on the same test images, with its own 95 % interval. A"
+            f"Difference in {support.metric.words} in points on the same test samples, with its own 95 % interval. A"
             " winner is named only if the interval excludes 0 and the corrected p is below 0.05.",
             _family_words(support.family),
             *(f"{method[0].upper()}{method[1:]}." for method in in_order(one.method for one in support.compared)),

@@ -1,4 +1,4 @@
-"""Two variants on the same test images: two questions, answered apart.
+"""Two variants on the same test samples: two questions, answered apart.
 
 *These trained models*: would the models at hand differ on other images like these? The draws of the training subset are
 taken as given, the images vary. *Another draw*: would the method differ if it were trained on another draw from the
@@ -48,7 +48,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """The accuracy of A minus the accuracy of B on the same test images.
+    """The accuracy of A minus the accuracy of B on the same test samples.
 
     Attributes:
         value: Mean difference, -1 to 1.

@@ -38,9 +38,9 @@ class Breakdown:
         """Return "uncertainty of the difference: 70 % from datasets, …; more datasets would help most. …"."""
         if self.helps_most is None:
             return ""
-        named = {"datasets": "datasets", "draws": "draws of the training subset", "images": "test images"}
+        named = {"datasets": "datasets", "draws": "draws of the training subset", "images": "test samples"}
         parts = ", ".join(f"{100 * share:.0f} % from {named[level]}" for level, share in self.shares.items())
-        more = {"datasets": "more datasets", "draws": "more draws", "images": "more test images"}[self.helps_most]
+        more = {"datasets": "more datasets", "draws": "more draws", "images": "more test samples"}[self.helps_most]
         ends = f"[{100 * self.low:+.1f}, {100 * self.high:+.1f}]"
         return f"uncertainty of the difference: {parts}; {more} would help most. A bootstrap over them gives {ends}."
 

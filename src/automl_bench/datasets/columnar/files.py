@@ -82,7 +82,7 @@ def _in_folder(folder: Path, hints: LayoutHints) -> SourceFiles:
         if path.is_dir():
             continue
         if hidden or path.suffix.lower() not in READERS:
-            tally.add(hidden or Reason.OTHER_FILE, "", str(relative))
+            tally.add(hidden or Reason.NO_SAMPLE, "", str(relative))
         else:
             found.append(path)
     if hints.list_file:

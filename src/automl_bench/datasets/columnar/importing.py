@@ -62,7 +62,7 @@ def import_columns(source: ImportSource, draft: Path, options: ImportOptions, pr
     write_contents(draft, ids, list(kinds), columns)
     del columns
     table = _manifest_table(joined, ids, sizes, options)
-    remarks = remarks_on(table)
+    remarks = remarks_on(table, is_table=not is_text)
     account = Account(seen, table.num_rows, tally.entries())
     candidates = tuple(name for name, cells in joined.unused if joined.groups is None and _is_group(name, cells))
     warnings = (*remarks, *(unused_group(name) for name in candidates[:1]), *account.sentences(expected=False))

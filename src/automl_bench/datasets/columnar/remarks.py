@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-def remarks_on(table: pa.Table) -> tuple[str, ...]:
+def remarks_on(table: pa.Table, *, is_table: bool) -> tuple[str, ...]:
     """Return what is odd about a manifest of texts or rows."""
 
     found = []
@@ -30,7 +30,10 @@ def remarks_on(table: pa.Table) -> tuple[str, ...]:
         )
     two_labels = len(contents_under_two_labels(table))
     if two_labels:
-        found.append(counted("{n} [content stands|contents stand] under more than one label", two_labels) + ".")
+        found.append(
+            counted("{n} [content stands|contents stand] under more than one label", two_labels)
+            + (": keep a column that tells rows apart, if these are different cases." if is_table else ".")
+        )
     names = labels_of(table)
     found += [
         f"The labels {', '.join(map(told_apart, same))} look alike and are different classes: add --merge-labels if "

@@ -68,9 +68,9 @@ def read_text_folders(
             is_mail, is_text = path.suffix.lower() == MAIL_ENDING, path.suffix.lower() == TEXT_ENDING
         found = _class_of(path.relative_to(folder).parts[:-1], words, label_of)
         if not (is_mail or is_text):
-            tally.add(Reason.OTHER_FILE, "", relative)
+            tally.add(Reason.NO_SAMPLE, "", relative)
         elif found is None:
-            tally.add(Reason.NO_LABEL, "", relative)
+            tally.add(Reason.NO_SAMPLE if label_of else Reason.NO_LABEL, "", relative)
         else:
             content = _read(path)
             texts.append(text_of_mail(content) if is_mail else _decoded(content, path))

@@ -135,7 +135,7 @@ widgets.evidence = (place, data) => {
     };
     const source = dataset.pictures[sample];
     const name = dataset.samples[sample].slice(0, 12);
-    const picture = source ? make("img", { src: source, alt: `sample ${name}, labelled ${text(dataset.truth[sample])}`, loading: "lazy" }) : make("span", { className: "no-picture", textContent: name });
+    const picture = source ? make("img", { src: source, alt: `sample ${name}, labelled ${text(dataset.truth[sample])}`, loading: "lazy" }) : make("span", { className: sample in dataset.excerpts ? "excerpt" : "no-picture", textContent: dataset.excerpts[sample] ?? name });
     const box = make("input", { type: "checkbox", checked: suspects.has(keyOf(sample)) });
     box.addEventListener("change", () => {
       if (box.checked) suspects.set(keyOf(sample), { dataset: dataset.folder, sample: dataset.samples[sample], label: text(dataset.truth[sample]) });
@@ -146,10 +146,12 @@ widgets.evidence = (place, data) => {
     return make("li", {}, picture, make("strong", { textContent: text(dataset.truth[sample]) }), answer(a, "A"), answer(b, "B"), draw, make("label", {}, box, " label is suspect"));
   };
 
+  const shown = (sample) => sample in dataset.pictures || sample in dataset.excerpts;
+
   function drawGallery() {
     const found = new Map();
     for (const [sample, fold] of pairs()) if (wanted(sample, fold)) found.set(sample, [...(found.get(sample) || []), fold]);
-    const order = [...found.keys()].sort((x, y) => (y in dataset.pictures) - (x in dataset.pictures) || x - y);
+    const order = [...found.keys()].sort((x, y) => shown(y) - shown(x) || x - y);
     const what = cell && cell.missed
       ? `${text(cell.truth)} that A or B gets wrong`
       : cell
@@ -207,7 +209,7 @@ widgets.evidence = (place, data) => {
     make("div", { className: "tools" }, make("label", {}, "Confusion matrix of ", matrixOf)), matrix, classes,
     make("div", { className: "tools" }, make("label", {}, "Samples where ", kinds)), said, gallery,
     make("div", { className: "tools" }, before, shown, after, marked, save),
-    make("p", { className: "notes" }, "Mark labels that look wrong, save them, and run ", make("code", { textContent: "automl-bench report --without suspects.csv" }), " for the verdict with and without them."),
+    make("p", { className: "notes" }, "Mark labels that look wrong, save them, and run ", make("code", { textContent: data.again }), " for the verdict with and without them."),
   );
   choose();
 };
