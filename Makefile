@@ -24,9 +24,9 @@ TRAINING_NEEDS := plugins/automl-bench-huggingface/training-requirements.txt
 INTEGRATIONS := .venv-integrations
 INTEGRATIONS_STAMP := $(INTEGRATIONS)/.installed
 WITH_INTEGRATIONS := plugins/automl-bench-local plugins/automl-bench-mlflow
-BENCHMARKS ?= store report ablations import_folder latency_error load_ceiling local_accuracy upload
+BENCHMARKS ?= store report ablations import_folder latency_error load_ceiling local_accuracy upload engines
 
-.PHONY: help setup new-enough azure-tests page-tests demo test test-conformance test-simulation test-training test-integrations lint bench clean
+.PHONY: help setup new-enough azure-tests page-tests demo test test-conformance test-simulation test-training test-integrations docs packages lint bench clean
 
 help:
 	@echo "make demo   set up what the demo needs, compare three local models on real images, end with the verdict: 4 minutes"
@@ -34,7 +34,9 @@ help:
 	@echo "make test-conformance   the conformance kit on every plugin: minutes"
 	@echo "make test-simulation   long simulations, stress and fault runs, in their short form: minutes"
 	@echo "make test-training   train for real what a plugin trains in a cloud: installs torch, minutes"
-	@echo "make test-integrations   the tools that users already have (Jupyter, MLflow), for real, in an environment of their own: minutes"
+	@echo "make test-integrations   the tools that users already have (Jupyter, MLflow, DVC), for real, in an environment of their own: minutes"
+	@echo "make docs   the documentation as a site in site/, with search; it loads nothing from elsewhere"
+	@echo "make packages   wheels and sdists of everything in dist/, checked by twine"
 	@echo "make lint   ruff and mypy --strict"
 	@echo "make bench  the benchmarks, each beside a peer on this machine (needs a quiet machine)"
 
@@ -46,11 +48,12 @@ $(STAMP): $(SOURCES) | new-enough
 	$(INSTALL) -c constraints.txt -e '.[test,lint]' $(foreach plugin,$(PLUGINS),-e $(plugin))
 	touch $@
 
-# The demo needs the core and its local models, nothing of any cloud and nothing of the tests.
+# The demo needs the core and its local models, nothing of any cloud and nothing of the tests. pip would compile all of
+# SciPy and scikit-learn to bytecode, which takes longer than installing them; Python compiles what it imports.
 $(DEMO_STAMP): $(DEMO_SOURCES) | new-enough
 	@echo "Setting up .venv with automl-bench and its local models$(if $(UV), (by uv)): about a minute, once."
 	@test -x $(BIN)/python || $(NEW_VENV) $(VENV)
-	@$(INSTALL) -c constraints.txt -e . -e plugins/automl-bench-local
+	@$(INSTALL) $(if $(UV),,--no-compile) -c constraints.txt -e . -e plugins/automl-bench-local
 	@touch $@
 
 setup: $(STAMP)
@@ -110,6 +113,16 @@ $(INTEGRATIONS_STAMP): pyproject.toml constraints.txt $(addsuffix /pyproject.tom
 
 test-integrations: $(INTEGRATIONS_STAMP)
 	$(INTEGRATIONS)/bin/python -m pytest -m integrations
+
+# The documentation as a site in site/; a link that leads nowhere is an error. Read it with: python -m http.server -d site
+docs: $(INTEGRATIONS_STAMP)
+	NO_MKDOCS_2_WARNING=1 $(INTEGRATIONS)/bin/mkdocs build --quiet
+
+# Wheels and sdists of the core and of every plugin, ready to upload.
+packages: $(INTEGRATIONS_STAMP)
+	rm -rf dist
+	for package in . $(wildcard plugins/automl-bench-*); do $(INTEGRATIONS)/bin/python -m build --no-isolation --outdir dist $$package || exit 1; done
+	$(INTEGRATIONS)/bin/python -m twine check --strict dist/*
 
 lint: $(STAMP)
 	$(BIN)/ruff format --check .

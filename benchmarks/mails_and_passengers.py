@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import csv
 import email
-import hashlib
 import html
 import importlib.util
-import json
 import random
 import re
 import tarfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from email.header import decode_header
 from pathlib import Path
 from typing import Any
 
-from automl_bench.contract import Column, ColumnKind, LabelledSample, Modality, Sample, TrainingSet
+from automl_bench.contract import Sample
+from automl_bench.datasets.manifest import Manifest, read_manifest
 
 SPAM_FOLDERS = {
     "easy-ham-1": "ham",
@@ -30,13 +29,6 @@ SPAM_TEST_PER_CLASS = 500
 TITANIC_TEST = 400
 SEED = 2026
 NO_TEXT = re.compile(r"<(script|style)\b.*?</\1\s*>|<!--.*?-->|<[^>]*>", re.DOTALL | re.IGNORECASE)
-
-COLUMNS = (
-    Column("name", ColumnKind.IDENTIFIER),
-    Column("class", ColumnKind.CATEGORY),
-    Column("age", ColumnKind.NUMBER),
-    Column("sex", ColumnKind.CATEGORY),
-)
 
 Content = str | Mapping[str, Any]
 Labelled = Sequence[tuple[Content, str]]
@@ -129,33 +121,29 @@ def split_titanic(passengers: Labelled) -> tuple[Labelled, Labelled]:
     return pool, test
 
 
-def digest_of(content: Content) -> str:
-    words = content if isinstance(content, str) else json.dumps(content, sort_keys=True)
-    return hashlib.sha256(words.encode()).hexdigest()
+def imported(name: str, pool: Labelled, test: Labelled, data: Path) -> Manifest:
+    """Import samples with this test split as a user would: a CSV with a column that says the split."""
+    from automl_bench.datasets.columnar.options import ColumnOptions
+    from automl_bench.datasets.importing import ImportOptions, import_dataset
+    from automl_bench.datasets.layouts import LayoutHints
+
+    text = isinstance(pool[0][0], str)
+    file = data / f"{name}.csv"
+    with file.open("w", encoding="utf-8", newline="") as opened:
+        writer = csv.writer(opened)
+        writer.writerow([*(["text"] if text else pool[0][0]), "label", "split"])
+        for split, samples in (("train", pool), ("test", test)):
+            for content, label in samples:
+                cells = [content] if isinstance(content, str) else list(content.values())
+                writer.writerow([*cells, label, split])
+    columns = ColumnOptions(text="text", label="label") if text else ColumnOptions(target="label")
+    import_dataset(name, file, data, ImportOptions(hints=LayoutHints(columns=columns)))
+    return read_manifest(data / name)
 
 
-def training_set_of(chosen: Labelled) -> TrainingSet:
-    """Return samples as a plugin gets them; every fifth of a class is validation."""
-    text = isinstance(chosen[0][0], str)
-    halves: tuple[list[LabelledSample], list[LabelledSample]] = ([], [])
-    seen: dict[str, int] = {}
-    for content, label in chosen:
-        position = seen[label] = seen.get(label, -1) + 1
-        halves[position % 5 == 4].append(LabelledSample(sample_of(content), label))
-    return TrainingSet(
-        "x",
-        tuple(sorted(seen)),
-        tuple(halves[0]),
-        tuple(halves[1]),
-        Modality.TEXT if text else Modality.TABULAR,
-        () if text else COLUMNS,
-    )
-
-
-def sample_of(content: Content) -> Sample:
-    if isinstance(content, str):
-        return Sample(digest_of(content), Path(), len(content.encode()), "text/plain", text=content)
-    return Sample(digest_of(content), Path(), 0, "application/json", row=content)
+def contents_of(samples: Iterable[tuple[Sample, str]]) -> Labelled:
+    """Return samples as what scikit-learn and FLAML are given."""
+    return [(sample.text if sample.row is None else sample.row, label) for sample, label in samples]  # type: ignore[misc]
 
 
 def plain_scikit_learn(chosen: Labelled, test: Labelled) -> Sequence[str]:

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from automl_bench.border.values import prediction_fault
 from automl_bench.contract import HttpInvoker, HttpResponse, Outcome, Prediction
 from automl_bench.errors import AutomlBenchError
 from automl_bench.measurement.call import read_answer
@@ -42,6 +43,25 @@ def nyckel() -> Any:
     return NyckelInvoker("http://127.0.0.1:1", Tokens("http://127.0.0.1:1", lambda: "id", lambda: "secret"))
 
 
+def prompted(mode: str) -> Any:
+    from automl_bench_openai.invoking import PromptInvoker
+    from automl_bench_openai.probe import Findings
+    from automl_bench_openai.prompts import Naming
+
+    options = SimpleNamespace(confidence="logprobs")
+    context = SimpleNamespace(modality="image")
+    findings, naming = Findings(mode, "decisions", logprobs=True), Naming.of(("a", "b"))
+    return PromptInvoker(options, findings, (("Authorization", "Bearer k"),), "", naming, None, context)  # type: ignore[arg-type]
+
+
+def openai_chat() -> Any:
+    return prompted("chat")
+
+
+def openai_decisions() -> Any:
+    return prompted("decisions")
+
+
 def rekognition() -> Any:
     from automl_bench_rekognition.invoking import CustomLabelsInvoker
 
@@ -56,12 +76,23 @@ def vertex() -> Any:
     return VertexInvoker("http://127.0.0.1:9/v1/e:predict", Tokens(None), ["a", "b"])
 
 
-INVOKERS: list[Callable[[], Any]] = [azure, huggingface, local, nyckel, rekognition, vertex]
+INVOKERS: list[Callable[[], Any]] = [
+    azure,
+    huggingface,
+    local,
+    nyckel,
+    openai_chat,
+    openai_decisions,
+    rekognition,
+    vertex,
+]
 
 KEYS = st.sampled_from(
     [
         *("label", "labels", "probs", "score", "scores", "confidence", "labelName", "labelConfidences"),
         *("CustomLabels", "Name", "Confidence", "predictions", "displayNames", "confidences", "error", "message"),
+        *("choices", "finish_reason", "content", "refusal", "logprobs", "usage", "cost", "answers", "choice"),
+        *("prompt_tokens", "total_tokens", "probabilities", "model", "type", "param", "metadata", "innererror"),
         *("detail", "details", "__type", "status", "code", "violations", "retryDelay", "@type", "reason"),
     ]
 )
@@ -75,6 +106,30 @@ ANY_JSON = st.recursive(
     ),
     max_leaves=12,
 )
+CHAT = {
+    "model": "m",
+    "choices": [
+        {
+            "finish_reason": "stop",
+            "message": {"content": '{"label": "a"}', "refusal": None},
+            "logprobs": {
+                "content": [{"token": '{"label": "', "logprob": 0.0}, {"token": 'a"}', "logprob": -0.2876820724517809}]
+            },
+        }
+    ],
+    "usage": {"prompt_tokens": 9, "completion_tokens": 3, "total_tokens": 12, "cost": 0.001},
+}
+DECISION = {
+    "model": "m",
+    "answers": [
+        {
+            "type": "choice",
+            "choice": "a",
+            "probabilities": [{"value": "a", "probability": 0.75}, {"value": "b", "probability": 0.25}],
+        }
+    ],
+    "usage": {"input_tokens": 9, "output_tokens": 0},
+}
 GOOD = st.sampled_from(
     [
         [{"label": "a", "score": 0.75}, {"label": "b", "score": 0.25}],
@@ -83,6 +138,8 @@ GOOD = st.sampled_from(
         {"labelName": "a", "confidence": 0.75, "labelConfidences": [{"labelName": "b", "confidence": 0.25}]},
         {"CustomLabels": [{"Name": "a", "Confidence": 75.0}, {"Name": "b", "Confidence": 25.0}]},
         {"predictions": [{"displayNames": ["a", "b"], "confidences": [0.75, 0.25]}]},
+        CHAT,
+        DECISION,
         {"error": {"code": 429, "message": "slow down", "details": [{"@type": "x", "retryDelay": "7s"}]}},
         {"__type": "ThrottlingException", "message": "Rate exceeded"},
     ]
@@ -146,7 +203,7 @@ def test_an_invoker_reads_any_answer_or_raises_our_own_errors(
         assert wait is None or (isinstance(wait, float | int) and wait >= 0), wait
     else:
         assert isinstance(prediction, Prediction)
-        assert prediction.label is None or isinstance(prediction.label, str)
+        assert prediction_fault(prediction) == ""
     reading = read_answer(invoker, response)
     assert reading.retry_after is None or 0 <= reading.retry_after <= 3600
     assert reading.outcome is Outcome.OK or reading.error
@@ -160,8 +217,10 @@ def test_each_reads_its_own_good_answer(make: Callable[[], HttpInvoker]) -> None
         "huggingface": [{"label": "a", "score": 0.75}, {"label": "b", "score": 0.25}],
         "local": {"label": "a", "confidence": 0.75, "scores": {"a": 0.75, "b": 0.25}},
         "nyckel": {"labelName": "a", "confidence": 0.75},
+        "openai_chat": CHAT,
+        "openai_decisions": DECISION,
         "rekognition": {"CustomLabels": [{"Name": "a", "Confidence": 75.0}]},
         "vertex": {"predictions": [{"displayNames": ["a", "b"], "confidences": [0.75, 0.25]}]},
     }
     answer = make().parse(HttpResponse(200, {}, json.dumps(good[make.__name__]).encode()))
-    assert (answer.label, answer.confidence) == ("a", 0.75)
+    assert (answer.label, answer.confidence) == ("a", pytest.approx(0.75))

@@ -673,7 +673,8 @@ EXAMPLES: dict[str, tuple[Make, dict[str, object]]] = {
     "one-hot": (_roboflow_classes, {}),
     "archive": (_tree("cat", "dog"), {}),
 }
-ELSEWHERE = {"parquet", "idx", "cifar10", "food-lists", "pets-lists", "cars-matlab", "own"}
+IMAGES_ELSEWHERE = {"parquet", "idx", "cifar10", "food-lists", "pets-lists", "cars-matlab", "own"}
+ELSEWHERE = IMAGES_ELSEWHERE | {"texts", "table", "text-folders", "mail-folders"}
 """Layouts whose reading other modules of this folder test."""
 
 

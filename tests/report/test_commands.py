@@ -120,6 +120,7 @@ def test_report_judges_without_suspects_and_a_cascade(measured, capsys):
     assert run(["report", "demo", "--without", str(suspects), "--cascade", "local:svc,local:auto"]) == 0
     text = (measured / "reports" / "demo" / "report.html").read_text(encoding="utf-8")
     assert "Label suspects left out: 1 of pets" in text
+    assert "automl-bench report demo --without suspects.csv" in text, "what the page says to do with marked suspects"
     assert "local:svc, then local:auto: pets" in text
     capsys.readouterr()
     assert run(["report", "demo", "--cascade", "local:svc"]) == ExitCode.USAGE

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from xml.etree import ElementTree
 
 import pytest
 from answered_trials import answer, right
@@ -75,3 +76,19 @@ def test_several_conditions_are_judged_together_and_told_as_json(capsys):
 def test_what_cannot_be_judged_is_an_error_and_no_pass(capsys, condition, words):
     assert run(["results", "check", "--fail-if", condition]) == ExitCode.USAGE
     assert words in " ".join(capsys.readouterr().err.split())
+
+
+def test_other_tools_read_what_was_found(capsys):
+    conditions = ["--fail-if", "accuracy(local:new, pets, 20) < 0.9", "--fail-if", "behind(local:new, local:old)"]
+    assert run(["results", "check", "--format", "junit", *conditions]) == ExitCode.GATE_FAILED
+    suite = ElementTree.fromstring(capsys.readouterr().out)
+    assert suite.attrib["tests"] == "2"
+    assert suite.attrib["failures"] == "1"
+    first, second = suite.findall("testcase")
+    assert first.attrib["name"] == "accuracy(local:new, pets, 20) < 0.9"
+    assert first.find("failure") is not None
+    assert second.find("failure") is None
+    assert run(["results", "check", "--format", "github", *conditions]) == ExitCode.GATE_FAILED
+    first, second = capsys.readouterr().out.splitlines()
+    assert first.startswith("::error title=accuracy(local%3Anew%2C pets%2C 20) < 0.9::")
+    assert second.startswith("::notice title=behind(local%3Anew%2C local%3Aold)::not settled: ")

@@ -244,6 +244,7 @@ def test_label_suspects_have_pictures_and_can_be_marked_and_saved(open_page):
     header, line = saved.value.path().read_text(encoding="utf-8").splitlines()
     assert header == "dataset,sample,label"
     assert re.match(r"shapes,[0-9a-f]{64},", line)
+    assert re.search(r"automl-bench report( \S+)? --without suspects.csv", evidence(page).inner_text())
 
 
 @pytest.mark.parametrize(("viewport", "scheme"), [(WIDE, "light"), (NARROW, "dark")])

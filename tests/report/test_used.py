@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from automl_bench.report.running_costs import Use
 from automl_bench.report.used import usage_table
 from automl_bench.statistics.means import over_folds
 from automl_bench.store import Store, open_store
+from automl_bench.store.exports import ExportFormat, export_tables
 from automl_bench.store.records import StageRecord, StageStatus, TrialRecord
 from automl_bench.trials.experiment import SHARED
 from automl_bench.trials.price_records import PRICES, table_as_json
@@ -110,3 +112,12 @@ def test_texts_are_kept_cleaned_and_bounded(store: Store) -> None:
     assert kept.usage.text.startswith("cat x")
     assert len(kept.usage.text) == 2000
     assert kept.usage.model == "m"
+
+
+def test_what_answers_used_is_exported(store: Store, tmp_path: Path) -> None:
+    export_tables(store, tmp_path / "out", formats=[ExportFormat.JSON], tables=["usages"])
+    kept = json.loads((tmp_path / "out" / "usages.json").read_text())
+    assert len(kept) == 100
+    assert {row["input_tokens"] for row in kept} == {100}
+    assert {row["images_read"] for row in kept} == {None}
+    assert {row["finish_reason"] for row in kept} == {"stop", "length"}

@@ -6,6 +6,7 @@ a scoring script runs that script, as it lies in the container; one without answ
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import io
 import json
@@ -51,6 +52,19 @@ def read(store: Datastore, folder: str) -> pd.DataFrame:
     if not right:
         raise BadData(f"{place}MLTable does not read one Parquet file")
     return parquet.read_table(io.BytesIO(store.read(f"{place}{file}"))).to_pandas()
+
+
+def is_of_rows(store: Datastore, folder: str) -> bool:
+    """Whether an MLTable folder is one of texts or rows."""
+    return any(name.endswith(".parquet") for name in store.names(store.blob_of(folder)))
+
+
+def samples_of(store: Datastore, folder: str) -> list[tuple[str, str]]:
+    """Return a digest of its cells and the label, which is the last column, of each row in a folder."""
+    return [
+        (hashlib.sha256(repr(line[:-1]).encode()).hexdigest(), str(line[-1]))
+        for line in read(store, folder).itertuples(index=False, name=None)
+    ]
 
 
 def check(train: pd.DataFrame, validation: pd.DataFrame, details: Mapping[str, Any]) -> None:

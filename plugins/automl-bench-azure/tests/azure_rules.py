@@ -54,7 +54,10 @@ def check_job(body: Json, workspace_path: str, computes: Mapping[str, Thing]) ->
         (details.get("primaryMetric", "Accuracy") != "Accuracy", "primaryMetric"),
         (not compute.startswith(f"{workspace_path}/computes/") or cluster is None, "computeId"),
         (cluster is not None and cluster.state != "Succeeded", "computeId: the cluster is not ready"),
-        (cluster is not None and task != "Classification" and not _has_gpu(cluster), f"computeId: {task} needs a GPU"),
+        (
+            cluster is not None and task != "Classification" and not _has_gpu(cluster),
+            f"computeId: {'image' if of_images else 'text'} jobs need a GPU",
+        ),
         (not 1 <= trials <= 1000, "maxTrials"),
         (limits.get("maxConcurrentTrials", 1) > trials, "maxConcurrentTrials"),
         (of_images and details.get("modelSettings", {}).get("modelName", NETWORKS[0]) not in NETWORKS, "modelName"),

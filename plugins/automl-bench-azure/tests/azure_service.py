@@ -11,6 +11,7 @@ import arm_models
 from azure_fake import DATASTORE_URI, GROUP, SCORE, SUBSCRIPTION, WORKSPACE, AzureFake, error
 from azure_http import Answer, Hangup, ca_file
 from azure_learning import Datastore
+from azure_rows import is_of_rows, samples_of
 from azure_workspace import Pace, Thing
 from blob_server import ACCOUNT, BlobDoor, azurite, missing
 from entra_fake import CLIENT, TENANT, EntraFake
@@ -157,10 +158,13 @@ class AzureService(Troubled):
         return list(self.fake.workspace.created)
 
     def training_samples(self) -> Sequence[tuple[str, str]]:
-        """Return blob and label of each line in a registered table."""
+        """Return blob and label of each image in a registered table, or digest and label of each text or row."""
         workspace, found = self.fake.workspace, []
         for versions in workspace.assets["data"].values():
             for thing in versions.values():
+                if is_of_rows(workspace.store, thing.body["properties"]["dataUri"]):
+                    found += samples_of(workspace.store, thing.body["properties"]["dataUri"])
+                    continue
                 lines = workspace.store.table(thing.body["properties"]["dataUri"])
                 workspace.store.images(lines)
                 found += [(line.blob, line.label) for line in lines]

@@ -14,10 +14,11 @@ import pytest
 from azure_service import AzureService
 from azure_workspace import Pace
 
+from automl_bench.contract import Modality
 from automl_bench.testing import ProviderConformance
 
 
-class TestAzureConformance(ProviderConformance):
+class OfAzure(ProviderConformance):
     provider_name = "azure"
     preload = (
         "azure.core.pipeline.transport",
@@ -32,3 +33,15 @@ class TestAzureConformance(ProviderConformance):
         # The step-by-step tests have the waits that this saves.
         with AzureService(Pace.quick()) as service:
             yield service
+
+
+class TestAzureConformance(OfAzure):
+    pass
+
+
+class TestAzureConformanceOfTexts(OfAzure):
+    modality = Modality.TEXT
+
+
+class TestAzureConformanceOfTables(OfAzure):
+    modality = Modality.TABULAR

@@ -50,7 +50,7 @@ class Container:
             "HOME": str(self.home),
             "HF_HOME": str(self.home / "hf"),
             "HF_HUB_DISABLE_XET": "1",  # the stand-in speaks LFS only
-            "OMP_NUM_THREADS": "2",
+            "OMP_NUM_THREADS": "1",  # on a busy machine several wait for each other, for minutes
         }
 
     def command(self, job: Job) -> list[str]:

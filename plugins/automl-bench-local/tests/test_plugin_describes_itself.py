@@ -48,10 +48,11 @@ def test_the_description_holds_what_the_host_relies_on() -> None:
     assert {Capability.UPLOAD, Capability.TRAIN, Capability.DEPLOY, Capability.INVOKE} <= description.capabilities
 
 
-def test_the_readme_names_every_setting_and_every_variant() -> None:
-    text = (PLUGIN / "README.md").read_text(encoding="utf-8")
+def test_the_page_names_every_setting_key_and_variant() -> None:
+    text = (PLUGIN.parents[1] / "docs" / "providers" / "local.md").read_text(encoding="utf-8")
     description = plugin.describe_provider()
     names = [word for setting in description.settings for word in (setting.name, setting.env)]
+    names += [setting.name for setting in description.variant_settings or ()]
     missing = [word for word in (*names, *description.variants) if f"`{word}`" not in text]
     assert missing == []
 

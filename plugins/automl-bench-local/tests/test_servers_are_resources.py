@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 import requests
-from automl_bench_local import plugin, servers
+from automl_bench_local import fork_server, plugin, servers
 from local_trial import LocalTrial, has_ended, our_processes, wait_until
 
 from automl_bench.contract import Deletion, Endpoint, OperationState, Resource, Stage, TrainingSet
@@ -176,6 +176,7 @@ def test_nothing_that_is_not_ours_is_ever_deleted(trial: MakeTrial, name: str) -
 
 
 def test_a_server_needs_neither_scikit_learn_nor_onnxruntime_for_pixels(trial: MakeTrial, model: Path) -> None:
+    fork_server.end_all()  # one that has served others shares their libraries
     pixels = trial("logistic-pixels")
     pixels.deployed_with(model)
     (pid,) = our_processes(pixels.home)

@@ -159,11 +159,11 @@ def test_the_logged_model_predicts_the_labels_that_were_measured(killed):
     import mlflow.pyfunc
     import pandas as pd
 
+    from automl_bench.ablations.selection import samples_of
     from automl_bench.datasets.manifest import read_manifest
 
     manifest = read_manifest(killed / "data" / "tiny")
-    tests = [entry for entry in manifest.entries if entry.split == "test"]
-    content = {entry.sample_id: (manifest.folder / entry.path).read_bytes() for entry in tests}
+    content = {sample.sample_id: sample.content() for sample in samples_of(manifest, range(manifest.table.num_rows))}
     before = mlflow.get_tracking_uri()
     mlflow.set_tracking_uri(own_file(killed))
     try:

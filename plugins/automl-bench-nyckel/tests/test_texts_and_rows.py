@@ -217,36 +217,36 @@ def test_manifests_are_the_lines_that_are_posted(trial: NyckelTrial, small: Smal
     assert Counter(len(row["annotation"]) for row in manifest.rows) == {0: 15}, "a plugin never sees a label"
 
 
-def function_of(trial: NyckelTrial, modality: Modality) -> str:
+REFUSED = {
+    Modality.TEXT: (
+        ("samples", '{"data": ""}'),
+        ("samples", '{"data": {"a": "b"}}'),
+        ("fields", '{"name": "a", "type": "Text"}'),
+    ),
+    Modality.TABULAR: (
+        ("samples", '{"data": "a text"}'),
+        ("samples", '{"data": {"sepal length (cm)": 3.5}}'),
+        ("samples", '{"data": {"SEPAL": NaN}}'),
+        ("samples", '{"data": {"SEPAL": "3.5"}}'),
+        ("samples", '{"data": {"SEPAL": null}}'),
+        ("invoke", '{"data": {"SEPAL": 3.5}}'),
+        ("fields", '{"name": "a", "type": "Category"}'),
+        ("fields", '{"name": "a", "type": "Text", "id": "x"}'),
+    ),
+}
+
+
+@pytest.mark.parametrize("modality", REFUSED)
+def test_the_stand_in_refuses_what_the_service_is_not_known_to_take(trial: NyckelTrial, modality: Modality) -> None:
     trial.upload(SETS[modality]().training)
-    return f"{trial.fake.url}/v1/functions/{trial.fake.only().function_id}"
-
-
-@pytest.mark.parametrize(
-    ("modality", "place", "body"),
-    [
-        (Modality.TEXT, "samples", '{"data": ""}'),
-        (Modality.TEXT, "samples", '{"data": {"a": "b"}}'),
-        (Modality.TEXT, "fields", '{"name": "a", "type": "Text"}'),
-        (Modality.TABULAR, "samples", '{"data": "a text"}'),
-        (Modality.TABULAR, "samples", '{"data": {"sepal length (cm)": 3.5}}'),
-        (Modality.TABULAR, "samples", '{"data": {"SEPAL": NaN}}'),
-        (Modality.TABULAR, "samples", '{"data": {"SEPAL": "3.5"}}'),
-        (Modality.TABULAR, "samples", '{"data": {"SEPAL": null}}'),
-        (Modality.TABULAR, "invoke", '{"data": {"SEPAL": 3.5}}'),
-        (Modality.TABULAR, "fields", '{"name": "a", "type": "Category"}'),
-        (Modality.TABULAR, "fields", '{"name": "a", "type": "Text", "id": "x"}'),
-    ],
-)
-def test_the_stand_in_refuses_what_the_service_is_not_known_to_take(
-    trial: NyckelTrial, modality: Modality, place: str, body: str
-) -> None:
-    url = function_of(trial, modality)
-    ids = {each.name: each.field_id for each in trial.fake.only().fields.values()}
-    content = body.replace("SEPAL", ids.get("sepal length (cm)", ""))
+    function = trial.fake.only()
+    sepal = next((each.field_id for each in function.fields.values() if each.name == "sepal length (cm)"), "")
     name, value = trial.tokens.header()
     headers = {name: value, "Content-Type": "application/json"}
-    assert requests.post(f"{url}/{place}", data=content, headers=headers, timeout=10).status_code == 400
+    for place, body in REFUSED[modality]:
+        url = f"{trial.fake.url}/v1/functions/{function.function_id}/{place}"
+        answer = requests.post(url, data=body.replace("SEPAL", sepal), headers=headers, timeout=10)
+        assert answer.status_code == 400, (place, body)
 
 
 def test_a_function_of_texts_is_not_taken_for_one_of_tables(trial: NyckelTrial) -> None:

@@ -5,17 +5,21 @@ Requests are held against the parameter types of the official package `openai`, 
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
+import struct
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from openai.types import Decision, Model
+from openai.types import CreateEmbeddingResponse, Decision, Model
 from openai.types.chat import ChatCompletion
 from openai.types.chat.completion_create_params import CompletionCreateParamsNonStreaming
 from openai.types.decision_create_params import DecisionCreateParams
+from openai.types.embedding_create_params import EmbeddingCreateParams
 from openai_learning import Knowledge, Seen, seen_in, tokens_of
 from sdk_types import mismatch
 
@@ -72,6 +76,7 @@ class OpenaiFake:
     Attributes:
         knowledge: What the model knows before it is shown an example.
         decisions: Whether it has the decision endpoint.
+        systemone: Whether it has the kin of that which `transformers serve` has.
         ignores_schema: Whether it answers in its own words whatever the schema says.
         drops_images: Whether images are dropped with 200.
         no_logprobs: Whether log-probabilities are left out.
@@ -81,6 +86,7 @@ class OpenaiFake:
 
     knowledge: Knowledge = field(default_factory=Knowledge)
     decisions: bool = True
+    systemone: bool = False
     ignores_schema: bool = False
     drops_images: bool = False
     no_logprobs: bool = False
@@ -199,8 +205,12 @@ class OpenaiFake:
         body = json.loads(raw)
         if path == "/chat/completions":
             return self._chat(body)
+        if path == "/embeddings":
+            return self._embed(body)
         if path == "/decisions" and self.decisions:
             return self._decide(body)
+        if path == "/systemone" and self.systemone:
+            return self._systemone(body)
         raise Refusal(404, f"Invalid URL (POST {path})", None)
 
     def _model(self) -> Any:
@@ -265,6 +275,32 @@ class OpenaiFake:
         }
         return ChatCompletion.model_validate(found).model_dump()
 
+    def _embed(self, body: Any) -> Any:
+        self._check(body, EmbeddingCreateParams)
+        texts = body["input"] if isinstance(body["input"], list) else [body["input"]]
+        if not texts or len(texts) > 2048 or not all(texts):
+            raise Refusal(400, "Between 1 and 2,048 texts that are not empty.", None, param="input")
+        read = sum(tokens_of(Seen(text)) for text in texts)
+        with self.lock:
+            self.bill.read += read
+            self.bill.answers += 1
+        found = {
+            "object": "list",
+            "model": self.served,
+            "data": [
+                {"object": "embedding", "index": place, "embedding": _vector(text, body.get("dimensions", 64))}
+                for place, text in reversed(list(enumerate(texts)))
+            ],
+            "usage": {"prompt_tokens": read, "total_tokens": read},
+        }
+        answer = CreateEmbeddingResponse.model_validate(found).model_dump()
+        if body.get("encoding_format") == "base64":
+            for one in answer["data"]:
+                one["embedding"] = base64.b64encode(
+                    struct.pack(f"<{len(one['embedding'])}f", *one["embedding"])
+                ).decode()
+        return answer
+
     def _decide(self, body: Any) -> Any:
         self._check(body, DecisionCreateParams)
         (question,) = body["questions"]
@@ -294,6 +330,29 @@ class OpenaiFake:
             },
         }
         return Decision.model_validate(found).model_dump()
+
+    def _systemone(self, body: Any) -> Any:
+        """Answer in the other dialect: a state, images beside it, questions by name. Unknown fields are refused."""
+        if set(body) - {"model", "state", "images", "questions"}:
+            raise Refusal(422, "unknown field")
+        ((name, question),) = body["questions"].items()
+        *_, last = body["state"].split("\n\n")
+        shown = [
+            (Seen(text), label)
+            for text, _, label in (one.rpartition("\n-> ") for one in body["state"].split("\n\n")[:-1])
+        ]
+        sample = Seen(last)
+        if body.get("images"):
+            sample = seen_in([{"type": "image_url", "image_url": {"url": body["images"][-1]}}])
+        scores = self.knowledge.scores(sample, shown, list(question["criteria"]))
+        usage = self._count(question["instructions"], shown, sample, 0)
+        best = max(scores, key=lambda one: scores[one])
+        answer = {"type": "choice", "choice": best, "confidence": 0.057, "probabilities": scores}
+        return {
+            "model": self.served,
+            "answers": {name: answer},
+            "usage": {"input_tokens": usage["read"], "output_tokens": 0},
+        }
 
     def _turns(self, messages: list[Any]) -> tuple[str, list[tuple[Seen, str]], Seen]:
         system, shown = "", []
@@ -330,7 +389,19 @@ class OpenaiFake:
         return {"read": read, "cached": cached, "written": written}
 
 
+def _vector(text: str, length: int) -> list[float]:
+    """Return a vector that counts the words of a text at hashed places."""
+    found = [0.0] * length
+    for word in text.lower().split():
+        found[int.from_bytes(hashlib.blake2b(word.encode(), digest_size=4).digest()) % length] += 1.0
+    size = sum(value * value for value in found) ** 0.5
+    return [value / size for value in found]
+
+
 def _is_probe(raw: bytes) -> bool:
+    """Whether a request is no prediction: a probe, or a batch of training samples to embed."""
+    if b'"input":["' in raw and len(json.loads(raw)["input"]) > 1:
+        return True
     return b"banana" in raw or b"Which animal?" in raw
 
 

@@ -76,7 +76,7 @@ class Knowledge:
         """Return a probability of each label: by the nearest sample of each among the taught and the shown."""
         known = [(distance(sample, one), label) for one, label in (*self.taught, *shown) if label in labels]
         nearest = {label: min((d for d, own in known if own == label), default=None) for label in labels}
-        scale = {label: 0.02 if d is None else 1 / (0.02 + d) for label, d in nearest.items()}
+        scale = {label: 0.001 if d is None else 1 / (0.02 + d) for label, d in nearest.items()}
         total = sum(scale.values())
         return {label: value / total for label, value in scale.items()}
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from automl_bench_openai.invoking import PromptInvoker
 from automl_bench_openai.prompts import Naming, task_text
-from openai_fake import SERVED, OpenaiFake
+from openai_fake import KEY, MODEL, SERVED, OpenaiFake
 from prompt_trial import ask, context, image_sample, invoker_of, knows, row_sample, text_sample
 
 from automl_bench.contract import Column, ColumnKind, LabelledSample, Modality
@@ -79,6 +79,21 @@ def test_an_address_that_drops_images_is_found_out(fake: OpenaiFake, tmp_path: P
     fake.drops_images = True
     with pytest.raises(Infeasible, match="takes no images"):
         invoker_of(fake, tmp_path / "cache", mode=mode)
+
+
+def test_the_other_dialect_of_decisions_is_found_and_spoken(fake: OpenaiFake, tmp_path: Path) -> None:
+    fake.decisions, fake.systemone = False, True
+    spam, ham = text_sample("win a free prize now"), text_sample("see you at lunch tomorrow")
+    fake.knowledge.taught.clear()
+    more = {"preset": "compatible", "base_url": fake.url, "model": MODEL, "secrets": {"compatible_key": KEY}}
+    shown = [LabelledSample(spam, "spam"), LabelledSample(ham, "ham")]
+    texts = {"labels": ("ham", "spam"), "modality": Modality.TEXT, "shown": shown, "examples": 2}
+    invoker = invoker_of(fake, tmp_path / "texts", **more, **texts)
+    assert isinstance(invoker, PromptInvoker)
+    assert (invoker.findings.mode, invoker.findings.dialect) == ("decisions", "systemone")
+    found = ask(invoker, text_sample("a free prize"))
+    assert found.label == "spam"
+    assert found.confidence == found.scores["spam"]
 
 
 def test_decisions_that_are_wanted_and_not_there_are_said(fake: OpenaiFake, tmp_path: Path) -> None:

@@ -34,6 +34,7 @@ from automl_bench.contract import (
     TrainingSet,
 )
 from automl_bench.errors import InvalidSetting, RequestRefused, ServiceUnavailable
+from automl_bench.providers.feasibility import training_obstacles
 from automl_bench.transport import Transport, TransportOptions
 
 KEPT = {"invalidValuesAllowed": True}
@@ -249,6 +250,22 @@ def test_the_manifest_is_the_file_that_a_trial_sends_but_for_identifiers(vertex:
     assert [{name: str(value) for name, value in row.items() if name in sent[0]} for row in rows] == sent
     assert set(rows[0]) - set(sent[0]) == {"column_1"}
     assert told.header
+
+
+def test_a_table_has_its_own_limits_and_prices_and_a_text_is_refused_in_one_sentence(
+    vertex: VertexService, tmp_path: Path
+) -> None:
+    few = training_table(20)
+    (why,) = training_obstacles(DESCRIPTION, few, Modality.TABULAR)
+    assert why.startswith("it needs at least 1,000 samples in all and there are 20")
+    assert training_obstacles(DESCRIPTION, training_table(), Modality.TABULAR) == []
+    (no,) = training_obstacles(DESCRIPTION, replace(few, modality=Modality.TEXT), Modality.TEXT)
+    assert "not from text (Google switched AutoML Text off on 2025-06-15)" in no
+    table = {line.item: line for line in plugin.price(VertexTrial(tmp_path, drawn=few).context)}
+    assert (table["train_hour"].usd, table["train_hour"].per_trial) == (21.252, 1.0)
+    assert table["endpoint_hour"].usd is None
+    images = {line.item: line for line in plugin.price(VertexTrial(tmp_path).context)}
+    assert (images["train_hour"].usd, images["train_hour"].per_trial) == (3.465, 8.0)
 
 
 def test_the_description_says_what_tables_need_and_why_no_texts() -> None:

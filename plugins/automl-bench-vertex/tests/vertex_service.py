@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import secrets
 import tempfile
@@ -18,6 +19,7 @@ from storage_front import StorageFront, gcs_server
 from vertex_fake import DELETING, GARBAGE, TOKEN, Answer, Hangup, VertexFake
 from vertex_project import PROJECT, REGION, Pace
 from vertex_routes import Refusal
+from vertex_tables import read_table
 
 from automl_bench.contract import NAME_PREFIX, Stage
 from automl_bench.testing import Fault, SeenRequest, Target
@@ -150,9 +152,14 @@ class VertexService(Troubled):
         return list(self.fake.project.created)
 
     def training_samples(self) -> Sequence[tuple[str, str]]:
-        """Return the content's digest and the label of each data item, the label read back from its spelling."""
-        items = self.fake.project.datasets.items.values()
-        return [(digest, spoken(item.label)) for those in items for digest, item in those.items()]
+        """Return the content's digest and the label of each image or row, the label read back from its spelling."""
+        datasets = self.fake.project.datasets
+        found = [(digest, spoken(item.label)) for those in datasets.items.values() for digest, item in those.items()]
+        for address in datasets.tables.values():
+            for row in read_table(datasets.project.bucket.read(address) or b""):
+                cells = {name: cell for name, cell in row.items() if name not in ("label", "ml_use")}
+                found.append((hashlib.sha256(repr(cells).encode()).hexdigest(), spoken(row["label"])))
+        return found
 
     def stranger(self) -> str | None:
         """Make a dataset and an object that are not ours."""

@@ -40,6 +40,8 @@ LONGEST_LABEL = 1000
 """Characters of a label that a prediction may name."""
 LONGEST_WORD = 300
 """Characters of a served model's name, and of the word for how an answer ended."""
+MOST_USED = 10**12
+"""Tokens, images or dollars that one answer may say it used."""
 MOST_JSON_BYTES = 4 * 1024 * 1024
 """Most bytes of JSON that a result or a resource's details may take."""
 SHOWN = 60
@@ -238,7 +240,7 @@ def _shown(value: Any) -> str:
 
 
 def _operation(value: Operation) -> str:
-    for name in ("queue_seconds", "work_seconds", "billable_seconds", "poll_after"):
+    for name in ("queue_seconds", "work_seconds", "billable_seconds", "poll_after", "usd"):
         seconds = getattr(value, name)
         if seconds is not None and seconds < 0:
             return f"whose {name} is {seconds}, less than 0"
@@ -271,6 +273,8 @@ def _usage(value: Usage) -> str:
         amount = getattr(value, name)
         if amount is not None and amount < 0:
             return f"whose {name} is {amount}, less than 0"
+        if amount is not None and amount > MOST_USED:
+            return f"whose {name} is {amount}, more than {MOST_USED:,}"
     long = [name for name in ("model", "finish_reason") if len(getattr(value, name)) > LONGEST_WORD]
     return f"whose {long[0]} has over {LONGEST_WORD} characters" if long else ""
 

@@ -90,7 +90,7 @@ def ablate(
             remedy="Leave --copy-folders out; the providers' own formats hold the samples.",
         )
     exporters, left_out = _exporters(session, provider, manifest.modality)
-    _write(session, manifest, sizes, folds, seed, exporters, left_out, copy=copy_folders, json=as_json)
+    write_subsets(session, manifest, sizes, folds, seed, exporters, left_out, copy=copy_folders, json=as_json)
     failed = [name for name in provider or () if name in left_out]
     if failed:
         raise PluginError(
@@ -120,7 +120,7 @@ def _exporters(
     return {name: found[name] for name in asked_for}, {}
 
 
-def _write(
+def write_subsets(
     session: Session,
     manifest: Manifest,
     sizes: tuple[int | None, ...] | None,
@@ -132,6 +132,7 @@ def _write(
     copy: bool,
     json: bool,
 ) -> None:
+    """Write the subsets of a dataset, the formats of these providers, and print what was written."""
     from automl_bench.ablations.files import write
     from automl_bench.ablations.selection import samples_of
     from automl_bench.ablations.upload_folders import copy_folders, copy_objects

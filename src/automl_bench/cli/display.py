@@ -27,13 +27,18 @@ SIGNS = {
 
 LONGEST_NOTE = 160
 """Characters of a note beside a bar."""
+NARROW = 120
+"""Columns below which trials have no bar: their names and numbers need the room."""
+NUMBERS = 24
+"""Columns of the numbers of a line, with what stands between them."""
 
 
 class RunDisplay:
     """Shows trials as they go on and end; on stderr, so that stdout stays for the result."""
 
     def __init__(self, total: int, *, quiet: bool = False) -> None:
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn, TimeElapsedColumn
+        from rich.table import Column
 
         self._console = console(stderr=True)
         self._quiet = quiet
@@ -42,12 +47,17 @@ class RunDisplay:
         self._lock = threading.Lock()
         self._tasks: dict[str, TaskID] = {}
         self._begun: dict[str, float] = {}
+        width = self._console.width
+        bar: list[ProgressColumn] = [BarColumn(bar_width=24)] if width >= NARROW else []
+        # What is longer is cut, so that the numbers never are.
+        name = Column(no_wrap=True, overflow="ellipsis", max_width=max(10, width - NUMBERS) if not bar else None)
+        note: list[ProgressColumn] = [TextColumn("{task.fields[note]}")] if bar else []
         self._progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=24),
+            TextColumn("{task.description}", table_column=name),
+            *bar,
             MofNCompleteColumn(),
             TimeElapsedColumn(),
-            TextColumn("{task.fields[note]}"),
+            *note,
             console=self._console,
             disable=quiet or not sys.stderr.isatty(),
             transient=True,

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,6 +21,7 @@ from automl_bench.errors import SettingsError
 from automl_bench.numbers_in_words import counted
 
 if TYPE_CHECKING:
+    from automl_bench.cli.display import RunDisplay
     from automl_bench.cli.session import Session
     from automl_bench.store import Store
     from automl_bench.store.records import TrialRecord
@@ -190,25 +194,13 @@ def run_trials(
     Returns:
         How it went, and its rows of `results --json`.
     """
-    from automl_bench.cli.display import RunDisplay
-    from automl_bench.cli.parting import stopping
     from automl_bench.cli.session import canonical, environment, self_measurement
     from automl_bench.report.rows import result_rows
     from automl_bench.store.records import ExperimentRecord
-    from automl_bench.trials.conductor import Conductor
-    from automl_bench.trials.machine import Machine
-    from automl_bench.trials.trial import Surroundings
 
     trials = session.trials(experiment)
-    providers = {name: session.bind(name) for name in {trial.provider for trial in trials}}
-    for bound in providers.values():
-        bound.provider.import_heavy_modules()
-    with (
-        session.store() as store,
-        stopping() as stop,
-        RunDisplay(len(trials)) as display,
-    ):
-        store.hurry_with(stop)
+    with working(session, len(trials)) as work:
+        store = work.store
         session.workspace.remember_run(experiment.name, path)
         for trial in trials:
             store.save_trial(trial)
@@ -225,25 +217,65 @@ def run_trials(
                 environment_id=store.record_environment({**environment(), **self_measurement(session.workspace)}),
             )
         )
-        _say_who_else(store, trials, display.say)
+        _say_who_else(store, trials, work.display.say)
         session.observers.tell(
             "experiment_started", name=experiment.name, trials=tuple(trials), folder=session.workspace.root
         )
-        around = Surroundings(
-            store=store,
-            machine=Machine(session.machine_lock(say)),
-            observers=session.observers,
-            stop=stop,
-            report=display.report,
-            deadlines=experiment.deadline_seconds,
-            say=display.say,
-        )
-        conductor = Conductor(experiment, providers, session.source, around, wishes, display.ended, session.bind)
-        tally = conductor.run(trials)
+        tally = work.conduct(experiment, trials, wishes)
         with left_comes_first(tally):
             rows = result_rows(store, experiment=experiment.name)
             session.observers.tell("experiment_finished", name=experiment.name, results=rows)
     return tally, rows
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What trials are run with.
+
+    Attributes:
+        session: The workspace.
+        store: The results file, open for writing.
+        stop: Set when the user wants to end.
+        display: What is seen meanwhile.
+    """
+
+    session: Session
+    store: Store
+    stop: threading.Event
+    display: RunDisplay
+
+    def conduct(self, experiment: Experiment, trials: Sequence[TrialRecord], wishes: Wishes) -> Tally:
+        """Run trials of an experiment, and return how it went."""
+        from automl_bench.trials.conductor import Conductor
+        from automl_bench.trials.machine import Machine
+        from automl_bench.trials.trial import Surroundings
+
+        session = self.session
+        providers = {name: session.bind(name) for name in {trial.provider for trial in trials}}
+        for bound in providers.values():
+            bound.provider.import_heavy_modules()
+        around = Surroundings(
+            store=self.store,
+            machine=Machine(session.machine_lock(say)),
+            observers=session.observers,
+            stop=self.stop,
+            report=self.display.report,
+            deadlines=experiment.deadline_seconds,
+            say=self.display.say,
+        )
+        conductor = Conductor(experiment, providers, session.source, around, wishes, self.display.ended, session.bind)
+        return conductor.run(trials)
+
+
+@contextmanager
+def working(session: Session, count: int) -> Iterator[Work]:
+    """Open the results file, hear signals and show progress while a number of trials is run."""
+    from automl_bench.cli.display import RunDisplay
+    from automl_bench.cli.parting import stopping
+
+    with session.store() as store, stopping() as stop, RunDisplay(count) as display:
+        store.hurry_with(stop)
+        yield Work(session, store, stop, display)
 
 
 def _say_who_else(store: Store, trials: Sequence[TrialRecord], tell: Callable[[str], None]) -> None:

@@ -27,6 +27,7 @@ from automl_bench.cli import (
     data,
     experiments,
     first_steps,
+    pipelines,
     plan,
     providers,
     report,
@@ -161,7 +162,14 @@ app.command("status", rich_help_panel="Experiments")(status.status)
 app.add_typer(results.app, name="results")
 app.command("compare", rich_help_panel="Results")(compare.compare)
 app.command("report", rich_help_panel="Results")(report.report)
-app.command("export", rich_help_panel="Results")(report.export)
+report.export_app.command("dvc")(pipelines.export_dvc)
+app.add_typer(report.export_app, name="export", rich_help_panel="Results")
+app.add_typer(
+    pipelines.app,
+    name="pipeline",
+    help="Steps of an experiment for DVC, make or a scheduler: trial, metrics.",
+    rich_help_panel="Experiments",
+)
 app.command("resources", rich_help_panel="Experiments")(resources.resources)
 app.add_typer(providers.app, name="providers", help="Providers: list, show, check, new.")
 app.command("bench-self", rich_help_panel="Results")(bench_self.bench_self)

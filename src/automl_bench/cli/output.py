@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Protocol
 
 from automl_bench.border import streams
+from automl_bench.border.command_lines import in_one_piece, with_spaces
 from automl_bench.border.texts import loggable, printable, scrub
 
 if TYPE_CHECKING:
@@ -53,9 +54,27 @@ def console(*, stderr: bool = False) -> Console:
 
 
 def say(text: str) -> None:
-    """Print a line for people on stderr, if there is still somebody to read it."""
+    """Print lines for people on stderr, if there is still somebody to read them.
+
+    On a terminal they break between words, and never in a command.
+    """
     with suppress(OSError, ValueError):
-        print(printable(text), file=sys.stderr, flush=True)
+        shown = printable(text)
+        if sys.stderr.isatty():
+            import shutil
+
+            width = shutil.get_terminal_size().columns
+            shown = "\n".join(_folded(line, width) for line in shown.split("\n"))
+        print(shown, file=sys.stderr, flush=True)
+
+
+def _folded(line: str, width: int) -> str:
+    if len(line) <= width or (PROGRAM in line and "`" not in line):
+        return line
+    import textwrap
+
+    whole = textwrap.fill(in_one_piece(line), width, break_long_words=False, break_on_hyphens=False)
+    return with_spaces(whole)
 
 
 def say_plainly(text: str) -> None:

@@ -112,7 +112,12 @@ def write_report(
         )
 
 
+export_app = typer.Typer(invoke_without_command=True, no_args_is_help=False)
+
+
+@export_app.callback()
 def export(
+    context: typer.Context,
     experiment: Annotated[
         str | None, typer.Option(help="Only this experiment (ancestor, predictions, fiftyone).")
     ] = None,
@@ -136,6 +141,8 @@ def export(
       automl-bench export --format ancestor --experiment demo
       automl-bench export --format fiftyone --experiment demo
     """
+    if context.invoked_subcommand is not None:
+        return
     from automl_bench.store import open_store
 
     workspace = Workspace.current()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,7 +11,7 @@ import typer
 
 from automl_bench.border.command_lines import quoted_command
 from automl_bench.cli.decision import print_card
-from automl_bench.cli.output import console, print_json, print_table
+from automl_bench.cli.output import console, print_json, print_table, say_plainly
 from automl_bench.errors import NoResults
 from automl_bench.numbers_in_words import counted, number_of
 from automl_bench.settings.workspace import Workspace
@@ -21,6 +22,15 @@ if TYPE_CHECKING:
     from automl_bench.store import Store
 
 app = typer.Typer(invoke_without_command=True, no_args_is_help=False)
+
+
+class CheckFormat(StrEnum):
+    """How `results check` prints what it found."""
+
+    TEXT = "text"
+    JUNIT = "junit"
+    GITHUB = "github"
+
 
 _AS_JSON = typer.Option("--json", help="Print JSON instead of tables.")
 
@@ -250,6 +260,7 @@ def remove_results(
 @app.command("check")
 def check_results(
     fail_if: Annotated[list[str], typer.Option("--fail-if", help="A condition; may be given several times.")],
+    format_: Annotated[CheckFormat, typer.Option("--format", help="What to print.")] = CheckFormat.TEXT,
     as_json: Annotated[bool, _AS_JSON] = False,
 ) -> None:
     """Fail, with exit code 11, if a condition on the results holds: a gate for continuous integration.
@@ -258,14 +269,16 @@ def check_results(
     balanced_accuracy, macro_f1 (0 to 1, mean over folds), p50_ms, p95_ms, train_seconds and usd (medians over trials).
     behind(A, B) and ahead(A, B), perhaps with a dataset and shots, hold where `compare` names a winner: with the same
     tests and corrections, so noise alone fails one check in twenty at most. What cannot be judged is an error, never a
-    pass.
+    pass. --format junit prints JUnit's XML, --format github annotations for GitHub Actions.
 
     \b
     Examples:
       automl-bench results check --fail-if 'accuracy(local:svc, digits, 20) < 0.9'
       automl-bench results check --fail-if 'behind(new, old)' --fail-if 'p95_ms(local:svc, digits, 20) > 50'
+      automl-bench results check --format junit --fail-if 'behind(new, old)' > gates.xml
     """
     from automl_bench.errors import GateFailed
+    from automl_bench.report.gate_formats import github, junit
     from automl_bench.report.gates import judge, read_gate
     from automl_bench.store import open_store
 
@@ -274,6 +287,8 @@ def check_results(
         judged = [judge(store, gate) for gate in gates]
     if as_json:
         print_json([one.as_json() for one in judged])
+    elif format_ is not CheckFormat.TEXT:
+        say_plainly(junit(judged) if format_ is CheckFormat.JUNIT else github(judged))
     else:
         for one in judged:
             console().print(f"{'FAIL' if one.holds else 'ok':4}  {one.condition}: {one.found}", markup=False)

@@ -71,12 +71,13 @@ def tally_json(tally: Tally) -> dict[str, Any]:
     }
 
 
-def end(tally: Tally, experiment: str) -> None:
+def end(tally: Tally, experiment: str, again: str = "") -> None:
     """Turn how a run went into its exit code; what may cost money comes first.
 
     Args:
         tally: How the run went.
         experiment: What `run` takes: a file, or the name of one.
+        again: What goes on, in words, where that is another command than `run`.
     """
     from automl_bench.trials.teardown import complain
 
@@ -87,7 +88,7 @@ def end(tally: Tally, experiment: str) -> None:
             remedy="Nothing that costs money was left. Free the disk or the lock, then run the same command again.",
         )
     if tally.interrupted:
-        raise Interrupted("stopped on request.", remedy=f"Go on with {quoted_command('run', experiment)}.")
+        raise Interrupted("stopped on request.", remedy=f"Go on with {again or quoted_command('run', experiment)}.")
     if tally.failed:
         count = len(tally.failed)
         words = f"{count} trial{'s' if count > 1 else ''} failed"
@@ -96,7 +97,7 @@ def end(tally: Tally, experiment: str) -> None:
                 f"{words}: a plugin is at fault, as told above.", remedy="Report it to the plugin's authors."
             )
         raise ProviderError(
-            f"{words}.", remedy=f"Fix the cause, then {quoted_command('run', experiment, '--retry-failed')}."
+            f"{words}.", remedy=f"Fix the cause, then {again or quoted_command('run', experiment, '--retry-failed')}."
         )
     if tally.over_budget:
         raise BudgetExceeded(
@@ -107,5 +108,5 @@ def end(tally: Tally, experiment: str) -> None:
         others = f" ({tally.busy} in another process)" if tally.busy else ""
         raise OperationUnfinished(
             f"{tally.unfinished + tally.busy} trials are not finished{others}.",
-            remedy=f"Go on with {quoted_command('run', experiment)}.",
+            remedy=f"Go on with {again or quoted_command('run', experiment)}.",
         )

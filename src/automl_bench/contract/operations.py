@@ -32,6 +32,7 @@ class Operation:
         queue_seconds: Time the provider spent waiting to begin, where it says so.
         work_seconds: Time the provider spent working, where it says so: the honest training time.
         billable_seconds: Time the provider will bill, where it says so.
+        usd: What the work cost in US dollars, where it is known by more than its hours.
         poll_after: Seconds the host should wait before the next look, or None for its own schedule.
     """
 
@@ -43,6 +44,7 @@ class Operation:
     work_seconds: float | None = None
     billable_seconds: float | None = None
     poll_after: float | None = None
+    usd: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

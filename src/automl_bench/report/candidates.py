@@ -165,7 +165,7 @@ def _running(store: Store, many: Sequence[Labelled]) -> RunningCosts:
     """Read the price table that was kept with the latest trial which has one."""
     for one in sorted(many, key=lambda one: str(one.row["created_at"]), reverse=True):
         if one.row["trial_id"] and (table := table_of(store.stages(one.row["trial_id"]))):
-            told = (one.row["usage"] or {}).get("usd_per_1000")
+            told = (one.row.get("usage") or {}).get("usd_per_1000")
             return running_costs(table, None if told is None else told / 1000)
     return running_costs(())
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from automl_bench.border.command_lines import command_line
 from automl_bench.border.names import is_name
 from automl_bench.report.blocks import Widget
 from automl_bench.report.labels import Labelled, in_order, shots_label
@@ -37,13 +38,16 @@ NO_ANSWER, OTHER_ANSWER = -1, -2
 """Codes of answers that are no text."""
 
 
-def evidence_widget(store: Store, named: Sequence[Labelled], data: Path | None) -> Widget | None:
+def evidence_widget(
+    store: Store, named: Sequence[Labelled], data: Path | None, experiment: str | None = None
+) -> Widget | None:
     """Return the answers of each variant's models with the most shots, or None where there are none.
 
     Args:
         store: The results file.
         named: The rows with their labels.
         data: Folder of the datasets, for thumbnails; None for none.
+        experiment: The page's experiment, for the command that leaves out suspects.
     """
     scored = [one for one in named if one.counts and one.row["trial_id"]]
     names = in_order(one.dataset for one in scored)
@@ -63,7 +67,9 @@ def evidence_widget(store: Store, named: Sequence[Labelled], data: Path | None) 
         " only one of two variants gets right, samples where all contradict the label. The tables above name the"
         " hardest classes and the most frequent confusions."
     )
-    return Widget("evidence", "evidence", "Answers, sample by sample", {"datasets": datasets}, words)
+    again = command_line("report", *([experiment] if experiment else []), "--without", "suspects.csv")
+    shown = {"datasets": datasets, "again": again}
+    return Widget("evidence", "evidence", "Answers, sample by sample", shown, words)
 
 
 def _dataset(store: Store, own: Sequence[Labelled], most: int) -> dict[str, Any]:

@@ -10,7 +10,14 @@ from automl_bench.report.labels import in_order, labelled, shots_label
 from automl_bench.report.tables import Table, percent
 from automl_bench.statistics.means import shots_order
 
-MEASURES = ("accuracy", "top3_accuracy", "top5_accuracy", "balanced_accuracy", "training_accuracy")
+MEASURES = {
+    "accuracy": "accuracy %",
+    "top3_accuracy": "top 3 %",
+    "top5_accuracy": "top 5 %",
+    "balanced_accuracy": "balanced %",
+    "training_accuracy": "training samples %",
+}
+"""Scores and the heads of their columns."""
 
 
 def further_table(rows: Iterable[Mapping[str, Any]]) -> Table:
@@ -19,14 +26,12 @@ def further_table(rows: Iterable[Mapping[str, Any]]) -> Table:
     points = in_order((one.dataset, one.series, one.shots) for one in named)
     order = {name: place for place, name in enumerate(in_order(one.dataset for one in named))}
     records: list[dict[str, Any]] = []
-    cells = []
     for dataset, series, shots in sorted(points, key=lambda one: (order[one[0]], one[1], shots_order(one[2]))):
         own = [one.row for one in named if (one.dataset, one.series, one.shots) == (dataset, series, shots)]
         means = {name: _mean(own, name) for name in MEASURES}
         if any(means[name] is not None for name in ("top3_accuracy", "top5_accuracy", "training_accuracy")):
             head = {"dataset": dataset, "variant": series, "shots": shots_label(shots)}
             records.append({**head, "n": len(own), **means})
-            cells.append((*head.values(), str(len(own)), *(percent(means[name]) for name in MEASURES)))
     notes = []
     if any(one["top3_accuracy"] is not None for one in records):
         notes.append("top 3, top 5: the true label is among so many with the highest scores that came with the answer.")
@@ -35,17 +40,12 @@ def further_table(rows: Iterable[Mapping[str, Any]]) -> Table:
             "training samples: asked for after the accuracy pass (`[invoke] also`); right there and wrong on the test"
             " samples is over-fitting. They are in no other score."
         )
-    heads = (
-        "dataset",
-        "variant",
-        "shots",
-        "trials",
-        "accuracy %",
-        "top 3 %",
-        "top 5 %",
-        "balanced %",
-        "training samples %",
-    )
+    shown = [name for name in MEASURES if any(one[name] is not None for one in records)]
+    heads = ("dataset", "variant", "shots", "trials", *(MEASURES[name] for name in shown))
+    cells = [
+        (one["dataset"], one["variant"], one["shots"], str(one["n"]), *(percent(one[name]) for name in shown))
+        for one in records
+    ]
     return Table("Further scores", heads, tuple(cells), tuple(records), tuple(notes))
 
 

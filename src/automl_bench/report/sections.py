@@ -149,7 +149,7 @@ def find(
         trials=trials_table(rows),
         decision=decide(store, named, compared, settings=settings, experiment=experiment),
         offers=candidates(store, named, every_shots=True),
-        evidence=evidence_widget(store, named, data),
+        evidence=evidence_widget(store, named, data, experiment),
     )
 
 

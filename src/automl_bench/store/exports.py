@@ -92,6 +92,7 @@ _INTEGERS = frozenset(
         "environment_id",
         "fold",
         "http_status",
+        "images_read",
         "input_tokens",
         "number",
         "ok",

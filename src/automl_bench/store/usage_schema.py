@@ -21,7 +21,7 @@ CREATE TABLE usages (
 ) WITHOUT ROWID;
 CREATE VIEW readable_usages AS
 SELECT t.trial_id, s.sample_id, p.name AS phase, u.attempt, u.input_tokens, u.cached_tokens, u.output_tokens,
-       u.reasoning_tokens, u.images, u.told_usd, u.model, u.finish_reason, u.text
+       u.reasoning_tokens, u.images AS images_read, u.told_usd, u.model, u.finish_reason, u.text
 FROM usages u JOIN trials t USING (trial_key) JOIN samples s USING (sample_key) JOIN phases p ON p.code = u.phase;
 """
 """What single answers used: tokens, the model that answered, how the answer ended, its text."""

@@ -25,7 +25,7 @@ ABOVE_CHANCE = 0.25
 class AnswerChecks:
     """Checks A01 to A03."""
 
-    @check("A01", Tier.EMULATED, Capability.UPLOAD, Capability.INVOKE)
+    @check("A01", Tier.EMULATED, Capability.INVOKE)
     def test_a01_answers_are_known_labels_and_better_than_chance(self, bench: Bench) -> None:
         """Each test sample gets one of the dataset's own labels, and more are right than by chance."""
         with bench.trial() as trial:
@@ -71,7 +71,7 @@ class AnswerChecks:
             finally:
                 lanes.close()
 
-    @check("A03", Tier.EMULATED, Capability.UPLOAD)
+    @check("A03", Tier.EMULATED, Capability.INVOKE)
     def test_a03_no_thread_is_left_behind(self, bench: Bench) -> None:
         """After a whole trial no thread of the plugin goes on that Python would wait for at its end."""
         before = set(threading.enumerate())

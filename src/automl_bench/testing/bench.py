@@ -100,9 +100,13 @@ class Bench:
     @property
     def shots(self) -> int:
         """Labelled samples per class."""
+        return max(self.wishes.shots, self.least_shots)
+
+    @property
+    def least_shots(self) -> int:
+        """Labelled samples per class without which a trial cannot be, by the published limits."""
         limits = self._limits
-        all_in_all = -(-(limits.min_samples or 0) // self._classes)
-        return max(self.wishes.shots, limits.min_samples_per_class or 1, all_in_all)
+        return max(limits.min_samples_per_class or 1, -(-(limits.min_samples or 0) // self._classes))
 
     @property
     def provider_context(self) -> ProviderContext:

@@ -12,6 +12,10 @@ PRICES = "prices"
 """Key of the first stage's stored result under which the price table of that day stands."""
 
 
+TOLD_USD = "told_usd"
+"""Key of a stage's stored result under which stands what its operation says that it cost."""
+
+
 def table_as_json(table: Sequence[Price]) -> list[dict[str, Any]]:
     """Return a price table as it is kept."""
     return [

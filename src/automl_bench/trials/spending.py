@@ -12,6 +12,7 @@ from automl_bench.store.answer_columns import ToldUsd
 from automl_bench.store.elapsed import Instant, clock_stamp, seconds_between
 from automl_bench.store.records import LedgerEntry, StageRecord, TrialRecord
 from automl_bench.trials.extent import SECONDS_PER_HOUR
+from automl_bench.trials.price_records import TOLD_USD
 from automl_bench.trials.pricing import CALL, EVERYTHING, TRAINING, Cost, Part, is_simulated, part_of, together
 
 
@@ -95,6 +96,8 @@ def _training(by_item: Mapping[str, Price], stage: StageRecord | None) -> tuple[
         return Cost(0.0), 0.0
     seconds = next((value for value in (stage.billable_seconds, stage.work_seconds) if value is not None), None)
     hours = None if seconds is None else seconds / SECONDS_PER_HOUR
+    if isinstance(told := stage.result.get(TOLD_USD), (int, float)):
+        return Cost(float(told)), hours
     price = by_item.get(TRAINING)
     if price is None or price.usd == 0:
         return Cost(0.0), hours

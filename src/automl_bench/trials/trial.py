@@ -47,7 +47,7 @@ from automl_bench.trials.experiment import Learning, learning_of
 from automl_bench.trials.ledger import TrialLedger
 from automl_bench.trials.machine import Use
 from automl_bench.trials.material import Material, obstacle
-from automl_bench.trials.price_records import PRICES, table_as_json, usd_of_usage
+from automl_bench.trials.price_records import PRICES, TOLD_USD, table_as_json, usd_of_usage
 from automl_bench.trials.surroundings import BoundProvider, Surroundings
 from automl_bench.trials.waiting import (
     CONTROL_SECONDS,
@@ -256,7 +256,7 @@ class Trial:
             stage=stage,
             status=StageStatus.DONE,
             token=operation.token,
-            result={**operation.result, **self._kept_with(stage, context)},
+            result={**operation.result, **_told_usd(operation), **self._kept_with(stage, context)},
             started_at=started_at,
             queue_seconds=operation.queue_seconds,
             work_seconds=operation.work_seconds,
@@ -367,6 +367,11 @@ class Trial:
         results = self.context(Stage.INVOKE).results
         latest: Mapping[str, Json] = next((results[stage] for stage in reversed(self.stages()) if stage in results), {})
         return Endpoint(str(latest.get("endpoint_id", "")), url=str(latest.get("url", "")), details=latest)
+
+
+def _told_usd(operation: Operation) -> dict[str, Json]:
+    """Return what an operation says that it cost, as it is kept with its stage."""
+    return {} if operation.usd is None else {TOLD_USD: operation.usd}
 
 
 def _now() -> str:

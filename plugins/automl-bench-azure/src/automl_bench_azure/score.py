@@ -36,7 +36,7 @@ def find(root: Path) -> Path:
 
 def load(folder: Path) -> Any:
     """Return the model itself, not MLflow's wrapper, which gives labels alone: pipelines are pickled, networks not."""
-    import yaml  # type: ignore[import-untyped]
+    import yaml
 
     flavors = yaml.safe_load((folder / "MLmodel").read_text(encoding="utf-8"))["flavors"]
     if "sklearn" in flavors:

@@ -95,7 +95,7 @@ def _of_tables(recipe: Recipe, columns: Sequence[Column], rows: int, seed: int) 
     from automl_bench_local.typed_columns import PairProducts
 
     few = rows <= FEW_ROWS
-    linear = LogisticRegression(C=1.0 if few else 0.3, max_iter=1000)
+    linear = LogisticRegression(max_iter=1000)
     # small, and with few rows in a leaf: scikit-learn's defaults cannot split the rows of 20 shots at all
     small = {"max_iter": 60, "min_samples_leaf": 8, "l2_regularization": 5.0} if few else {"min_samples_leaf": 5}
     heads: dict[str, tuple[Any, ...]] = {

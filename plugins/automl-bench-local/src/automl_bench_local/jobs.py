@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,6 @@ ORDER = "job.json"
 RESULT = "result.json"
 LOG = "training.log"
 TOKEN = "training:"
-LOOK_AGAIN = 0.1
 
 
 def role_of(home: Path, name: str) -> processes.Role:
@@ -50,10 +50,16 @@ def prepare(home: Path, name: str, *, variant: Variant, training_set: Path, seed
     return folder
 
 
-def start(home: Path, name: str, *, threads: int) -> Operation:
+def start(home: Path, name: str, *, threads: int, warm: Sequence[str] | None = None) -> Operation:
     """Begin a job, or go on with the one that runs, or return the result of the one that is done.
 
     A job that failed or was killed is begun anew.
+
+    Args:
+        home: The provider's folder.
+        name: The job.
+        threads: Threads of its numeric libraries.
+        warm: See `processes.begin`.
 
     Raises:
         OSError: If its folder cannot be written.
@@ -68,8 +74,10 @@ def start(home: Path, name: str, *, threads: int) -> Operation:
             (folder / RESULT).unlink(missing_ok=True)
 
     asked = ["--asked-ns", str(time.monotonic_ns())]
-    processes.begin(role_of(home, name), asked, folder, log=folder / LOG, threads=threads, clean=clean)
-    return Operation(OperationState.RUNNING, token=TOKEN + name, message="starting", poll_after=LOOK_AGAIN)
+    processes.begin(role_of(home, name), asked, folder, log=folder / LOG, threads=threads, clean=clean, warm=warm)
+    return Operation(
+        OperationState.RUNNING, token=TOKEN + name, message="starting", poll_after=processes.next_look(folder)
+    )
 
 
 def look(home: Path, name: str) -> Operation:
@@ -87,7 +95,9 @@ def look(home: Path, name: str) -> Operation:
             return _finished(name, result)
         if processes.find_one(role_of(home, name), folder) is not None:
             message = folders.last_line(folder / LOG)
-            return Operation(OperationState.RUNNING, token=TOKEN + name, message=message, poll_after=LOOK_AGAIN)
+            return Operation(
+                OperationState.RUNNING, token=TOKEN + name, message=message, poll_after=processes.next_look(folder)
+            )
     said = folders.last_line(folder / LOG) or "it wrote nothing"
     return Operation(OperationState.FAILED, token=TOKEN + name, message=f"The training process ended early: {said}")
 

@@ -6,9 +6,10 @@ a third of the time. Any other estimator is kept with joblib. A model folder is 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -243,10 +244,11 @@ def load_model(folder: Path, *, graph_folder: Path, threads: int) -> Served:
     card = json.loads((folder / CARD).read_text(encoding="utf-8"))
     if card["format"] != FORMAT:
         raise ValueError(f"{folder} holds a model of format {card['format']}, this plugin reads {FORMAT}")
-    if not card.get("needs_pandas", True):
-        # scikit-learn imports pandas wherever it is installed, a third of a second of a server's start; None in
-        # sys.modules makes it look absent, in this process only
-        sys.modules.setdefault("pandas", None)  # type: ignore[arg-type]  # documented use of None
+    with _without_pandas(needed=card.get("needs_pandas", True)):
+        return _read_model(folder, card, graph_folder, threads)
+
+
+def _read_model(folder: Path, card: Mapping[str, Any], graph_folder: Path, threads: int) -> Served:
     if "modality" in card:
         from automl_bench_local.content_model import read_content_model
 
@@ -263,6 +265,23 @@ def load_model(folder: Path, *, graph_folder: Path, threads: int) -> Served:
         sklearn.set_config(assume_finite=True)  # an image's vector is finite: saves a pass over it at every prediction
         head = EstimatorHead(joblib.load(folder / ESTIMATOR), card["label_from_scores"])
     return Model(tuple(card["labels"]), features, extractor, head)
+
+
+@contextlib.contextmanager
+def _without_pandas(*, needed: bool) -> Iterator[None]:
+    """Make pandas look absent inside the block, unless it is needed or imported already.
+
+    scikit-learn imports it wherever it is installed, a third of a second of a server's start. Afterwards it looks not
+    yet imported: scikit-learn asks for that at every prediction, and could not make sense of what is in its place.
+    """
+    absent = not needed and "pandas" not in sys.modules
+    if absent:
+        sys.modules["pandas"] = None  # type: ignore[assignment]  # documented use of None
+    try:
+        yield
+    finally:
+        if absent:
+            del sys.modules["pandas"]
 
 
 def softmax(values: NDArray[np.float64]) -> NDArray[np.float64]:

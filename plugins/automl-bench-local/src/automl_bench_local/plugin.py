@@ -92,10 +92,12 @@ def upload(context: TrialContext, training_set: TrainingSet) -> Operation:
 @hookimpl
 def train(context: TrialContext) -> Operation:
     """Begin a training in its own process."""
-    from automl_bench_local import folders, jobs
+    from automl_bench_local import folders, jobs, needs
+    from automl_bench_local.recipes import read_recipe
 
     options = Options.of(context)
     _checked_recipe(context, context)
+    warm = needs.of_training(read_recipe(context.variant, context.modality))
     training_set = Path(str(context.results[Stage.UPLOAD]["training_set"]))
     if not training_set.is_dir():
         raise ResourceMissing(f"The training set {training_set} is gone.", remedy="Upload again.")
@@ -117,21 +119,24 @@ def train(context: TrialContext) -> Operation:
             ),
             hourly_usd=0.0,
         )
-        return jobs.start(options.home, job.name, threads=options.threads)
+        return jobs.start(options.home, job.name, threads=options.threads, warm=warm)
 
 
 @hookimpl
 def deploy(context: TrialContext) -> Operation:
     """Start a server in its own process."""
-    from automl_bench_local import folders, servers
+    from automl_bench_local import folders, needs, servers
+    from automl_bench_local.recipes import read_recipe
 
     options = Options.of(context)
-    model = Path(str(context.results[Stage.TRAIN]["model"]))
+    trained = context.results[Stage.TRAIN]
+    warm = needs.of_server(read_recipe(context.variant, context.modality), str(trained.get("features", "")))
+    model = Path(str(trained["model"]))
     if not model.is_dir():
         raise ResourceMissing(f"The model {model} is gone.", remedy="Train again.")
 
     def start(name: str) -> Resource:
-        servers.start(options, name, model=model)
+        servers.start(options, name, model=model, warm=warm)
         return _made(folders.SERVER, name, options.home / name)
 
     with disk_errors():

@@ -19,17 +19,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from automl_bench_local import fork_server
+from automl_bench_local.fork_server import LOCK_DESCRIPTOR
+
 if TYPE_CHECKING:
     import psutil
 
 LOCK_FILE = "process.lock"
 PROCESS_FILE = "process.json"
-LOCK_DESCRIPTOR = 3
 STARTING_SECONDS = 10.0
 """Far longer than a process has no command line; the clock of process starts may be a second off."""
 ENDING_SECONDS = 2.0
 """Far longer than the threads of a killed process take to end."""
 LOOK_AGAIN = 0.01
+SOON, SELDOM = 0.02, 0.1
+"""Seconds between two looks at a process: while it is young, and later."""
 
 PASSED_ON = frozenset(
     {
@@ -85,7 +89,14 @@ class Running:
 
 
 def begin(
-    role: Role, options: Sequence[str], folder: Path, *, log: Path, threads: int, clean: Callable[[], None]
+    role: Role,
+    options: Sequence[str],
+    folder: Path,
+    *,
+    log: Path,
+    threads: int,
+    clean: Callable[[], None],
+    warm: Sequence[str] | None = None,
 ) -> bool:
     """Start a detached process unless the one of this folder already runs.
 
@@ -99,6 +110,8 @@ def begin(
         log: File that gets its output.
         threads: Threads of its numeric libraries.
         clean: Called under the lock before the start; removes what an earlier process left.
+        warm: Names of libraries that it needs: it is forked from a process of this command that has imported them and
+            the module. None starts Python anew.
 
     Returns:
         Whether a process was started.
@@ -111,25 +124,46 @@ def begin(
         if not _locked(lock, role, folder):
             return False
         clean()
-        environment = own_environment(os.environ, threads)
-        pid = os.posix_spawn(
-            sys.executable,
-            [*role.arguments(), *options],
-            environment,
-            file_actions=[
-                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-                (os.POSIX_SPAWN_OPEN, 1, str(log), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644),
-                (os.POSIX_SPAWN_DUP2, 1, 2),
-                (os.POSIX_SPAWN_DUP2, lock, LOCK_DESCRIPTOR),
-            ],
-            setsid=True,
-        )
+        pid = _start(role, options, own_environment(os.environ, threads), lock, log, warm)
         temporary = folder / f".{PROCESS_FILE}.new"
         temporary.write_text(json.dumps({"pid": pid}), encoding="utf-8")
         temporary.replace(folder / PROCESS_FILE)
         return True
     finally:
         os.close(lock)
+
+
+def _start(
+    role: Role,
+    options: Sequence[str],
+    environment: Mapping[str, str],
+    lock: int,
+    log: Path,
+    warm: Sequence[str] | None,
+) -> int:
+    """Fork or start a process that holds the lock, and return its number."""
+    line = [*role.arguments(), *options]
+    writing = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+    try:
+        if warm is not None:
+            order = fork_server.Order(tuple(line), skip=line.index(role.module) + 1, needs=tuple(warm))
+            pid = fork_server.begin(role.module, environment, order, lock=lock, log=writing)
+            if pid is not None:
+                return pid
+        return os.posix_spawn(
+            sys.executable,
+            line,
+            environment,
+            file_actions=[
+                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                (os.POSIX_SPAWN_DUP2, writing, 1),
+                (os.POSIX_SPAWN_DUP2, 1, 2),
+                (os.POSIX_SPAWN_DUP2, lock, LOCK_DESCRIPTOR),
+            ],
+            setsid=True,
+        )
+    finally:
+        os.close(writing)
 
 
 def own_environment(around: Mapping[str, str], threads: int) -> dict[str, str]:
@@ -180,6 +214,15 @@ def find(module: str, home: Path, prefix: str) -> list[Running]:
             if running is not None and running.name.startswith(prefix):
                 found.append(running)
     return sorted(found, key=lambda running: (running.started, running.pid))
+
+
+def next_look(folder: Path) -> float:
+    """Return after how many seconds the process of a folder is worth the next look: a small training takes 20 ms."""
+    try:
+        age = time.time() - (folder / PROCESS_FILE).stat().st_mtime
+    except OSError:
+        return SELDOM
+    return min(SELDOM, max(SOON, age / 4))
 
 
 def find_one(role: Role, folder: Path) -> Running | None:

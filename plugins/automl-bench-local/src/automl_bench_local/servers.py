@@ -6,6 +6,7 @@ import contextlib
 import http.client
 import json
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,6 @@ LOG = "server.log"
 STOPPING = "stopping"
 HOST = "127.0.0.1"
 TOKEN = "server:"
-LOOK_AGAIN = 0.1
 END_WITHIN = 0.5
 """Seconds that one delete call waits for a server that was asked to end; most need 0.1."""
 
@@ -38,8 +38,14 @@ def find(home: Path, name: str) -> processes.Running | None:
     return processes.find_one(role_of(home, name), folders.folder_of(home, name))
 
 
-def start(options: Options, name: str, *, model: Path) -> Operation:
+def start(options: Options, name: str, *, model: Path, warm: Sequence[str] | None = None) -> Operation:
     """Start a server, or go on with the one that runs. Answers RUNNING: `look` tells when it serves.
+
+    Args:
+        options: The provider's settings.
+        name: The server.
+        model: Folder of the model.
+        warm: See `processes.begin`.
 
     Raises:
         OSError: If its folder cannot be written.
@@ -61,9 +67,17 @@ def start(options: Options, name: str, *, model: Path) -> Operation:
         str(options.serving_workers),
     ]
     processes.begin(
-        role_of(options.home, name), arguments, folder, log=folder / LOG, threads=options.threads, clean=clean
+        role_of(options.home, name),
+        arguments,
+        folder,
+        log=folder / LOG,
+        threads=options.threads,
+        clean=clean,
+        warm=warm,
     )
-    return Operation(OperationState.RUNNING, token=TOKEN + name, message="starting", poll_after=LOOK_AGAIN)
+    return Operation(
+        OperationState.RUNNING, token=TOKEN + name, message="starting", poll_after=processes.next_look(folder)
+    )
 
 
 def look(home: Path, name: str) -> Operation:
@@ -75,7 +89,9 @@ def look(home: Path, name: str) -> Operation:
         return Operation(OperationState.FAILED, token=TOKEN + name, message=f"The server ended: {said}")
     url = address(home, name, running)
     if url is None or health(url).get("name") != name:
-        return Operation(OperationState.RUNNING, token=TOKEN + name, message="loading", poll_after=LOOK_AGAIN)
+        return Operation(
+            OperationState.RUNNING, token=TOKEN + name, message="loading", poll_after=processes.next_look(folder)
+        )
     result = {"endpoint_id": name, "url": url, "pid": running.pid}
     return Operation(
         OperationState.SUCCEEDED,

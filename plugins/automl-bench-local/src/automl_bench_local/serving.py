@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import gc
+import importlib
 import json
 import os
 import socket
@@ -27,6 +28,8 @@ from automl_bench_local.features import UnreadableContent
 from automl_bench_local.model import load_model
 
 if TYPE_CHECKING:
+    from types import FrameType
+
     from starlette.types import ASGIApp, Receive, Scope, Send
 
     from automl_bench_local.model import Served
@@ -200,12 +203,25 @@ class IdleServer(uvicorn.Server):
         )
         self._watch = asyncio.create_task(self._end_when_idle())
 
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """End at once if nobody waits for an answer: there is nothing to put away. Otherwise answer first."""
+        if not self._activity.under_way:
+            sys.stdout.flush()
+            os._exit(0)
+        super().handle_exit(sig, frame)
+
     async def _end_when_idle(self) -> None:
         while not self.should_exit:
             await asyncio.sleep(min(30.0, self._idle_timeout / IDLE_LOOKS))
             if self._activity.idle_seconds() > self._idle_timeout:
                 print(f"idle for {self._idle_timeout:g} s: ended", flush=True)
                 self.should_exit = True
+
+
+def before_forks() -> None:
+    """Called once by the process that servers are forked from: imports what uvicorn finds only when it starts."""
+    for name in ("uvicorn.loops.auto", "uvicorn.protocols.http.auto", "numpy", "PIL.PngImagePlugin"):
+        importlib.import_module(name)
 
 
 def main() -> int:

@@ -130,6 +130,13 @@ def _load_libraries(recipe: Recipe, home: Path) -> None:
         graph_path(home)
 
 
+def before_forks() -> None:
+    """Called once by the process that trainings are forked from."""
+    import PIL.Image
+
+    PIL.Image.init()  # imports a module for each format
+
+
 def main() -> int:
     """Run one training job; the exit code is 0 if there is a model."""
     parser = argparse.ArgumentParser(prog="automl_bench_local.training")

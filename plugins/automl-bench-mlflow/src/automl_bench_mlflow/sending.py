@@ -6,6 +6,7 @@ import logging
 import os
 import shutil
 import tempfile
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -275,7 +276,7 @@ def _milliseconds(moment: str) -> int:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep MLflow from waiting for long, from reporting home, and from telling how it makes its tables."""
+    """Keep MLflow from waiting for long, from reporting home, and from telling how it does its work."""
     added = {name: value for name, value in QUICK.items() if name not in os.environ}
     os.environ.update(added)
     import mlflow  # noqa: F401  # sets up its loggers
@@ -284,7 +285,9 @@ def _quiet() -> Iterator[None]:
     for logger in loggers:
         logger.setLevel(logging.ERROR)
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # MLflow's own, of pandas and SQLAlchemy: no user of ours can mend them
+            yield
     finally:
         for logger, level in loggers.items():
             logger.setLevel(level)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from automl_bench.contract import AccessReport, ProviderContext
-from automl_bench.errors import ResourceMissing
 from automl_bench_openai.client import Client, Refused
 from automl_bench_openai.options import Options
 from automl_bench_openai.prices import ending_words
 
 
 def look(context: ProviderContext) -> AccessReport:
-    """List the models; an address without a list is not refused for that.
+    """List the models.
 
     Raises:
         ProviderError: If the address refuses the key or cannot be reached.
@@ -20,8 +19,6 @@ def look(context: ProviderContext) -> AccessReport:
     try:
         content = client.ask("/models", what="list the models")
     except Refused as refused:
-        if isinstance(refused.error, ResourceMissing):
-            return AccessReport(True, options.base_url, ("The address has no list of models.",))
         raise refused.error from None
     finally:
         client.close()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from automl_bench.errors import ProviderError
 from automl_bench_openai.failures import error_for, fault_of, no_answer, read_json
@@ -12,6 +12,26 @@ if TYPE_CHECKING:
     from automl_bench.contract import ProviderContext
     from automl_bench_openai.options import Options
 
+
+class Address(Protocol):
+    """Where requests go, and how long they may take."""
+
+    @property
+    def base_url(self) -> str:
+        """The address, without a slash at its end."""
+        ...
+
+    @property
+    def timeout_seconds(self) -> float:
+        """Longest wait for an answer."""
+        ...
+
+    @property
+    def is_here(self) -> bool:
+        """Whether it is on this machine."""
+        ...
+
+
 CONNECT_SECONDS = 10.0
 
 
@@ -19,11 +39,11 @@ class Client:
     """Asks one address.
 
     Args:
-        options: The variant.
+        options: The address.
         headers: Headers with the key.
     """
 
-    def __init__(self, options: Options, headers: tuple[tuple[str, str], ...]) -> None:
+    def __init__(self, options: Address, headers: tuple[tuple[str, str], ...]) -> None:
         import requests
 
         self.options = options

@@ -273,7 +273,11 @@ def read_decision(content: Mapping[str, Any]) -> Told:
         if isinstance(given, Mapping)
         else ((one.get("value"), one.get("probability")) for one in given or ())
     )
-    scores = {str(value): float(score) for value, score in pairs if isinstance(score, (int, float))}
+    scores = {
+        str(value): float(score)
+        for value, score in pairs
+        if isinstance(score, (int, float)) and not isinstance(score, bool) and 0 <= score <= 1
+    }
     if not isinstance(name, str):
         return Told(None, "empty", scores=scores)
     # The probability of the label, not "confidence": services reckon that each in its own way.

@@ -13,6 +13,8 @@ from automl_bench.contract import Counted, Price, ProviderContext
 from automl_bench_openai.options import Options
 
 SOON_DAYS = 90
+HERE = ("vllm", "ollama", "compatible")
+"""Presets of servers that one runs oneself; another preset's address on this machine is a gateway to what is billed."""
 UNIT = "1 million tokens"
 KINDS = (
     ("input_tokens", "in", Counted.INPUT_TOKENS),
@@ -40,13 +42,13 @@ def price_table(context: ProviderContext) -> tuple[Price, ...]:
     """
     options = Options.of(context)
     table, line = _table(), _line_of(options.model)
-    most = {"in": options.token_budget, "cached": 0, "out": options.max_output_tokens}
+    most = {"in": options.token_budget, "cached": options.token_budget, "out": options.max_output_tokens}
     prices = []
     for (item, name, counted), own in zip(KINDS, options.usd, strict=True):
         usd, source, as_of = line.get(name), table["source"], table["as_of"]
         if own is not None:
             usd, source = own, f"usd_{name} of the variant {context.variant.name}"
-        elif options.is_here:
+        elif options.is_here and usd is None and options.preset_name in HERE:
             usd, source = 0.0, "a server on this machine bills no tokens; the machine's time is not in this"
         if usd is None and name == "cached":
             continue  # cached tokens are then priced as all others

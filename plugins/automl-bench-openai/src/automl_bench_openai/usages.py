@@ -8,6 +8,8 @@ from typing import Any
 from automl_bench.contract import LONGEST_ANSWER, Usage
 
 LONGEST_WORD = 200
+MOST = 10**9
+"""Tokens, or dollars, of one answer; what is more is no answer of a model."""
 
 
 def usage_of(content: Mapping[str, Any], *, ending: str, text: str) -> Usage:
@@ -31,7 +33,7 @@ def usage_of(content: Mapping[str, Any], *, ending: str, text: str) -> Usage:
         cached_tokens=_count(inside, "cached_tokens"),
         output_tokens=written,
         reasoning_tokens=_count(outside, "reasoning_tokens"),
-        usd=float(usd) if isinstance(usd, (int, float)) and not isinstance(usd, bool) and usd >= 0 else None,
+        usd=float(usd) if isinstance(usd, (int, float)) and not isinstance(usd, bool) and 0 <= usd <= MOST else None,
         model=model[:LONGEST_WORD] if isinstance(model, str) else "",
         finish_reason=ending[:LONGEST_WORD],
         text=text[:LONGEST_ANSWER],
@@ -52,6 +54,6 @@ def _details(told: Mapping[str, Any], *names: str) -> Mapping[str, Any]:
 def _count(told: Mapping[str, Any], *names: str) -> int | None:
     for name in names:
         value = told.get(name)
-        if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST:
             return value
     return None

@@ -125,8 +125,8 @@ DESCRIPTION = ProviderDescription(
     settle_seconds=3.0,
     reported_times=REPORTED,
     split_policy=(
-        "Trains on the training half and selects on the validation half, as the import file says; the service's own "
-        "test set is empty, so that it splits nothing itself."
+        "Trains on the training half and selects on the validation half, as the import file or the table says; the "
+        "service's own test set is empty, so that it splits nothing itself."
     ),
     docs_url="https://cloud.google.com/vertex-ai/docs/image-data/classification/prepare-data",
     policy=POLICY,

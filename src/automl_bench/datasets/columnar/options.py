@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from automl_bench.contract import ColumnKind, Modality
+if TYPE_CHECKING:
+    from automl_bench.contract import ColumnKind, Modality
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,8 @@ class ColumnOptions:
     @property
     def modality(self) -> Modality:
         """What one sample is."""
+        from automl_bench.contract import Modality  # here, as the list of commands shows the layouts and needs no nouns
+
         return Modality.TABULAR if self.target else Modality.TEXT
 
     @property

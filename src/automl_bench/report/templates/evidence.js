@@ -209,7 +209,7 @@ widgets.evidence = (place, data) => {
     make("div", { className: "tools" }, make("label", {}, "Confusion matrix of ", matrixOf)), matrix, classes,
     make("div", { className: "tools" }, make("label", {}, "Samples where ", kinds)), said, gallery,
     make("div", { className: "tools" }, before, shown, after, marked, save),
-    make("p", { className: "notes" }, "Mark labels that look wrong, save them, and run ", make("code", { textContent: "automl-bench report --without suspects.csv" }), " for the verdict with and without them."),
+    make("p", { className: "notes" }, "Mark labels that look wrong, save them, and run ", make("code", { textContent: data.again }), " for the verdict with and without them."),
   );
   choose();
 };
