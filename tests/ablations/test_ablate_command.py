@@ -19,7 +19,7 @@ def run(monkeypatch, tmp_path):
     """Return a function that runs `ablate` in a workspace without plugins, and gives the result."""
     monkeypatch.setenv("AUTOML_BENCH_WORKSPACE", str(tmp_path))
     exporters, left_out = {}, {}
-    monkeypatch.setattr(Session, "manifest_exporters", lambda self: (exporters, left_out))
+    monkeypatch.setattr(Session, "manifest_exporters", lambda self, modality: (exporters, left_out))
     app = typer.Typer()
     app.command()(ablate)
 

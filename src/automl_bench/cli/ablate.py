@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from automl_bench.ablations.provider_files import ManifestExporter
     from automl_bench.ablations.verification import Check
     from automl_bench.cli.session import Session
+    from automl_bench.contract import Modality
     from automl_bench.datasets.manifest import Manifest
 
 
@@ -88,10 +89,7 @@ def ablate(
             f"{dataset} holds {manifest.modality} samples, which have no files to copy.",
             remedy="Leave --copy-folders out; the providers' own formats hold the samples.",
         )
-    exporters, left_out = _exporters(session, provider)
-    for name in [one for one in exporters if manifest.modality not in session.provider(one).description.modalities]:
-        left_out[name] = f"it does not learn from {manifest.modality} samples."
-        del exporters[name]
+    exporters, left_out = _exporters(session, provider, manifest.modality)
     write_subsets(session, manifest, sizes, folds, seed, exporters, left_out, copy=copy_folders, json=as_json)
     failed = [name for name in provider or () if name in left_out]
     if failed:
@@ -101,9 +99,11 @@ def ablate(
         )
 
 
-def _exporters(session: Session, asked_for: list[str] | None) -> tuple[dict[str, ManifestExporter], dict[str, str]]:
+def _exporters(
+    session: Session, asked_for: list[str] | None, modality: Modality
+) -> tuple[dict[str, ManifestExporter], dict[str, str]]:
     """Return what describes samples for each provider, and why other providers are left out."""
-    found, errors = session.manifest_exporters()
+    found, errors = session.manifest_exporters(modality)
     left_out = {name: str(error) for name, error in errors.items()}
     left_out |= {name: str(failure.reason) for name, failure in session.registry.failures.items()}
     if not asked_for:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from automl_bench.border.command_lines import quoted_command
 from automl_bench.border.names import did_you_mean
-from automl_bench.contract import Capability, ManifestEntry, Owner, ProviderManifest, Variant
+from automl_bench.contract import Capability, ManifestEntry, Modality, Owner, ProviderManifest, Variant
 from automl_bench.errors import AutomlBenchError, DatasetNotFound, InvalidSetting, SettingsError, UsageError
 from automl_bench.providers.discovery import PluginRegistry
 from automl_bench.providers.dispatch import Provider
@@ -238,11 +238,12 @@ class Session:
                     )
         return list(expand(experiment, variants, fingerprints, experiment.images.recorded(), learning))
 
-    def manifest_exporters(self) -> tuple[dict[str, ManifestExporter], dict[str, AutomlBenchError]]:
+    def manifest_exporters(self, modality: Modality) -> tuple[dict[str, ManifestExporter], dict[str, AutomlBenchError]]:
         """Return, for every provider that has a manifest format, the function that describes samples in it.
 
         Returns:
-            The functions, and why other providers cannot be asked: a setting is missing, for example.
+            The functions, and why other providers cannot be asked: a setting is missing, for example, or the provider
+            does not learn from the modality.
         """
         from automl_bench.trials.teardown import provider_context
 
@@ -253,8 +254,12 @@ class Session:
             if name in self.registry.failures or self.registry.only_listens(name):
                 continue
             try:
-                if Capability.EXPORT_MANIFEST not in self.provider(name).description.capabilities:
+                description = self.provider(name).description
+                if Capability.EXPORT_MANIFEST not in description.capabilities:
                     continue
+                if modality not in description.modalities:
+                    kinds = ", ".join(sorted(description.modalities))
+                    raise UsageError(f"{name} learns from {kinds}, not from {modality}.", remedy="Leave it out.")
                 bound = self.bind(name)
             except AutomlBenchError as error:
                 left_out[name] = error
