@@ -146,7 +146,9 @@ widgets.evidence = (place, data) => {
     return make("li", {}, picture, make("strong", { textContent: text(dataset.truth[sample]) }), answer(a, "A"), answer(b, "B"), draw, make("label", {}, box, " label is suspect"));
   };
 
-  const shown = (sample) => sample in dataset.pictures || sample in dataset.excerpts;
+  function shown(sample) {
+    return sample in dataset.pictures || sample in dataset.excerpts;
+  }
 
   function drawGallery() {
     const found = new Map();
