@@ -146,12 +146,14 @@ widgets.evidence = (place, data) => {
     return make("li", {}, picture, make("strong", { textContent: text(dataset.truth[sample]) }), answer(a, "A"), answer(b, "B"), draw, make("label", {}, box, " label is suspect"));
   };
 
-  const shown = (sample) => sample in dataset.pictures || sample in dataset.excerpts;
+  function canBeSeen(sample) {
+    return sample in dataset.pictures || sample in dataset.excerpts;
+  }
 
   function drawGallery() {
     const found = new Map();
     for (const [sample, fold] of pairs()) if (wanted(sample, fold)) found.set(sample, [...(found.get(sample) || []), fold]);
-    const order = [...found.keys()].sort((x, y) => shown(y) - shown(x) || x - y);
+    const order = [...found.keys()].sort((x, y) => canBeSeen(y) - canBeSeen(x) || x - y);
     const what = cell && cell.missed
       ? `${text(cell.truth)} that A or B gets wrong`
       : cell
