@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +12,32 @@ import pytest
 import typer
 
 from automl_bench.cli.main import app
+from automl_bench.providers.discovery import PluginRegistry
+from automl_bench.providers.host import Observers
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "docs" / "providers").glob("*.md"))]
+
+
+@cache
+def commands() -> dict[str, Any]:
+    """Return all commands by name, those that installed plugins add included."""
+    own: Any = typer.main.get_command(app)
+    registry = PluginRegistry()
+    registry.load_all(mentioning="register_commands")
+    added = typer.Typer()
+    added.callback()(lambda: None)
+    Observers(registry).tell("register_commands", app=added)
+    found: Any = typer.main.get_command(added)
+    return {**found.commands, **own.commands}
 
 
 def parse(line: str) -> None:
     """Parse a command line as the tool would, without running it."""
     words = shlex.split(re.sub(r"\s+#.*$| {3,}\S.*$", "", line))[1:]
     words = words[: words.index(">")] if ">" in words else words
-    command: Any = typer.main.get_command(app)
+    command: Any = commands().get(words[0]) or typer.main.get_command(app)
+    words = words[1:] if words[0] in commands() else words
     while words and words[0] in getattr(command, "commands", {}):
         command = command.commands[words.pop(0)]
     assert not hasattr(command, "commands") or command.invoke_without_command, f"no such command: {line}"
@@ -37,7 +54,9 @@ def examples() -> list[str]:
             walk(inner)
 
     walk(typer.main.get_command(app))
-    return found
+    for command in commands().values():
+        walk(command)
+    return sorted(set(found))
 
 
 def test_every_example_in_the_help_can_be_typed() -> None:

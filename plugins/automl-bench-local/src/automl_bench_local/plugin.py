@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from automl_bench.contract import (
     AccessReport,
@@ -30,9 +29,6 @@ from automl_bench.hookspecs import hookimpl
 from automl_bench_local.description import DESCRIPTION, PRICES
 from automl_bench_local.failures import disk_errors
 from automl_bench_local.options import Options, home_of
-
-if TYPE_CHECKING:
-    import typer
 
 log = logging.getLogger(__name__)
 
@@ -235,14 +231,6 @@ def register_datasets() -> Sequence[DatasetSource]:
     from automl_bench_local.datasets import SOURCES
 
     return SOURCES
-
-
-@hookimpl
-def register_commands(app: typer.Typer) -> None:
-    """Add `automl-bench serve`."""
-    from automl_bench_local.serve_command import serve
-
-    app.command("serve")(serve)
 
 
 def _checked_recipe(context: ProviderContext, material: TrainingSet | TrialContext | None = None) -> None:

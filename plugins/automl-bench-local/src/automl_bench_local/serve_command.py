@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import socket
 import tempfile
@@ -207,6 +208,8 @@ def _run(settings: ServiceSettings, listener: socket.socket, workers: int, ready
             await super().startup(sockets)
             ready()
 
+    gc.collect()
+    gc.freeze()  # what is loaded stays: collections then look at a request's few objects only
     try:
         Announced(config(app, is_factory=False)).run([listener])
     except KeyboardInterrupt:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -204,7 +205,7 @@ class _Predictions:
             raise Refused(400, f"{where}{error}") from error
         except (ValueError, TypeError, OverflowError) as error:
             raise Refused(422, f"{where}the model cannot answer: {' '.join(str(error).split())[:300]}") from error
-        if not np.isfinite(list(found.scores.values())).all():
+        if not all(map(math.isfinite, found.scores.values())):
             raise Refused(422, f"{where}the model has no finite score for it: a number in it is too large")
         return {"label": found.label, "confidence": found.confidence, "scores": found.scores}
 
