@@ -10,6 +10,8 @@ import typer
 from automl_bench_local.commands import register_commands
 from automl_bench_local.service_app import BODY_SECONDS, MOST_WAITING, WHY
 
+from automl_bench.cli.completion import providers
+
 PAGE = (Path(__file__).resolve().parents[3] / "docs" / "serving.md").read_text(encoding="utf-8")
 
 
@@ -32,3 +34,7 @@ def test_every_refusal_is_there() -> None:
     assert "(421)" in PAGE
     assert f"within {BODY_SECONDS:g} seconds" in PAGE
     assert f"more than {MOST_WAITING} requests" in PAGE
+
+
+def test_the_plugin_of_commands_is_not_offered_as_a_provider() -> None:
+    assert providers("local") == ["local"]

@@ -13,10 +13,11 @@ def experiments(incomplete: str) -> list[str]:
 
 
 def providers(incomplete: str) -> list[str]:
-    """Return the installed providers that a beginning may stand for."""
+    """Return the installed providers that a beginning may stand for; plugins that only listen are none."""
     from automl_bench.providers.discovery import installed_plugins
 
-    return _beginning(incomplete, {plugin.name for plugin in installed_plugins()})
+    found = {plugin.name for plugin in installed_plugins() if plugin.mentions("describe_provider")}
+    return _beginning(incomplete, found)
 
 
 def datasets(incomplete: str) -> list[str]:
