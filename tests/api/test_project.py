@@ -55,7 +55,7 @@ def test_an_experiment_runs_and_goes_on_as_with_the_command(tmp_path, capsys):
 
 def test_a_table_is_imported_with_its_target(tmp_path, capsys):
     path = tmp_path / "loans.csv"
-    path.write_text("age,repaid\n" + "".join(f"{20 + n},{'yes' if n % 3 else 'no'}\n" for n in range(40)))
+    path.write_text("age,repaid\n" + "".join(f"{20 + n % 7},{'yes' if n % 3 else 'no'}\n" for n in range(40)))
     project = automl_bench.open(tmp_path)
     project.import_data("loans", path, target="repaid")
     capsys.readouterr()
