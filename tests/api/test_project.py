@@ -53,6 +53,17 @@ def test_an_experiment_runs_and_goes_on_as_with_the_command(tmp_path, capsys):
     assert "null" in ended._repr_html_()
 
 
+def test_a_table_is_imported_with_its_target(tmp_path, capsys):
+    path = tmp_path / "loans.csv"
+    path.write_text("age,repaid\n" + "".join(f"{20 + n % 7},{'yes' if n % 3 else 'no'}\n" for n in range(40)))
+    project = automl_bench.open(tmp_path)
+    project.import_data("loans", path, target="repaid")
+    capsys.readouterr()
+    assert json.loads(command(capsys, project, "data", "show", "loans", "--json"))["kinds"] == {"age": "number"}
+    with pytest.raises(UsageError, match="--label"):
+        project.import_data("other", path, text="age")
+
+
 def test_it_runs_in_another_thread_too(tmp_path):
     """Signals reach the main thread alone; a server of notebooks or a web application has others."""
     make_workspace(tmp_path)

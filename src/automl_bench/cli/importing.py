@@ -182,6 +182,6 @@ def _known_hints(entry: CatalogueEntry) -> LayoutHints:
     return entry.hints if entry.modality is Modality.TEXT else with_values(entry.hints, layout="")
 
 
-def import_into_workspace(name: str, path: Path) -> None:
-    """Import data with all defaults, as `data import NAME PATH` does."""
-    import_own(name, path)
+def import_into_workspace(name: str, path: Path, *, text: str = "", label: str = "", target: str = "") -> None:
+    """Import data, as `data import NAME PATH` does with these options and all its other defaults."""
+    import_own(name, path, text=text, label=label, target=target)
