@@ -39,6 +39,8 @@
       BudgetExceeded
       InvalidMeasurement            numbers exist but may not be compared
       GateFailed                    a condition of `results check` holds
+      ProviderChanged               `watch` found other answers, or another model, than in its reference
+      CouldNotLook                  `watch` learned nothing: network, login, quota
       RecordsError                  the results file
         CorruptRecord
         UnknownFormatVersion
@@ -56,41 +58,9 @@ traceback. Plugins raise only `ProviderError` and its children.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from enum import IntEnum
 from typing import ClassVar
 
-
-class ExitCode(IntEnum):
-    """What a command's exit status means. Documented in docs/exit-codes.md."""
-
-    OK = 0
-    """All that was asked for was done."""
-    UNEXPECTED = 1
-    """A bug in automl-bench; the traceback is in the workspace's log folder."""
-    USAGE = 2
-    """The command line is wrong: an unknown option, provider or dataset."""
-    SETTINGS = 3
-    """A settings file, an environment variable or a secret is missing or wrong."""
-    DATASET = 4
-    """The data cannot be read, are too few, or leak between training and test."""
-    PLUGIN = 5
-    """A provider's plugin does not load, lacks a dependency or breaks the contract."""
-    PROVIDER = 6
-    """The service refused, or a training, deployment or trial failed."""
-    UNFINISHED = 7
-    """Work still runs at the provider; the same command continues it."""
-    BUDGET = 8
-    """The budget given with --max-cost would have been passed."""
-    INVALID_MEASUREMENT = 9
-    """Numbers exist but may not be compared: a load run is not VALID."""
-    RESOURCES_LEFT = 10
-    """Something that costs money may remain at a provider. Outranks every other failure."""
-    GATE_FAILED = 11
-    """A condition given to `results check` holds."""
-    NO_RESULTS = 12
-    """There are no results yet, or none that match what was asked for."""
-    INTERRUPTED = 130
-    """Ctrl-C, SIGTERM or a closed terminal, after teardown."""
+from automl_bench.exit_codes import ExitCode as ExitCode
 
 
 class AutomlBenchError(Exception):
@@ -339,6 +309,18 @@ class GateFailed(AutomlBenchError):
     """A condition that was to fail `results check` holds."""
 
     exit_code = ExitCode.GATE_FAILED
+
+
+class ProviderChanged(AutomlBenchError):
+    """A watched service answers otherwise than in the reference look, or with another model."""
+
+    exit_code = ExitCode.PROVIDER_CHANGED
+
+
+class CouldNotLook(AutomlBenchError):
+    """A watched service could not be asked; nothing is known of a change."""
+
+    exit_code = ExitCode.NOT_LOOKED
 
 
 class RecordsError(AutomlBenchError):

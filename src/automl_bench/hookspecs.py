@@ -83,6 +83,14 @@ class ProviderHooks:
         """
 
     @hookspec(firstresult=True)
+    def cautions(self, context: ProviderContext) -> Sequence[str] | None:
+        """Say what to know before the context's variant is used, one sentence each; no request.
+
+        That its model ends within 90 days, for example, or that its name is an alias that may lead to another model
+        tomorrow. `plan` shows them as warnings, behind the variant. A plugin without any needs no such hook.
+        """
+
+    @hookspec(firstresult=True)
     def upload(self, context: TrialContext, training_set: TrainingSet) -> Operation | None:
         """Bring the training set to the provider.
 

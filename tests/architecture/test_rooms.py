@@ -27,6 +27,7 @@ SEEN_BY_ALL = {
     "contract",
     "ownership",
     "errors",
+    "exit_codes",
     "hookspecs",
     "answers",
     "numbers_in_words",

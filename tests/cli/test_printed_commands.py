@@ -350,6 +350,15 @@ def evidence(terminal: Terminal) -> str:
     return str(widget.data["again"])
 
 
+def changed(terminal: Terminal) -> str:
+    """Return what is told of a change of a service that is kept deployed."""
+    from automl_bench.cli.watch import _end
+
+    terminal.type("run", str(write_experiment(terminal.root, SMALL)), "--keep")
+    terminal.forget()
+    return failing(lambda: _end("small", [{"finding": "changed"}], []))
+
+
 def nothing(terminal: Terminal, ended: str) -> None:
     """No more is to be shown than that it ended well."""
 
@@ -459,6 +468,7 @@ SITUATIONS = [
     Situation("cli/run_end.py:end", finish(interrupted=1), "run small", told("done before")),
     Situation("cli/run_end.py:end", finish(failed=1), "run small --retry-failed", told("done before")),
     Situation("cli/run_end.py:end", finish(busy=1), "run small", told("done before")),
+    Situation("cli/watch.py:_end", changed, "watch small --new-reference", told("this is the reference")),
     Situation("cli/session.py:require_dataset", of_kind("ablate", "digits"), "data fetch digits", brought("digits")),
     Situation("cli/session.py:require_dataset", of_kind("ablate", "own"), "data import own PATH", brought("own")),
     Situation(

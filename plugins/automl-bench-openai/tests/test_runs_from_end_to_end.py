@@ -13,6 +13,7 @@ from openai_fake import KEY, MODEL, OpenaiFake
 from openai_learning import Knowledge, seen_in
 from prompt_trial import data_url
 from service_bench import ServiceBench, rows
+from small_workspace import write_experiment
 
 from automl_bench.contract import Sample
 from automl_bench.errors import ExitCode
@@ -176,3 +177,20 @@ KINDS = (("setosa", 1.0, "wet"), ("virginica", 5.0, "dry"))
 def write_csv(path: Path, head: tuple[str, ...], lines: list[tuple[str, ...]]) -> None:
     with path.open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([head, *lines])
+
+
+def test_watch_finds_that_an_alias_leads_elsewhere_and_plan_has_warned(bench: Bench) -> None:
+    bench.teach("red", "green", "blue")
+    text = EXPERIMENT.replace('"local:logistic-pixels", "openai", "openai:few"', '"openai"')
+    path = str(write_experiment(bench.root, text))
+    planned = bench("plan", path, "--json")
+    assert any(f"{MODEL} is an alias" in line for line in json.loads(planned.stdout)["warnings"])
+    codes = []
+    for served in (bench.fake.served, bench.fake.served, f"{MODEL}-2026-11-29"):
+        bench.fake.served = served
+        codes.append(bench("watch", path).returncode)
+    assert codes == [ExitCode.OK, ExitCode.OK, ExitCode.PROVIDER_CHANGED]
+    for name, value in (("OPENAI_BASE_URL", "http://127.0.0.1:9/v1"), ("OPENAI_API_KEY", "sk-expired")):
+        bench.environment = {**bench.environment, **bench.fake.environment(), name: value}
+        assert bench("watch", path, "--wait", "0").returncode == ExitCode.NOT_LOOKED
+    assert KEY not in "".join(bench.outputs)

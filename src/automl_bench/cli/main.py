@@ -35,6 +35,7 @@ from automl_bench.cli import (
     results,
     status,
     verbs,
+    watch,
 )
 from automl_bench.cli.output import say, say_plainly, trace_of
 from automl_bench.cli.streams import speak_plainly, steady_streams
@@ -159,6 +160,7 @@ verbs.register(app)
 app.command("plan", rich_help_panel="Experiments")(plan.plan)
 experiments.register(app)
 app.command("status", rich_help_panel="Experiments")(status.status)
+app.command("watch", rich_help_panel="Experiments")(watch.watch)
 app.add_typer(results.app, name="results")
 app.command("compare", rich_help_panel="Results")(compare.compare)
 app.command("report", rich_help_panel="Results")(report.report)

@@ -124,8 +124,23 @@ def _plan(
     planner = Planner(experiment, providers, source, _past(session), retry_failed=retry_failed)
     plans = [planner.plan(trial) for trial in session.trials(experiment, variants)]
     images = experiment.images.recorded()
-    remarks = [remark for dataset in experiment.datasets for remark in source.picture_remarks(dataset, images)]
+    remarks = _cautions(providers, variants, planner)
+    remarks += [remark for dataset in experiment.datasets for remark in source.picture_remarks(dataset, images)]
     return plans, unavailable, _views(providers, problems, planner), remarks
+
+
+def _cautions(providers: dict[str, BoundProvider], variants: list[Variant], planner: Planner) -> list[str]:
+    """Return what the providers say of the variants, one sentence each, as far as their settings can be used."""
+    found = []
+    for variant in dict.fromkeys(map(str, variants)):
+        one = next(other for other in variants if str(other) == variant)
+        bound = providers[one.provider]
+        try:
+            found += [f"{variant}: {words}" for words in bound.provider.cautions(bound.context(one))]
+        except AutomlBenchError as error:
+            if one.provider not in planner.without_prices:  # else it has been told
+                found.append(f"{variant}: {error}")
+    return found
 
 
 def _past(session: Session) -> Past:

@@ -66,7 +66,7 @@ MEETINGS = 5
 
 _importing = threading.Lock()
 
-QUICK_HOOKS = frozenset({"describe_provider", "check_access", "price", "poll", "invoke", "parallel"})
+QUICK_HOOKS = frozenset({"describe_provider", "check_access", "price", "cautions", "poll", "invoke", "parallel"})
 
 
 class Provider:
@@ -114,6 +114,12 @@ class Provider:
             return ()
         table: Sequence[Price] = self._call("price", Sequence[Price], Capability.PRICE, context=context)
         return [replace(price, unit=clean(price.unit), source=clean(price.source)) for price in table]
+
+    def cautions(self, context: ProviderContext) -> Sequence[str]:
+        """Return what to know before a variant is used; nothing if the plugin has no such hook."""
+        if not self._implements("cautions"):
+            return ()
+        return clean_all(self._call("cautions", Sequence[str], None, context=context))
 
     def upload(self, context: TrialContext, training_set: TrainingSet) -> Operation:
         """Begin the upload."""

@@ -16,7 +16,7 @@ from typing import Any
 from automl_bench.errors import UsageError
 from automl_bench.store.store import Store, open_store
 
-_OF_TRIAL = ("stages", "operations", "ledger", "invocations", "usages", "load_runs")
+_OF_TRIAL = ("stages", "operations", "ledger", "invocations", "usages", "load_runs", "looks", "look_answers")
 _OWN_KEYS = frozenset({"trial_key", "operation_key", "entry_id", "run_key", "import_key", "last_fence"})
 _FINISHED = ("done", "failed", "infeasible", "interrupted")
 _EMPTY = "NOT EXISTS (SELECT 1 FROM {table} x WHERE x.trial_key = t.trial_key)"

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from automl_bench.errors import UnknownFormatVersion
+from automl_bench.store.looks_schema import LOOKS
 from automl_bench.store.sql_errors import damaged
 from automl_bench.store.sql_scripts import statements
 from automl_bench.store.usage_schema import USAGE
@@ -322,6 +323,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     Migration(5, _IMPORTED_RUNS),
     Migration(6, _ANSWERS),
     Migration(7, USAGE),
+    Migration(8, LOOKS),
 )
 """All steps, oldest first. Append; never edit one that was published."""
 

@@ -13,6 +13,7 @@ from automl_bench.store.leases import OwnerAlive, owner_alive
 from automl_bench.store.leases_table import LeasesTable
 from automl_bench.store.ledger_table import LedgerTable
 from automl_bench.store.load_table import LoadTable
+from automl_bench.store.looks_table import LooksTable
 from automl_bench.store.provenance_table import ProvenanceTable
 from automl_bench.store.reservations_table import ReservationsTable
 from automl_bench.store.stages_table import StagesTable
@@ -30,6 +31,7 @@ class Store(
     AnswersTable,
     UsagesTable,
     LoadTable,
+    LooksTable,
     ProvenanceTable,
     ImportedRunsTable,
     ReservationsTable,

@@ -22,6 +22,38 @@ PROOF_ATTEMPT = 1000
 """Attempt number under which the calls of a proof are stored, far from those of the pass."""
 
 
+def woken_invoker(trial: Trial, stage: Stage, latest: float) -> tuple[Invoker, Patience]:
+    """Wake a trial's endpoint, where its plugin can, and return how it is called and how long one may wait for it.
+
+    Args:
+        trial: The trial.
+        stage: What the endpoint is wanted for.
+        latest: `time.monotonic()` at which it must be awake.
+
+    Raises:
+        OperationUnfinished: If it is not.
+        Interrupted: If the user wants to end.
+        ProviderError: If the service says that it failed, or refuses.
+    """
+    context, endpoint, provider = trial.context(stage), trial.endpoint(), trial.bound.provider
+    patience = trial.patience(stage, Moment.SERVE, latest)
+    patience = replace(patience, what=f"waking the endpoint of {trial.record.label}")
+    if endpoint.adopted:
+        patience = replace(patience, lag=0.0)  # nobody made it a moment ago: an id that is not there is a wrong one
+    operation = patience.call(lambda: provider.wake(context, endpoint))
+    if operation is not None:
+        ended = wait_for(
+            operation,
+            lambda current: provider.poll(context, current),
+            patience=patience,
+            on_look=lambda current: trial.around.report(trial.record, stage, 0, None, current.message or "waking"),
+        )
+        if ended.state is OperationState.FAILED:
+            raise DeploymentFailed(f"{patience.what} failed: {ended.message or 'the provider gives no reason'}")
+    invoker = patience.call(lambda: provider.invoke(context, endpoint))
+    return invoker, patience
+
+
 def awake_invoker(
     trial: Trial, stage: Stage, settings: PassSettings, *, moment: float | None, cold: bool
 ) -> tuple[Invoker, bool]:
@@ -45,23 +77,8 @@ def awake_invoker(
         Interrupted: If the user wants to end.
         ProviderError: If the service says that it failed, or refuses.
     """
-    context, endpoint, provider = trial.context(stage), trial.endpoint(), trial.bound.provider
     latest = time.monotonic() + trial.around.longest(Stage.DEPLOY)
-    patience = trial.patience(stage, Moment.SERVE, latest if moment is None else min(latest, moment))
-    patience = replace(patience, what=f"waking the endpoint of {trial.record.label}")
-    if endpoint.adopted:
-        patience = replace(patience, lag=0.0)  # nobody made it a moment ago: an id that is not there is a wrong one
-    operation = patience.call(lambda: provider.wake(context, endpoint))
-    if operation is not None:
-        ended = wait_for(
-            operation,
-            lambda current: provider.poll(context, current),
-            patience=patience,
-            on_look=lambda current: trial.around.report(trial.record, stage, 0, None, current.message or "waking"),
-        )
-        if ended.state is OperationState.FAILED:
-            raise DeploymentFailed(f"{patience.what} failed: {ended.message or 'the provider gives no reason'}")
-    invoker = patience.call(lambda: provider.invoke(context, endpoint))
+    invoker, patience = woken_invoker(trial, stage, latest if moment is None else min(latest, moment))
     if not trial.material.test:
         return invoker, False
     return invoker, _prove(trial, invoker, settings, patience, cold=cold)

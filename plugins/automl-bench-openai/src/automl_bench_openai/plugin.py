@@ -40,6 +40,17 @@ def price(context: ProviderContext) -> Sequence[Price]:
 
 
 @hookimpl
+def cautions(context: ProviderContext) -> Sequence[str]:
+    """Say whether the variant's model ends soon, and whether its name may lead to another one tomorrow."""
+    from automl_bench_openai.options import Options
+    from automl_bench_openai.prices import alias_words, ending_words
+
+    options = Options.of(context)
+    words = (ending_words(options.model), alias_words(options))
+    return tuple(sentence for sentence in words if sentence)
+
+
+@hookimpl
 def invoke(context: TrialContext, endpoint: Endpoint) -> Invoker:
     """Find out what the address honours, and return how it is asked."""
     from automl_bench_openai.invoking import PromptInvoker

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
@@ -15,6 +16,9 @@ from automl_bench_openai.options import Options
 SOON_DAYS = 90
 HERE = ("vllm", "ollama", "compatible")
 """Presets of servers that one runs oneself; another preset's address on this machine is a gateway to what is billed."""
+UNDATED_IS_ALIAS = ("openai", "anthropic")
+"""Presets of services that name each model by a date, and let the name without one lead to the newest."""
+DATE = re.compile(r"-20\d\d-?\d\d-?\d\d$")
 UNIT = "1 million tokens"
 KINDS = (
     ("input_tokens", "in", Counted.INPUT_TOKENS),
@@ -67,3 +71,14 @@ def ending_words(model: str, today: date | None = None, told: str = "") -> str:
     if days > SOON_DAYS:
         return ""
     return f"{model} {'was' if days < 0 else 'is'} to be shut down on {end.isoformat()}."
+
+
+def alias_words(options: Options) -> str:
+    """Return a sentence where a model's name is one that the service may lead elsewhere without a word; else empty."""
+    if options.preset_name in HERE:
+        return ""
+    latest = options.model.endswith("latest")
+    undated = options.preset_name in UNDATED_IS_ALIAS and not DATE.search(options.model)
+    if not (latest or undated):
+        return ""
+    return f"{options.model} is an alias: the service may let it lead to another model at any time; `watch` tells when."
