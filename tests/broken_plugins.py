@@ -181,7 +181,6 @@ OF_A_TRIAL: list[Broken] = [
     hook("invoke", "return 'https://somewhere'", "returned neither an HttpInvoker nor a CallInvoker"),
     hook("invoke", "return lambda sample: None", "returned neither an HttpInvoker nor a CallInvoker"),
     call("return Prediction(self.label, 'high')", "returned a Prediction whose confidence is 'high'"),
-    call("return Prediction(self.label, None)", "returned a Prediction whose confidence is None"),
     call("return Prediction(self.label, float('nan'))", "returned a Prediction whose confidence is nan"),
     call("return Prediction(self.label, 97.5)", "returned a Prediction whose confidence is 97.5"),
     call("return Prediction(self.label, True)", "returned a Prediction whose confidence is True"),

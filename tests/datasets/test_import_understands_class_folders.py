@@ -122,11 +122,21 @@ def test_result_does_not_depend_on_the_order_of_directories(
     class Shuffled:
         def __init__(self, path: str) -> None:
             with real(path) as entries:
-                self.entries = list(entries)
-            random.Random(order).shuffle(self.entries)
+                shuffled = list(entries)
+            random.Random(order).shuffle(shuffled)
+            self.entries = iter(shuffled)
 
-        def __enter__(self) -> list[os.DirEntry[str]]:
-            return self.entries
+        def __enter__(self) -> Shuffled:
+            return self
+
+        def __iter__(self) -> Shuffled:
+            return self
+
+        def __next__(self) -> os.DirEntry[str]:
+            return next(self.entries)
+
+        def close(self) -> None:
+            pass
 
         def __exit__(self, *_: object) -> None:
             pass

@@ -37,7 +37,7 @@ def test_a_short_file_has_sane_defaults(tmp_path: Path) -> None:
         (GOOD + 'folds = "3"', "'folds': input should be a valid integer, not '3'"),
         (GOOD + "seed = -1", "'seed'.*not -1"),
         (GOOD.replace('"all"', '"many"'), "'shots.1"),
-        (GOOD.replace("5,", "0,"), "'shots.0"),
+        (GOOD.replace("5,", "-1,"), "'shots.0"),
         (GOOD.replace('["d"]', "[]"), "'datasets'"),
         (GOOD.replace('["d"]', '["d", "d"]'), "'datasets': d is listed twice"),
         (GOOD.replace('"x"', '"../x"'), "'name'"),

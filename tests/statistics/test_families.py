@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from statsmodels.stats.multitest import multipletests
 
@@ -13,6 +13,7 @@ from automl_bench.statistics.families import chained_holm, holm, pairs_among
 SHARES = st.lists(st.floats(0, 1), min_size=1, max_size=12)
 
 
+@settings(max_examples=30)  # statsmodels takes milliseconds for each
 @given(SHARES)
 def test_holm_is_that_of_statsmodels(p):
     assert holm(p) == pytest.approx(multipletests(p, method="holm")[1])

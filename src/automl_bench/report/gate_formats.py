@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 
 from automl_bench.report.gates import Judged
 
-SUITE = "automl-bench results check"
+SUITE = "results check"
 
 
 def junit(judged: Sequence[Judged]) -> str:

@@ -110,5 +110,5 @@ def empty(samples: Sequence[Sample]) -> RequestRefused:
     texts = "1 text is" if len(samples) == 1 else f"{len(samples)} texts are"
     return RequestRefused(
         f"{texts} empty, such as {samples[0].sample_id[:12]}, and Nyckel is not known to take one.",
-        remedy="Leave empty texts out of the dataset: `automl-bench data check` lists them.",
+        remedy="Leave empty texts out of the dataset; `data check` lists them.",
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -78,8 +77,10 @@ class _Predicting:
             raise ServiceUnavailable(
                 "Google's answer cannot be read: it has no list of labels.", resource=self._url
             ) from None
-        if not all(math.isfinite(score) for score in scores.values()):
-            raise ServiceUnavailable("Google's answer cannot be read: a confidence is no number.", resource=self._url)
+        if not all(0.0 <= score <= 1.0 for score in scores.values()):
+            raise ServiceUnavailable(
+                "Google's answer cannot be read: a confidence is no number from 0 to 1.", resource=self._url
+            )
         if not scores:
             return Prediction(None, 0.0)
         label = max(scores, key=scores.__getitem__)
