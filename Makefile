@@ -11,7 +11,8 @@ UV := $(shell command -v uv 2>/dev/null)
 NEW_VENV := $(if $(UV),$(UV) venv --quiet --seed --python $(PYTHON),$(PYTHON) -m venv)
 INSTALL := $(if $(UV),$(UV) pip install --quiet --python $(BIN)/python,$(BIN)/python -m pip install --quiet --disable-pip-version-check)
 PLUGINS := $(filter-out plugins/automl-bench-mlflow,$(wildcard plugins/automl-bench-*))
-WORKERS ?= 2
+# Many tests wait for something, so that three keep two cores busy.
+WORKERS ?= 3
 AZURITE := $(VENV)/azurite
 AZURITE_WANTED := plugins/automl-bench-azure/tests/package.json
 PAGE_TESTS := $(VENV)/page-tests

@@ -150,13 +150,14 @@ def read_chat(content: Mapping[str, Any], mode: str) -> Told:
     if isinstance(text, list):  # some answer in parts
         text = "".join(str(part.get("text", "")) for part in text if isinstance(part, Mapping))
     if not isinstance(text, str) or not text.strip():
-        return Told(None, "length" if ending == "length" else "empty", text=text or "")
+        said = text if isinstance(text, str) else ""
+        return Told(None, "length" if ending == "length" else "empty", text=said)
     sure = _certainty(choice.get("logprobs"), text)
     if mode == "plain":
         return Told(plain_name(text), ending, sure, text=text)
     try:
         found = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):  # the latter for deep nesting
         return Told(None, "length" if ending == "length" else "invalid_json", text=text)
     name = found.get("label") if isinstance(found, dict) else None
     if not isinstance(name, str):
@@ -176,7 +177,7 @@ def plain_name(text: str) -> str:
     if text.startswith("{"):
         try:
             found = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             found = None
         if isinstance(found, dict) and isinstance(found.get("label"), str):
             return str(found["label"])
