@@ -21,14 +21,21 @@ def set_workspace_option(folder: str) -> None:
 
 
 @contextmanager
-def naming_workspace(folder: str) -> Iterator[None]:
-    """Have commands that are printed while the block runs name a workspace."""
+def one_command() -> Iterator[None]:
+    """Let what the block says of the workspace hold in the block alone, as one process may run several commands."""
     before = _program[1:]
-    set_workspace_option(folder)
     try:
         yield
     finally:
         _program[1:] = before
+
+
+@contextmanager
+def naming_workspace(folder: str) -> Iterator[None]:
+    """Have commands that are printed while the block runs name a workspace."""
+    with one_command():
+        set_workspace_option(folder)
+        yield
 
 
 def command_line(*words: str, workspace: str = "") -> str:

@@ -17,7 +17,7 @@ from typing import Annotated, Any, TextIO, overload
 import typer
 
 from automl_bench import __version__
-from automl_bench.border.command_lines import command_line, set_workspace_option
+from automl_bench.border.command_lines import command_line, one_command, set_workspace_option
 from automl_bench.border.streams import plugins_print_to_the_log, release
 from automl_bench.border.texts import ScrubbingFilter, clean, remember_environment
 from automl_bench.cli import (
@@ -204,7 +204,7 @@ def run(
         steady: Makes a stream outlive its reader.
     """
     remember_environment()
-    with plugins_print_to_the_log(descriptor_too=own_process, steady=steady):
+    with plugins_print_to_the_log(descriptor_too=own_process, steady=steady), one_command():
         return _run(arguments)
 
 
