@@ -9,6 +9,8 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+from automl_bench.border import command_lines
+
 hypothesis.settings.register_profile("suite", deadline=None)  # how fast an example is depends on the machine's load
 hypothesis.settings.load_profile("suite")
 
@@ -28,6 +30,8 @@ def _own_environment(monkeypatch: pytest.MonkeyPatch, machine_folder: Path) -> N
         monkeypatch.delenv(name, raising=False)
     # One lock for this machine would have test workers wait for each other.
     monkeypatch.setenv("AUTOML_BENCH_MACHINE_FOLDER", str(machine_folder))
+    # A test that calls a command in this process may name a workspace for it, and for it alone.
+    monkeypatch.setattr(command_lines, "_program", ["automl-bench"])
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
