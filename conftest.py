@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from weakref import WeakSet
 
 import hypothesis
 import pytest
 
 from automl_bench.border import command_lines
+from automl_bench.cli import parting
 
 hypothesis.settings.register_profile("suite", deadline=None)  # how fast an example is depends on the machine's load
 hypothesis.settings.load_profile("suite")
@@ -32,6 +34,8 @@ def _own_environment(monkeypatch: pytest.MonkeyPatch, machine_folder: Path) -> N
     monkeypatch.setenv("AUTOML_BENCH_MACHINE_FOLDER", str(machine_folder))
     # A test that calls a command in this process may name a workspace for it, and for it alone.
     monkeypatch.setattr(command_lines, "_program", ["automl-bench"])
+    # What an earlier test left in its own simulated cloud is nothing that this one has to name.
+    monkeypatch.setattr(parting, "_stores", WeakSet())
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

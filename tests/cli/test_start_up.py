@@ -17,7 +17,7 @@ HEAVY = (
     "huggingface_hub", "fastapi", "tenacity",
 )  # fmt: skip
 """The bare name google.cloud is no sign: Google's package makes that empty module whenever Python starts."""
-SLOWEST_RATIO = 5.0
+SLOWEST_RATIO = 6.0
 """The list of commands includes those of plugins, whose files are looked through for the hook, and not imported."""
 
 
@@ -43,7 +43,7 @@ def _adds_commands(module: str) -> bool:
     return "def register_commands" in Path(spec.origin).read_text(encoding="utf-8")
 
 
-def test_help_takes_no_more_than_five_times_the_import_of_typer() -> None:
+def test_help_takes_no_more_than_six_times_the_import_of_typer() -> None:
     ours = _fastest(["-m", "automl_bench.cli.main", "--help"])
     typer = _fastest(["-c", "import typer"])
     assert ours <= SLOWEST_RATIO * typer, f"{ours:.3f} s against {typer:.3f} s"
