@@ -670,11 +670,6 @@ def printed_by_plugins() -> list[str]:
 
 @pytest.mark.parametrize("line", printed_by_plugins())
 def test_a_command_in_a_plugins_message_works(line: str, terminal: Terminal) -> None:
-    words = shlex.split(line)[1:]
-    code, ended = terminal.type(*words)
-    if words[:2] == ["providers", "check"]:  # nobody has credentials here
-        assert "AUTOML_BENCH" in ended or "_KEY" in ended or "token" in ended, ended
-        assert code in {ExitCode.SETTINGS, ExitCode.PROVIDER}
-        return
+    code, ended = terminal.type(*shlex.split(line)[1:])
     assert code == ExitCode.OK
     assert len(ended.splitlines()) > 3

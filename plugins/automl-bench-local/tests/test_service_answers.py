@@ -144,7 +144,7 @@ def test_on_the_loopback_interface_only_its_own_names_are_answered(client: Calla
 
 @pytest.mark.integrations
 @pytest.mark.timeout(300)
-@pytest.mark.filterwarnings("default")  # what schemathesis itself does is not ours to mend
+@pytest.mark.filterwarnings("default")  # warnings of schemathesis itself, which we cannot fix
 @pytest.mark.parametrize("modality", MODALITIES)
 def test_schemathesis_finds_no_server_error_and_no_undocumented_answer(modality: str, models: dict[str, Path]) -> None:
     import hypothesis

@@ -24,7 +24,7 @@ from automl_bench.store.records import TrialStatus
 pytestmark = [
     pytest.mark.integrations,
     pytest.mark.timeout(600),  # real trainings, a real server
-    pytest.mark.filterwarnings("default"),  # what MLflow itself does is not ours to mend
+    pytest.mark.filterwarnings("default"),  # warnings of MLflow itself, which we cannot fix
 ]
 
 SMALL = """

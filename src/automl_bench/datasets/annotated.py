@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from automl_bench.datasets.class_folders import check_label
 from automl_bench.datasets.listing import Incoming, Listing
 from automl_bench.datasets.placing import cannot
 from automl_bench.errors import DatasetError
+from automl_bench.toolkit.answers import read_json
 
 _DOWNLOAD_AGAIN = "Download it again."
 
@@ -62,7 +62,7 @@ def read_food_lists(root: Path) -> Listing:
     for split in ("train", "test"):
         path = root / "meta" / f"{split}.json"
         try:
-            lists: Any = json.loads(_text(path))
+            lists = read_json(_text(path))
             samples += [(f"images/{image}.jpg", label, split) for label, images in lists.items() for image in images]
         except (ValueError, AttributeError, TypeError) as error:
             raise DatasetError(f"{path} is no map of classes to images: {error}.", remedy=_DOWNLOAD_AGAIN) from error

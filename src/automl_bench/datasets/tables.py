@@ -14,6 +14,7 @@ from automl_bench.datasets.foreign_content import foreign_content, is_git_lfs_po
 from automl_bench.datasets.placing import cannot
 from automl_bench.errors import DatasetError
 from automl_bench.numbers_in_words import number_of
+from automl_bench.toolkit.answers import read_json
 
 TEXT_ENDINGS = (".csv", ".tsv")
 LIST_ENDINGS = (*TEXT_ENDINGS, ".jsonl", ".parquet")
@@ -48,7 +49,7 @@ def header_of(path: Path) -> list[str]:
         with path.open("rb") as file:
             head = file.read(1 << 16)
         if path.suffix.lower() == ".jsonl":
-            values = json.loads(head.split(b"\n", 1)[0])
+            values = read_json(head.split(b"\n", 1)[0])
             return [str(name).strip().lower() for name in values] if isinstance(values, dict) else []
         text = head.decode("utf-16", "ignore") if head.startswith(_UTF16_MARKS) else head.decode("utf-8-sig", "ignore")
         return _cells_of(text.splitlines()[0] if text else "", path)
@@ -146,7 +147,7 @@ def _from_json_lines(path: Path, text: str) -> Table:
         if not line.strip():
             continue
         try:
-            value = json.loads(line)
+            value = read_json(line)
         except ValueError as error:
             raise DatasetError(f"{path}, line {number}, is not JSON: {error}.", remedy="Correct the line.") from error
         if not isinstance(value, dict):

@@ -124,7 +124,7 @@ class Reading(NamedTuple):
 def outcome_of(error: BaseException) -> Outcome:
     """Classify what a plugin raised.
 
-    RateLimited is THROTTLED, RequestTimedOut is TIMEOUT, what repeating cannot mend is REFUSED, all else is FAILED.
+    RateLimited is THROTTLED, RequestTimedOut is TIMEOUT, what repeating cannot change is REFUSED, all else is FAILED.
     """
     if isinstance(error, RateLimited):
         return Outcome.THROTTLED

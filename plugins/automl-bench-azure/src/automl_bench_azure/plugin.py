@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 from automl_bench.contract import (
     AccessReport,
@@ -68,12 +69,11 @@ def upload(context: TrialContext, training_set: TrainingSet) -> Operation:
     )
     sent = shipping.send(account.storage, folder.name, shipment, context)
     for kind, half in ((TRAIN_DATA, shipping.TRAIN), (VALIDATION_DATA, shipping.VALIDATION)):
+        folder_of_half = shipment.folders[half]
         context.resources.ensure(
             kind,
-            find=lambda name, kind=kind: assets.find(account, kind, name),  # type: ignore[misc]
-            create=lambda name, kind=kind, half=half: assets.create_data(  # type: ignore[misc]
-                account, kind, name, folder=shipment.folders[half], owner=context.owner
-            ),
+            find=partial(assets.find, account, kind),
+            create=partial(assets.create_data, account, kind, folder=folder_of_half, owner=context.owner),
             hourly_usd=0.0,
         )
     return Operation(

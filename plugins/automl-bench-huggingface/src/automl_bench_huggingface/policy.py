@@ -16,7 +16,7 @@ benchmarks keeps everything else out of reach. Jobs and endpoints need a plan or
 With this token automl-bench calls, on names that begin with "automl-bench-" (or the endpoint adopted with --endpoint)
 and nothing else:
   GET    /api/whoami-v2                                    `providers check`, and without a namespace once a process
-  GET    /api/datasets, /api/models                        list leftovers by name
+  GET    /api/datasets, /api/models                        find orphans by name
   POST   /api/repos/create, DELETE /api/repos/delete       one private dataset and one private model repository a trial
   GET    /api/datasets/{repo}, /api/models/{repo}          newest commit
   POST   /api/datasets/{repo}/preupload, /commit           which files are there, and naming the new ones

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 from automl_bench.contract import NAME_PREFIX, Deletion, Resource
 from automl_bench.errors import ProviderError, ResourceConflict, ResourceMissing, ServiceUnavailable
+from automl_bench.toolkit.answers import read_json
 from automl_bench.toolkit.certainty import is_young
 from automl_bench_huggingface.description import DESCRIPTION
 from automl_bench_huggingface.failures import unreadable
@@ -121,7 +121,7 @@ def read_report(account: Account, repo_id: str, revision: str) -> dict[str, Any]
         url = hf_hub_url(repo_id, REPORT, revision=revision, endpoint=api.endpoint)
         answer = get_session().get(url, headers={"Authorization": f"Bearer {api.token}"})
         try:
-            content = json.loads(answer.content)
+            content = read_json(answer.content)
         except ValueError:
             raise unreadable(what) from None
     if not isinstance(content, dict) or not _is_number(content.get("training_seconds")):

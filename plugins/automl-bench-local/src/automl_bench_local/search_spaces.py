@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 from automl_bench.contract import Json
 
@@ -86,12 +86,15 @@ def _values(key: str, values: Any, kind: str) -> Sequence[Json] | Range:
     return list(values)
 
 
+def _is_number(value: Any) -> TypeGuard[int | float]:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
 def _range(key: str, table: Mapping[str, Any]) -> Range:
     low, high, log = table.get("low"), table.get("high"), table.get("log", False)
-    numbers = all(isinstance(end, int | float) and not isinstance(end, bool) for end in (low, high))
-    if not numbers or set(table) - set(RANGE_KEYS) or not isinstance(log, bool):
+    if not _is_number(low) or not _is_number(high) or set(table) - set(RANGE_KEYS) or not isinstance(log, bool):
         raise SpaceError(key, wanted="a range such as {low = 0.01, high = 100, log = true}", got=dict(table))
-    if not math.isfinite(low) or not math.isfinite(high) or low >= high or (log and low <= 0):  # type: ignore[arg-type, operator]
+    if not math.isfinite(low) or not math.isfinite(high) or low >= high or (log and low <= 0):
         above = " above 0" if log else ""
         raise SpaceError(key, wanted=f"a range with low{above} and below high", got=dict(table))
-    return Range(low, high, log, isinstance(low, int) and isinstance(high, int))  # type: ignore[arg-type]
+    return Range(low, high, log, isinstance(low, int) and isinstance(high, int))

@@ -47,7 +47,7 @@ class Counts:
         if not os.environ.get(SHARED_COUNTS):
             return generate_latest(self._registry)
         everything = CollectorRegistry()
-        MultiProcessCollector(everything)  # type: ignore[no-untyped-call]
+        MultiProcessCollector(everything)  # type: ignore[no-untyped-call]  # prometheus-client types it in part
         return generate_latest(everything)
 
 

@@ -176,7 +176,7 @@ def _answer(status: int, body: bytes) -> Response:
 
 
 class IdleServer(uvicorn.Server):
-    """A uvicorn server that says when it serves and ends itself when nobody asks for long."""
+    """A uvicorn server that reports when it is ready and exits after a long time without requests."""
 
     def __init__(
         self, config: uvicorn.Config, *, activity: Activity, idle_timeout: float, state: Path, asked: float

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime
 import math
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -89,13 +90,14 @@ class TypedColumns(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # sc
         return tuple(dict.fromkeys(encoder.name for encoder in self.encoders_))
 
 
-class _Encoder:
+class _Encoder(ABC):
     """One column as numbers."""
 
     name: str
 
+    @abstractmethod
     def encode(self, cells: Sequence[Any]) -> NDArray[np.float64]:
-        raise NotImplementedError
+        """Return (rows, numbers)."""
 
 
 class _Numbers(_Encoder):

@@ -286,7 +286,7 @@ def _quiet() -> Iterator[None]:
         logger.setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # MLflow's own, of pandas and SQLAlchemy: no user of ours can mend them
+            warnings.simplefilter("ignore")  # MLflow's own, about pandas and SQLAlchemy: our users cannot fix them
             yield
     finally:
         for logger, level in loggers.items():

@@ -7,7 +7,6 @@ access_token and expires_in (seconds; an hour at the time of writing, a day befo
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 import threading
 import time
@@ -15,7 +14,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from automl_bench.errors import Unauthenticated
-from automl_bench.toolkit.answers import NO_REASON, error_of, kind_of, unreadable
+from automl_bench.toolkit.answers import NO_REASON, error_of, kind_of, read_json, unreadable
 from automl_bench.toolkit.retry_after import retry_after
 from automl_bench_nyckel.failures import CHECK_ADDRESS, CHECK_CREDENTIALS, REMEDIES, SERVICE, no_answer, words
 from automl_bench_nyckel.options import Options
@@ -174,7 +173,7 @@ def read_grant(response: requests.Response) -> tuple[str, float]:
 
 def _read_token(response: requests.Response) -> tuple[str, float]:
     try:
-        content = json.loads(response.content)
+        content = read_json(response.content)
         token, lifetime = content["access_token"], float(content["expires_in"])
     except (ValueError, KeyError, TypeError):
         token, lifetime = "", 0.0
@@ -198,7 +197,7 @@ OAUTH_CODES = frozenset(
 
 def _oauth_code(response: requests.Response) -> str:
     try:
-        content = json.loads(response.content)
+        content = read_json(response.content)
     except ValueError:
         return ""
     code = content.get("error") if isinstance(content, dict) else None

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from automl_bench.toolkit.answers import read_json
 from automl_bench_openai.options import Options
 from automl_bench_openai.prompts import Naming
 
@@ -156,8 +157,8 @@ def read_chat(content: Mapping[str, Any], mode: str) -> Told:
     if mode == "plain":
         return Told(plain_name(text), ending, sure, text=text)
     try:
-        found = json.loads(text)
-    except (ValueError, RecursionError):  # the latter for deep nesting
+        found = read_json(text)
+    except ValueError:
         return Told(None, "length" if ending == "length" else "invalid_json", text=text)
     name = found.get("label") if isinstance(found, dict) else None
     if not isinstance(name, str):
@@ -176,8 +177,8 @@ def plain_name(text: str) -> str:
         text = text[3:-3].strip()
     if text.startswith("{"):
         try:
-            found = json.loads(text)
-        except (ValueError, RecursionError):
+            found = read_json(text)
+        except ValueError:
             found = None
         if isinstance(found, dict) and isinstance(found.get("label"), str):
             return str(found["label"])

@@ -38,7 +38,7 @@ BILLING = frozenset(
         "billing_hard_limit_reached",
     }
 )
-"""Codes and types of a 429 or 403 that no waiting mends: the account is out of credit or over its own limit."""
+"""Codes and types of a 429 or 403 that no waiting changes: the account is out of credit or over its own limit."""
 
 REFUSED_SAMPLE = frozenset(
     {"content_filter", "content_policy_violation", "image_content_policy_violation", "moderation"}
@@ -53,7 +53,7 @@ REMEDIES: Mapping[int, str] = {
     401: "Check the key's environment variable and the preset.",
     402: "Add credit at the service, then run the same command again: it goes on here.",
     403: "Check what the key may do, and whether the model is open to this account.",
-    404: "Check the model's name and the address: `automl-bench providers check openai` lists what is there.",
+    404: "Check the model's name and the address; `providers check` lists what is there.",
 }
 
 

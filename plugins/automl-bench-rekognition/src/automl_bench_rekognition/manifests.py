@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from automl_bench.contract import ManifestEntry, ProviderManifest
 from automl_bench.errors import RequestRefused
+from automl_bench.toolkit.answers import read_json
 from automl_bench_rekognition.naming import image_key
 
 LABEL_AT = ("class-metadata", "class-name")
@@ -46,7 +47,7 @@ def keys_in(bucket: str, manifest: bytes) -> Iterator[str]:
     stem = f"s3://{bucket}/"
     for number, line in enumerate(manifest.splitlines(), start=1):
         try:
-            content: Mapping[str, Any] = json.loads(line)
+            content = read_json(line)
             address = str(content["source-ref"])
         except (ValueError, KeyError, TypeError) as error:
             raise RequestRefused(f"Line {number} of a manifest in the bucket is damaged.") from error

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from automl_bench.contract import Deletion, HttpRequest, HttpResponse, LabelledSample, Resource, TrainingSet
 from automl_bench.errors import RequestRefused, ServiceUnavailable, TransientProviderError, Unauthenticated
+from automl_bench.toolkit.answers import read_json
 from automl_bench_vertex import manifests, objects
 from automl_bench_vertex.failures import from_answer
 from automl_bench_vertex.naming import ROOT, SAMPLES, folder, image_object, images_folder, import_file
@@ -227,7 +227,7 @@ def media_upload(account: Account, name: str, image: Image, authorization: tuple
 
 def _stored_md5(body: bytes) -> str:
     try:
-        content: Any = json.loads(body)
+        content = read_json(body)
         return str(content["md5Hash"])
     except (ValueError, KeyError, TypeError):
         raise ServiceUnavailable("Cloud Storage's answer cannot be read.") from None

@@ -24,7 +24,7 @@ from automl_bench.datasets.list_columns import looks_like_group
 from automl_bench.datasets.manifest import manifest_schema, sorted_table, write_manifest
 from automl_bench.datasets.provenance import DatasetCard
 from automl_bench.datasets.splitting import choose_test_by_group
-from automl_bench.errors import DatasetError
+from automl_bench.errors import DatasetError, UsageError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -83,6 +83,8 @@ def import_columns(source: ImportSource, draft: Path, options: ImportOptions, pr
 def _read(source: ImportSource, options: ImportOptions, progress: Progress) -> tuple[Joined, Tally, str]:
     hints = options.hints
     if hints.layout in (TEXT_FOLDERS, MAIL_FOLDERS):
+        if hints.group:
+            raise UsageError("--group names a column, and folders of texts have none.", remedy="Leave it out.")
         tally = Tally()
         folder = unpacked(source, lambda done, total: progress("unpacking", done, total))
         table = read_text_folders(folder, hints.layout, hints.words, hints.columns.folder_labels, tally)

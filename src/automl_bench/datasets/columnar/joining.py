@@ -140,10 +140,9 @@ def _with_labels(
     having = [(split, table) for split, table in files if _is_in(options.labels_from, table.names)]
     if not having or len(having) == len(files):
         return list(files)
-    for split, table in files:
+    for _, table in files:
         if all(table is not other for _, other in having):
             tally.add(Reason.NO_TARGET, "", table.path.name)
-            del split
     return having
 
 
@@ -160,6 +159,7 @@ def _refuse_other_columns(first: SourceTable, other: SourceTable) -> None:
 
 
 def _places(files: Sequence[tuple[str, SourceTable]]) -> pa.ChunkedArray:
+    import numpy as np
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -168,16 +168,9 @@ def _places(files: Sequence[tuple[str, SourceTable]]) -> pa.ChunkedArray:
         if table.places is not None:
             parts += table.places.chunks
             continue
-        numbers = pa.array(range(1, table.rows + 1), pa.int64()) if table.rows < 1000 else _counting(table.rows)
+        numbers = pa.array(np.arange(1, table.rows + 1))
         parts.append(pc.binary_join_element_wise(table.path.name, numbers.cast(pa.string()), ":"))
     return pa.chunked_array(parts)
-
-
-def _counting(rows: int) -> pa.Array:
-    import numpy as np
-    import pyarrow as pa
-
-    return pa.array(np.arange(1, rows + 1))
 
 
 def _joined_columns(files: list[tuple[str, SourceTable]], names: Sequence[str]) -> dict[str, pa.ChunkedArray]:
