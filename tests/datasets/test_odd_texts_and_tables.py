@@ -13,7 +13,7 @@ from automl_bench.datasets.columnar.options import ColumnOptions
 from automl_bench.datasets.groups import crossing_groups
 from automl_bench.datasets.importing import Imported, ImportOptions, import_dataset
 from automl_bench.datasets.layouts import LayoutHints
-from automl_bench.errors import AutomlBenchError, ExitCode
+from automl_bench.errors import AutomlBenchError, DatasetError, ExitCode, UsageError
 
 
 def import_odd(odd: Odd, folder: Path) -> Imported:
@@ -56,6 +56,26 @@ def test_it_is_refused(name: str, tmp_path: Path) -> None:
     assert "\n" not in told
     assert error.exit_code in (ExitCode.DATASET, ExitCode.USAGE)
     assert not (tmp_path / "data" / "odd").exists()
+
+
+def test_folders_of_texts_have_no_column_of_groups(tmp_path: Path) -> None:
+    for label in ("ham", "spam"):
+        for number in range(5):
+            path = tmp_path / "mails" / label / f"{number}.txt"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(f"{label} {number}")
+    hints = LayoutHints(layout="text-folders", group="thread")
+    with pytest.raises(UsageError, match="--group names a column"):
+        import_dataset("mails", tmp_path / "mails", tmp_path / "data", ImportOptions(hints=hints))
+    assert not (tmp_path / "data" / "mails").exists()
+
+
+def test_json_that_is_nested_without_end_is_refused_with_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_text('{"path": "a.png", "label": "x"}\n' + '{"path": ' * 50_000 + "\n")
+    for hints in (LayoutHints(), LayoutHints(columns=ColumnOptions(target="label"))):
+        with pytest.raises(DatasetError, match="line 2"):
+            import_dataset("rows", path, tmp_path / "data", ImportOptions(hints=hints))
 
 
 def test_there_are_enough_of_them() -> None:
