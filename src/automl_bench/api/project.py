@@ -17,8 +17,6 @@ from automl_bench.settings.workspace import Workspace
 if TYPE_CHECKING:
     import pandas as pd
 
-METRICS = ("accuracy", "balanced_accuracy", "macro_f1")
-
 
 @dataclass(frozen=True, slots=True)
 class Project:
@@ -192,8 +190,8 @@ class Project:
         from automl_bench.statistics.contributions import Metric
         from automl_bench.store import open_store
 
-        if metric not in METRICS:
-            raise UsageError(f"there is no metric {metric!r}.", remedy=f"Give one of: {', '.join(METRICS)}.")
+        if metric not in list(Metric):
+            raise UsageError(f"there is no metric {metric!r}.", remedy=f"Give one of: {', '.join(Metric)}.")
         if not 0 <= rope <= 50:
             raise UsageError(f"rope is {rope}.", remedy="Give points from 0 to 50.")
         with self._at_work() as workspace, open_store(workspace.store_path, read_only=True) as store:
