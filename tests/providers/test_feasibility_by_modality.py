@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import automl_bench
 from automl_bench.contract import LabelledSample, Limits, Modality, ProviderDescription, Sample, TrainingSet
 from automl_bench.providers.feasibility import obstacles
 
+SOURCE = Path(automl_bench.__file__).parent
 PROVIDER = ProviderDescription("acme", "Acme", frozenset(), limits=Limits(min_side_px=64, media_types=("image/png",)))
 
 
@@ -22,6 +24,16 @@ def training_set(count: int) -> TrainingSet:
 
 def found(description: ProviderDescription, count: int = 10, test: str = "short") -> list[str]:
     return obstacles(description, training_set(count), [sample(99, test)], Modality.TEXT)
+
+
+def test_nothing_that_handles_samples_takes_the_limits_of_another_modality() -> None:
+    of_the_provider = {"cli/plan.py", "cli/providers.py", "providers/feasibility.py", "trials/conductor.py"}
+    readers = {
+        path.relative_to(SOURCE).as_posix()
+        for path in SOURCE.rglob("*.py")
+        if "description.limits" in path.read_text(encoding="utf-8") and "testing" not in path.parts
+    }
+    assert readers == of_the_provider, "others ask limits_for(description, modality)"
 
 
 def test_a_modality_that_is_not_taken_is_one_sentence() -> None:

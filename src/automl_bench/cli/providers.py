@@ -128,6 +128,8 @@ def show(
     out.print(f"split policy: {shown['split_policy']}", markup=False)
     if shown["limits"]:
         print_table(["limit", "value"], [[key, str(value)] for key, value in shown["limits"].items()])
+    for kind, limits in shown["modality_limits"].items():
+        print_table([f"limit for {kind}", "value"], [[key, str(value)] for key, value in limits.items()])
     if shown["settings"]:
         columns = ["setting", "environment", "takes", "default", "secret", "meaning"]
         print_table(columns, [[item[column] for column in columns] for item in shown["settings"]])
@@ -168,6 +170,7 @@ def _description(session: Session, description: ProviderDescription) -> dict[str
         "on_this_machine": description.on_this_machine,
         "default_variant": description.default_variant,
         "limits": _limits(description.limits),
+        "modality_limits": {str(kind): _limits(limits) for kind, limits in description.modality_limits.items()},
         "settings": [
             {
                 "setting": setting.name,

@@ -167,7 +167,8 @@ class StaticChecks:
     def test_s09_limits_are_sane(self) -> None:
         """Limits are positive, and the least is not above the most."""
         description = _description(self.provider_name)
-        faults = limit_faults(description.limits)
+        every = (description.limits, *description.modality_limits.values())
+        faults = [fault for limits in every for fault in limit_faults(limits)]
         if not (math.isfinite(description.settle_seconds) and description.settle_seconds >= 0):
             faults.append(f"settle_seconds is {description.settle_seconds}")
         assert not faults, "; ".join(faults)

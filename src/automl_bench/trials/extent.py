@@ -117,7 +117,7 @@ def extent_of_trial(experiment: Experiment, trial: Trial) -> Extent:
         trial.record,
         samples=len(drawn.train) + len(drawn.validation),
         tests=len(trial.material.test),
-        limits=description.limits,
+        limits=trial.limits,
         deletion_seconds=description.deletion_seconds,
     )
 

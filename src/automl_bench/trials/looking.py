@@ -86,9 +86,7 @@ def look(trial: Trial, probes: Sequence[LabelledTestSample], *, wait_seconds: fl
     with around.machine.use(Use.MEASURE, around.stop):
         invoker, _ = woken_invoker(trial, Stage.INVOKE, time.monotonic() + wait_seconds)
         heard = _Heard(around.stop)
-        lane = PassLane(
-            trial.record.trial_id, invoker, limits=trial.bound.provider.description.limits, usd_of=trial.usd_of
-        )
+        lane = PassLane(trial.record.trial_id, invoker, limits=trial.limits, usd_of=trial.usd_of)
 
         def progress(state: PassProgress) -> None:
             around.report(trial.record, Stage.INVOKE, state.done, state.total, "")

@@ -10,6 +10,7 @@ from statistics import median
 
 from automl_bench.contract import Capability, Modality, Price, Stage, Variant
 from automl_bench.errors import AutomlBenchError
+from automl_bench.providers.feasibility import limits_for
 from automl_bench.store import Store
 from automl_bench.store.records import StageRecord, StageStatus, TrialRecord, TrialStatus
 from automl_bench.trials.experiment import Experiment, Learning, learning_of, missing_stages
@@ -194,7 +195,7 @@ class Planner:
                 trial,
                 samples=samples,
                 tests=tests,
-                limits=description.limits,
+                limits=limits_for(description, self._modalities[trial.dataset]),
                 deletion_seconds=description.deletion_seconds,
             )
         table = self._table(trial)

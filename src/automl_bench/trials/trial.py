@@ -15,6 +15,7 @@ from automl_bench.contract import (
     Endpoint,
     HttpResponse,
     Json,
+    Limits,
     Operation,
     OperationState,
     Owner,
@@ -39,6 +40,7 @@ from automl_bench.errors import (
     ResourceMissing,
     TrainingFailed,
 )
+from automl_bench.providers.feasibility import limits_for
 from automl_bench.store.elapsed import Instant, clock_stamp, seconds_between
 from automl_bench.store.records import StageRecord, StageStatus, TrialRecord
 from automl_bench.trials.claims import require_lease
@@ -103,6 +105,11 @@ class Trial:
         """What its variant makes of the training samples."""
         variant = Variant(self.record.provider, self.record.variant, self.record.variant_settings)
         return learning_of(self.bound.provider.description, variant)
+
+    @property
+    def limits(self) -> Limits:
+        """What the provider accepts of samples like its own."""
+        return limits_for(self.bound.provider.description, self.material.modality)
 
     def check_feasible(self) -> None:
         """Hold the provider's limits against the samples.
