@@ -89,6 +89,7 @@ def _settings(
     from automl_bench.cli.session import Session, parse_shots
     from automl_bench.contract import TrainingSet
     from automl_bench.errors import DatasetError
+    from automl_bench.trials.machine import Machine, Use
     from automl_bench.trials.teardown import provider_context
     from automl_bench_local.description import NAME
     from automl_bench_local.options import Options
@@ -111,7 +112,10 @@ def _settings(
             say(f"the model of {trial.label} was deleted by teardown: training it again from the same samples")
             return session.source.material(trial).training_set
 
-        folder, is_new = model_folder(store, trial, options.home, samples=samples, threads=options.threads)
+        computing = partial(Machine(session.machine_lock(say)).use, Use.COMPUTE)
+        folder, is_new = model_folder(
+            store, trial, options.home, samples=samples, computing=computing, threads=options.threads
+        )
     facts: dict[str, Any] = {
         "trial": trial.trial_id,
         "variant": trial.variant,

@@ -10,7 +10,7 @@ import shutil
 import sys
 import uuid
 from collections.abc import Callable
-from contextlib import redirect_stdout
+from contextlib import AbstractContextManager, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -73,7 +73,13 @@ def _was_trained(store: Store, trial_id: str) -> bool:
 
 
 def model_folder(
-    store: Store, trial: TrialRecord, home: Path, *, samples: Callable[[], TrainingSet], threads: int
+    store: Store,
+    trial: TrialRecord,
+    home: Path,
+    *,
+    samples: Callable[[], TrainingSet],
+    computing: Callable[[], AbstractContextManager[None]],
+    threads: int,
 ) -> tuple[Path, bool]:
     """Return the folder of a trial's model, and whether it had to be trained again.
 
@@ -82,6 +88,7 @@ def model_folder(
         trial: A trial that has been trained.
         home: The provider's folder.
         samples: Draws the trial's training set; called only if it is needed.
+        computing: Waits for this machine's turn: nothing is trained while something is measured here.
         threads: Threads of the numeric libraries.
 
     Raises:
@@ -95,7 +102,9 @@ def model_folder(
         if folder.is_absolute() and (folder / CARD).is_file():
             return folder, False
     try:
-        _train_again(trial, samples(), home, kept, threads)
+        drawn = samples()
+        with computing():
+            _train_again(trial, drawn, home, kept, threads)
     except OSError as error:
         raise ProviderError(f"The model cannot be kept in {kept}: {error.strerror or error}.") from error
     return kept, True
