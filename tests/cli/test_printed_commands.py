@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import importlib.metadata
 import re
 import shlex
 import shutil
@@ -15,6 +14,7 @@ from pathlib import Path
 import pytest
 from printed_commands import RENDERERS, Terminal, remembering
 from small_workspace import make_workspace, write_experiment
+from titanic_archive import titanic_archive
 
 from automl_bench.cli.main import app
 from automl_bench.cli.run_end import end
@@ -327,10 +327,7 @@ def lost_texts(terminal: Terminal) -> str:
 def no_npm(terminal: Terminal) -> str:
     from automl_bench.datasets.packages import download_package
 
-    wheel = terminal.root.parent / "titanic.whl"
-    table = importlib.metadata.distribution("bokeh-sampledata").locate_file("bokeh_sampledata/_data/titanic_all.csv")
-    with zipfile.ZipFile(wheel, "w") as archive:
-        archive.write(str(table), "bokeh_sampledata/_data/titanic_all.csv")
+    titanic_archive(terminal.root.parent)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(shutil, "which", lambda program: None)
         return failing(lambda: download_package("titanic", "npm:titanic@1", "", terminal.root / "into"))

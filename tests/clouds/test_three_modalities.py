@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import json
 import re
-import zipfile
 from pathlib import Path
 
 import pytest
 from small_workspace import command, command_environment
+from titanic_archive import titanic_archive
 
 from automl_bench.contract import Modality
 from automl_bench.errors import ExitCode
@@ -26,14 +25,6 @@ TAKEN = {
 }
 """Who takes what: AutoML Text is gone, a table of 80 rows is too small for one service, and two take none."""
 REFUSALS = 5
-
-
-def titanic(folder: Path) -> Path:
-    """Return an archive as the catalogue's package is one."""
-    table = importlib.metadata.distribution("bokeh-sampledata").locate_file("bokeh_sampledata/_data/titanic_all.csv")
-    with zipfile.ZipFile(folder / "titanic.whl", "w") as archive:
-        archive.write(str(table), "bokeh_sampledata/_data/titanic_all.csv")
-    return folder / "titanic.whl"
 
 
 def shortened(root: Path) -> Path:
@@ -62,7 +53,7 @@ def test_what_a_service_does_not_take_is_refused_and_one_report_shows_the_rest(
         return ended.stdout
 
     run("data", "fetch", "digits")
-    run("data", "fetch", "titanic", "--from", str(titanic(tmp_path)))
+    run("data", "fetch", "titanic", "--from", str(titanic_archive(tmp_path)))
     make_toy_dataset(Modality.TEXT, tmp_path / "sentences", tmp_path / "data", shots=40, classes=2, side=1)
 
     path = str(shortened(tmp_path))
