@@ -235,7 +235,7 @@ def resource_scope(context: ProviderContext) -> Mapping[str, str]:
 def list_resources(context: ProviderContext, prefix: str) -> Sequence[Resource]:
     """List repositories, jobs and endpoints under a name prefix."""
     from automl_bench_huggingface.account import account_of
-    from automl_bench_huggingface.leftovers import list_everything
+    from automl_bench_huggingface.resources import list_everything
 
     return list_everything(account_of(context), prefix)
 
@@ -244,6 +244,6 @@ def list_resources(context: ProviderContext, prefix: str) -> Sequence[Resource]:
 def delete_resource(context: ProviderContext, resource: Resource) -> Deletion:
     """Delete a repository or an endpoint, or cancel a job."""
     from automl_bench_huggingface.account import account_of
-    from automl_bench_huggingface.leftovers import delete
+    from automl_bench_huggingface.resources import delete
 
     return delete(account_of(context), resource)
