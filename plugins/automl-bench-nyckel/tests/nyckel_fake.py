@@ -16,110 +16,32 @@ from a "zero-shot" model that knows nothing: that is the trap.
 from __future__ import annotations
 
 import argparse
-import base64
-import binascii
-import hashlib
 import json
-import re
 import secrets
-import socket
-import struct
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, ClassVar
-from urllib.parse import parse_qs, urlsplit
+from collections.abc import Mapping
+from typing import Any
 
-from nyckel_learning import learn, pixels_of
-
-LOSE = "lose the answer"
-"""A fault: do what was asked, then reset the connection."""
-HANG = "hang"
-"""A fault: do what was asked and answer only when the server closes."""
-GARBAGE = "garbage"
-"""A fault: answer 200 with something that is not JSON."""
-CUT = "cut"
-"""A fault: break off in the middle of the answer's body."""
-
-RESET = "reset"
-"""A fault: reset the connection without doing anything."""
-
-Fault = int | str
-
-
-class Refusal(Exception):
-    """Answer with an error status."""
-
-    def __init__(self, status: int, message: str, **more: Any) -> None:
-        super().__init__(message)
-        self.status = status
-        self.body = {"message": message, **more}
-
-
-@dataclass(frozen=True)
-class Recorded:
-    """One request as it came in: `body` is its JSON or form, `raw` its bytes."""
-
-    operation: str
-    method: str
-    path: str
-    query: dict[str, str]
-    body: Any
-    status: int | None
-    moment: float
-    raw: bytes = b""
-    headers: dict[str, str] = field(default_factory=dict)
-    target: str = ""
-
-
-@dataclass
-class StoredSample:
-    sample_id: str
-    digest: str
-    external_id: str
-    label_id: str | None
-    visible_at: float
-    content: Any
-    captured: bool = False
-
-
-@dataclass
-class Field:
-    """A column of a function of tables."""
-
-    field_id: str
-    name: str
-    type: str
-    visible_at: float
-
-
-@dataclass
-class Function:
-    function_id: str
-    name: str
-    visible_at: float
-    changed_at: float
-    labels: dict[str, tuple[str, float]] = field(default_factory=dict)  # id -> (name, visible_at)
-    samples: dict[str, StoredSample] = field(default_factory=dict)
-    failed: bool = False
-    input: str = "Image"
-    fields: dict[str, Field] = field(default_factory=dict)
-    learnt: tuple[float, Callable[[Any], dict[str, float]]] | None = None
-
-    def label_id(self, name: str, now: float) -> str | None:
-        return next((key for key, (known, seen) in self.labels.items() if known == name and seen <= now), None)
-
-
-@dataclass
-class PlannedFault:
-    what: Fault
-    times: int
-    after: int
-    headers: dict[str, str]
-    body: Any
+from nyckel_http import Server
+from nyckel_learning import learn
+from nyckel_wire import (
+    Fault,
+    Field,
+    Function,
+    Paged,
+    PlannedFault,
+    Recorded,
+    Refusal,
+    StoredSample,
+    allow,
+    fields,
+    read_content,
+    shown_content,
+    shown_field,
+    whole,
+)
 
 
 class NyckelFake:
@@ -182,7 +104,7 @@ class NyckelFake:
         self._faults: dict[str, list[PlannedFault]] = {}
         self._recent: deque[float] = deque()
         self._now_in_flight = 0
-        self._server = _Server(("127.0.0.1", port), self)
+        self._server = Server(("127.0.0.1", port), self)
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
 
@@ -571,284 +493,6 @@ class NyckelFake:
             pairs = "&".join(f"{key}={value}" for key, value in {**kept, "startIndex": str(start + size)}.items())
             more = f'<{path}?{pairs}>; rel="next"'
         return Paged(items[start : start + size], more)
-
-
-@dataclass(frozen=True)
-class Paged:
-    """A page of a list and the Link header that leads on."""
-
-    items: list[Any]
-    link: str | None
-
-
-# --- checks ----------------------------------------------------------------------------------------------
-
-
-def fields(body: Any, *, required: Mapping[str, Any], optional: Mapping[str, Any]) -> None:
-    if not isinstance(body, dict):
-        raise Refusal(400, "the body must be an object")
-    for key in body:
-        if key not in required and key not in optional:
-            raise Refusal(400, f"unknown field {key}")
-    for key in required:
-        if key not in body:
-            raise Refusal(400, f"missing field {key}")
-    for key, kind in {**required, **optional}.items():
-        if key in body and not isinstance(body[key], kind):
-            raise Refusal(400, f"{key} has the wrong type")
-
-
-def allow(query: Mapping[str, str], known: set[str]) -> None:
-    for key in query:
-        if key not in known:
-            raise Refusal(400, f"unknown parameter {key}")
-
-
-def whole(text: str, name: str) -> int:
-    if not text.isdigit():
-        raise Refusal(400, f"{name} is not a whole number")
-    return int(text)
-
-
-def image_of(data: str) -> bytes:
-    match = re.fullmatch(r"data:image/[a-z0-9.+-]+;base64,([A-Za-z0-9+/]+=*)", data)
-    if match is None:
-        raise Refusal(400, "data is not a data URI of an image")
-    try:
-        return base64.b64decode(match[1], validate=True)
-    except binascii.Error:
-        raise Refusal(400, "data is not base64") from None
-
-
-def read_content(kind: str, data: Any, known: Mapping[str, Field]) -> tuple[str, Any]:
-    """Return the digest of a sample's data, by which the service tells two alike, and what is learnt from.
-
-    Args:
-        kind: The function's input.
-        data: As it was sent.
-        known: A table's fields by the key that is asked for here: the id of a sample's, the name of an invoke's.
-    """
-    if isinstance(data, dict) != (kind == "Tabular"):
-        raise Refusal(400, f"data is not what a function with the input {kind} takes")
-    if kind == "Image":
-        content = image_of(data)
-        try:
-            return hashlib.sha256(content).hexdigest(), pixels_of(content)
-        except ValueError:
-            raise Refusal(400, "data is not an image") from None
-    if kind == "Text":
-        if not data:
-            raise Refusal(400, "data is empty")
-        return hashlib.sha256(data.encode()).hexdigest(), data
-    row = {}
-    for key, cell in data.items():
-        found = known.get(key) or known.get(key.removeprefix("field_"))
-        if found is None:
-            raise Refusal(400, f"unknown field {key}")
-        fits = isinstance(cell, str) and cell if found.type == "Text" else type(cell) in (int, float)
-        if not fits:
-            raise Refusal(400, f"the field {found.name} is of type {found.type} and gets {cell!r}")
-        row[found.field_id] = cell
-    return hashlib.sha256(json.dumps(row, sort_keys=True).encode()).hexdigest(), row
-
-
-def shown_content(kind: str, content: Any) -> Any:
-    if kind == "Image":
-        return "data:image/png;base64,"
-    return content if kind == "Text" else {f"field_{key}": cell for key, cell in content.items()}
-
-
-def shown_field(made: Field) -> dict[str, str]:
-    return {"id": f"field_{made.field_id}", "name": made.name, "type": made.type}
-
-
-def no_constant(name: str) -> Any:
-    """Refuse NaN and Infinity, which Python writes and JSON does not know."""
-    raise ValueError(name)
-
-
-# --- HTTP ------------------------------------------------------------------------------------------------
-
-ROUTES: tuple[tuple[str, str, str], ...] = (
-    ("POST", r"/connect/token", "token"),
-    ("POST", r"/v1/functions", "create_function"),
-    ("GET", r"/v1/functions", "list_functions"),
-    ("GET", r"/v1/functions/([^/]+)", "get_function"),
-    ("DELETE", r"/v1/functions/([^/]+)", "delete_function"),
-    ("POST", r"/v1/functions/([^/]+)/labels", "create_label"),
-    ("GET", r"/v1/functions/([^/]+)/labels", "list_labels"),
-    ("POST", r"/v1/functions/([^/]+)/fields", "create_field"),
-    ("GET", r"/v1/functions/([^/]+)/fields", "list_fields"),
-    ("POST", r"/v1/functions/([^/]+)/samples", "create_sample"),
-    ("GET", r"/v1/functions/([^/]+)/samples", "list_samples"),
-    ("GET", r"/v1/functions/([^/]+)/samples/([^/]+)", "get_sample"),
-    ("PUT", r"/v1/functions/([^/]+)/samples/([^/]+)/annotation", "annotate"),
-    ("POST", r"/v1/functions/([^/]+)/invoke", "invoke"),
-    ("GET", r"/v0.9/functions/([^/]+)/metrics", "metrics"),
-    ("GET", r"/v0.9/functions/([^/]+)", "state"),
-)
-
-
-def route(method: str, path: str) -> tuple[str, tuple[str, ...]]:
-    for known, pattern, operation in ROUTES:
-        match = re.fullmatch(pattern, path)
-        if known == method and match is not None:
-            return operation, match.groups()
-    return "unknown", ()
-
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    request_queue_size = 128
-
-    def __init__(self, address: tuple[str, int], fake: NyckelFake) -> None:
-        self.fake = fake
-        super().__init__(address, _Handler)
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that went away is no news."""
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    wbufsize = -1
-    disable_nagle_algorithm = True
-    server: _Server
-    without_json: ClassVar[set[str]] = {"GET", "DELETE"}
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  # the base class's name
-        """Say nothing."""
-
-    def do_GET(self) -> None:
-        self._serve()
-
-    def do_POST(self) -> None:
-        self._serve()
-
-    def do_PUT(self) -> None:
-        self._serve()
-
-    def do_DELETE(self) -> None:
-        self._serve()
-
-    def _serve(self) -> None:
-        fake = self.server.fake
-        content = self.rfile.read(int(self.headers.get("Content-Length", "0")))
-        parts = urlsplit(self.path)
-        if parts.path.startswith("/_fake/"):
-            self._answer(200, fake.bill())
-            return
-        operation, groups = route(self.command, parts.path)
-        query = {key: values[-1] for key, values in parse_qs(parts.query, keep_blank_values=True).items()}
-        moment = time.monotonic()
-        fault = fake.planned_fault(operation)
-        fake.closing.wait(fake.latency)
-        body: Any = None
-        link = None
-        try:
-            allowed = fake.enter() if operation != "token" else True
-            try:
-                if fault is not None and (isinstance(fault.what, int) or fault.what in (GARBAGE, RESET)):
-                    status, answer = self._planned(fault)
-                elif not allowed:
-                    raise Refusal(429, "Too many requests")
-                else:
-                    body = self._body(content, operation)
-                    status, answer = 200, self._dispatch(fake, operation, groups, query, body)
-            finally:
-                if operation != "token":
-                    fake.leave()
-        except Refusal as refusal:
-            status, answer = refusal.status, refusal.body
-        if isinstance(answer, Paged):
-            link, answer = answer.link, answer.items
-        with fake.lock:
-            fake.recorded.append(
-                Recorded(
-                    operation,
-                    self.command,
-                    parts.path,
-                    query,
-                    body,
-                    status,
-                    moment,
-                    content,
-                    {name.lower(): value for name, value in self.headers.items()},
-                    self.path,
-                )
-            )
-        if fault is not None and fault.what in (LOSE, HANG, RESET):
-            if fault.what == HANG:
-                fake.closing.wait()
-            self._reset()
-            return
-        headers = dict(fault.headers) if fault is not None else {}
-        if link:
-            headers["Link"] = link
-        self._answer(status, answer, headers, cut=fault is not None and fault.what == CUT)
-
-    def _planned(self, fault: PlannedFault) -> tuple[int, Any]:
-        if fault.what in (GARBAGE, RESET):
-            return 200, b"<html>a proxy's page</html>"
-        assert isinstance(fault.what, int)
-        return fault.what, fault.body if fault.body is not None else {"message": f"injected {fault.what}"}
-
-    def _body(self, content: bytes, operation: str) -> Any:
-        kind = self.headers.get("Content-Type", "").partition(";")[0]
-        if operation == "token":
-            if kind != "application/x-www-form-urlencoded":
-                raise Refusal(400, "", error="invalid_request")
-            return {key: values[-1] for key, values in parse_qs(content.decode(), keep_blank_values=True).items()}
-        self.server.fake.authorise(self.headers.get("Authorization", ""))
-        if self.command in self.without_json:
-            if content:
-                raise Refusal(400, "this request takes no body")
-            return None
-        if kind != "application/json":
-            raise Refusal(400, "the content type must be application/json")
-        try:
-            return json.loads(content, parse_constant=no_constant)
-        except ValueError:
-            raise Refusal(400, "the body is not JSON") from None
-
-    def _dispatch(
-        self, fake: NyckelFake, operation: str, groups: tuple[str, ...], query: dict[str, str], body: Any
-    ) -> Any:
-        if operation == "unknown":
-            raise Refusal(404, "no such path")
-        work: Callable[..., Any] = getattr(fake, operation)
-        if operation == "token":
-            return work(body)
-        if operation in ("create_function", "list_functions"):
-            return work(*([body] if body is not None else []), query)
-        arguments: list[Any] = [fake.visible(groups[0]), *groups[1:]]
-        if body is not None:
-            arguments.append(body)
-        if operation in ("list_labels", "list_fields", "list_samples", "get_sample", "invoke"):
-            arguments.append(query)
-        else:
-            allow(query, set())
-        return work(*arguments)
-
-    def _answer(self, status: int, answer: Any, headers: Mapping[str, str] | None = None, *, cut: bool = False) -> None:
-        content = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(content) + (100 if cut else 0)))
-        for name, value in (headers or {}).items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(content)
-        if cut:
-            self.wfile.flush()
-            self.close_connection = True
-
-    def _reset(self) -> None:
-        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self.close_connection = True
-        self.rfile.close()
-        self.wfile.close()
-        self.connection.close()
 
 
 def main() -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Collection, Mapping, Sequence
 
-import nyckel_fake
-from nyckel_fake import Function, NyckelFake
+import nyckel_wire
+from nyckel_fake import NyckelFake
+from nyckel_wire import Function
 from service_troubles import Trouble, Troubled
 
 from automl_bench.contract import NAME_PREFIX, Stage
@@ -20,8 +21,8 @@ STATUS = {
     Fault.FORBIDDEN: 403,
     Fault.NOT_FOUND: 404,
     Fault.BILLING: 402,
-    Fault.BAD_ANSWER: nyckel_fake.GARBAGE,
-    Fault.RESET: nyckel_fake.RESET,
+    Fault.BAD_ANSWER: nyckel_wire.GARBAGE,
+    Fault.RESET: nyckel_wire.RESET,
 }
 """Nyckel has no answer of its own for a used-up quota (402 stands for it)."""
 
@@ -88,7 +89,7 @@ class NyckelService(Troubled):
         elif fault is Fault.DELETION_FAILS:
             self.fake.fail("delete_function", 403, times=often)
         elif fault is Fault.LOST_ANSWER:
-            self.fake.fail("create_function", nyckel_fake.LOSE, times=often)
+            self.fake.fail("create_function", nyckel_wire.LOSE, times=often)
         else:
             self.fake.fail("control" if target is Target.CONTROL else "invoke", STATUS[fault], times=often)
 

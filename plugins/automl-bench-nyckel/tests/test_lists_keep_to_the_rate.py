@@ -7,8 +7,9 @@ import time
 import pytest
 from automl_bench_nyckel import control, functions, plugin
 from automl_bench_nyckel.control import Control
-from nyckel_fake import Function, NyckelFake
+from nyckel_fake import NyckelFake
 from nyckel_trial import NyckelTrial
+from nyckel_wire import Function
 
 from automl_bench.contract import LabelledSample, OperationState, Resource, TrainingSet
 from automl_bench.errors import RateLimited, ServiceUnavailable

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 
-import nyckel_fake
+import nyckel_wire
 import pytest
 from automl_bench_nyckel import plugin, readiness
 from automl_bench_nyckel.readiness import Watch
@@ -137,7 +137,7 @@ def test_a_token_of_something_else_is_missing(trial: NyckelTrial, token: str) ->
 
 @pytest.mark.parametrize(
     ("what", "expected"),
-    [(403, PermissionDenied), (429, RateLimited), (503, ServiceUnavailable), (nyckel_fake.GARBAGE, ServiceUnavailable)],
+    [(403, PermissionDenied), (429, RateLimited), (503, ServiceUnavailable), (nyckel_wire.GARBAGE, ServiceUnavailable)],
 )
 def test_a_look_that_fails_has_its_class_and_is_one_request(
     trial: NyckelTrial, what: int | str, expected: type[ProviderError]

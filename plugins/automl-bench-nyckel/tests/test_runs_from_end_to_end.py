@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import nyckel_fake
+import nyckel_wire
 import pytest
 from nyckel_fake import NyckelFake
 from service_bench import ServiceBench, rows
@@ -158,7 +159,7 @@ def test_a_refusal_that_says_nothing_of_the_work_is_waited_out_and_named(
 
 
 def test_a_creation_whose_answer_is_lost_leaks_nothing(bench: Bench) -> None:
-    bench.fake.fail("create_function", nyckel_fake.LOSE)
+    bench.fake.fail("create_function", nyckel_wire.LOSE)
     ended = bench.one_trial()
     assert ended.returncode == ExitCode.OK, ended.stderr
     assert len(bench.fake.created) == 1

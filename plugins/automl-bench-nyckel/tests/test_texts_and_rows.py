@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 import requests
 from automl_bench_nyckel import plugin
-from nyckel_fake import LOSE, NyckelFake
+from nyckel_fake import NyckelFake
 from nyckel_trial import NyckelTrial
+from nyckel_wire import LOSE
 from texts_and_rows import COLUMNS, SmallSet, row_sample, rows, text_sample, texts
 
 from automl_bench.contract import (

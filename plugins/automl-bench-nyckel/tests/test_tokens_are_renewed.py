@@ -7,7 +7,7 @@ import time
 import traceback
 from concurrent.futures import ThreadPoolExecutor
 
-import nyckel_fake
+import nyckel_wire
 import pytest
 import requests
 from automl_bench_nyckel import plugin
@@ -127,9 +127,9 @@ def test_after_a_401_the_next_request_has_a_new_token(trial: NyckelTrial) -> Non
         (503, ServiceUnavailable),
         (504, RequestTimedOut),
         (302, ServiceUnavailable),
-        (nyckel_fake.GARBAGE, ServiceUnavailable),
-        (nyckel_fake.LOSE, ConnectionLost),
-        (nyckel_fake.CUT, ConnectionLost),
+        (nyckel_wire.GARBAGE, ServiceUnavailable),
+        (nyckel_wire.LOSE, ConnectionLost),
+        (nyckel_wire.CUT, ConnectionLost),
     ],
 )
 def test_every_failure_of_the_token_call_has_its_class_and_one_request(
@@ -160,7 +160,7 @@ def test_a_server_that_repeats_the_secret_does_not_make_it_known(fake: NyckelFak
 
 
 def test_a_lost_token_call_does_not_carry_its_form_along(fake: NyckelFake) -> None:
-    fake.fail("token", nyckel_fake.LOSE)
+    fake.fail("token", nyckel_wire.LOSE)
     with pytest.raises(ConnectionLost) as caught:
         tokens_of(fake).value()
     assert caught.value.__cause__ is None

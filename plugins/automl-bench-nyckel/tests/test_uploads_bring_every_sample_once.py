@@ -8,7 +8,7 @@ from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
-import nyckel_fake
+import nyckel_wire
 import pytest
 from automl_bench_nyckel import plugin
 from automl_bench_nyckel.prices import hourly_usd
@@ -84,7 +84,7 @@ def test_a_larger_nested_training_set_sends_only_what_is_new(trial: NyckelTrial,
 
 
 def test_a_lost_answer_is_no_second_sample(trial: NyckelTrial, training_set: TrainingSet) -> None:
-    trial.fake.fail("create_sample", nyckel_fake.LOSE, times=3, after=2)
+    trial.fake.fail("create_sample", nyckel_wire.LOSE, times=3, after=2)
     operation = trial.upload(training_set)
     assert len(trial.fake.only().samples) == 15
     assert trial.fake.count("create_sample", 409) == 3
@@ -180,14 +180,14 @@ def test_a_throttle_is_obeyed_once_per_request(trial: NyckelTrial, training_set:
         ("create_function", 403, PermissionDenied),
         ("create_function", 429, RateLimited),
         ("create_function", 500, ServiceUnavailable),
-        ("create_function", nyckel_fake.GARBAGE, ServiceUnavailable),
+        ("create_function", nyckel_wire.GARBAGE, ServiceUnavailable),
         ("list_functions", 403, PermissionDenied),
         ("create_label", 402, BillingRequired),
         ("create_label", 400, RequestRefused),
         ("create_sample", 400, RequestRefused),
         ("create_sample", 402, BillingRequired),
         ("create_sample", 403, PermissionDenied),
-        ("list_samples", nyckel_fake.GARBAGE, ServiceUnavailable),
+        ("list_samples", nyckel_wire.GARBAGE, ServiceUnavailable),
     ],
 )
 def test_a_failure_has_its_class_and_is_not_repeated(
@@ -218,7 +218,7 @@ def test_more_labels_than_the_plan_has_is_a_billing_error(trial: NyckelTrial, tr
 
 
 def test_a_label_that_exists_after_a_lost_answer_is_success(trial: NyckelTrial, training_set: TrainingSet) -> None:
-    trial.fake.fail("create_label", nyckel_fake.LOSE)
+    trial.fake.fail("create_label", nyckel_wire.LOSE)
     trial.upload(training_set)
     assert len(trial.fake.only().labels) == 3
     assert trial.fake.count("create_label", 409) == 1
