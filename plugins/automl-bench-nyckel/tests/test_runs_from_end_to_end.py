@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from pathlib import Path
 import nyckel_fake
 import nyckel_wire
 import pytest
+import text_centroids
 from nyckel_fake import NyckelFake
 from service_bench import ServiceBench, rows
 from small_workspace import command, command_environment, make_workspace, write_experiment
@@ -252,7 +254,10 @@ def test_without_credentials_the_variable_is_named(bench: Bench) -> None:
 
 def test_the_fake_runs_as_a_process_of_its_own(tmp_path: Path) -> None:
     with subprocess.Popen(
-        [sys.executable, nyckel_fake.__file__, "--port", "0"], stdout=subprocess.PIPE, text=True
+        [sys.executable, nyckel_fake.__file__, "--port", "0"],
+        env={**os.environ, "PYTHONPATH": str(Path(text_centroids.__file__).parent)},
+        stdout=subprocess.PIPE,
+        text=True,
     ) as process:
         assert process.stdout is not None
         url = process.stdout.readline().strip()
