@@ -1,10 +1,8 @@
 """Stand-ins that quote credentials: answers repeat what the request held, as careless services and proxies do.
 
-    with quoting(secrets, when=lambda: service.predictions() > 1) as quoter:
-        …                                  # from then on every answer of every stand-in in this process is an error
-    quoter.secrets                         # those given, and every token that a request brought
-
-It works for any server of `http.server`'s kind, and so for every stand-in here, moto's included.
+with quoting(secrets, when=lambda: service.predictions() > 1) as quoter:
+    …                                  # from then on every answer of every stand-in in this process is an error
+quoter.secrets                         # those given, and every token that a request brought
 """
 
 from __future__ import annotations
@@ -18,8 +16,8 @@ from http.server import BaseHTTPRequestHandler
 from itertools import count
 from xml.sax.saxutils import escape
 
-import pytest
 from quoted_secrets import MORE_ENCODINGS, WORDS
+from watched_requests import before_each_request
 
 STATUSES = (403, 400, 401, 500)
 CODES = {403: "AccessDenied", 400: "InvalidSignatureException", 401: "Unauthorized", 500: "InternalError"}
@@ -49,7 +47,7 @@ class Quoter:
         """Whether this request is answered here; its credentials are kept in any case."""
         with self._lock:
             for name, value in headers:
-                if name.lower() in ("authorization", "x-amz-security-token", "x-amz-copy-source-token"):
+                if name.lower() in ("authorization", "x-amz-security-token"):
                     if value.startswith(("AWS4-", "SharedKey ")):
                         continue  # a signature, not a secret
                     found = TOKEN.fullmatch(value)
@@ -118,16 +116,12 @@ def _error(status: int, said: str, *, is_token: bool) -> dict[str, object]:
 def quoting(secrets: Iterable[str], when: Callable[[], bool]) -> Iterator[Quoter]:
     """Let every server of this process answer so from when on."""
     quoter = Quoter(secrets, when)
-    whole = BaseHTTPRequestHandler.parse_request
 
-    def parse_request(handler: BaseHTTPRequestHandler) -> bool:
-        if not whole(handler):
-            return False
+    def act(handler: BaseHTTPRequestHandler) -> bool:
         if not quoter.answers_now(handler.headers.items()):
             return True
         _answer(handler, quoter)
         return False
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(BaseHTTPRequestHandler, "parse_request", parse_request)
+    with before_each_request(act):
         yield quoter
