@@ -333,6 +333,21 @@ def current_version() -> int:
     return MIGRATIONS[-1].version
 
 
+def _standing(connection: sqlite3.Connection) -> tuple[int, int, int]:
+    """Return version, application and number of tables as they were at one moment: another process may make them."""
+    alone = not connection.in_transaction
+    if alone:
+        connection.execute("BEGIN")
+    try:
+        version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+        application = int(connection.execute("PRAGMA application_id").fetchone()[0])
+        tables = int(connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0])
+    finally:
+        if alone:
+            connection.execute("ROLLBACK")
+    return version, application, tables
+
+
 def stored_version(connection: sqlite3.Connection, path: Path, *, newest: int | None = None) -> int:
     """Return the version of the file, 0 for a new one.
 
@@ -346,9 +361,7 @@ def stored_version(connection: sqlite3.Connection, path: Path, *, newest: int | 
         UnknownFormatVersion: A newer automl-bench wrote it.
     """
     newest = current_version() if newest is None else newest
-    version = int(connection.execute("PRAGMA user_version").fetchone()[0])
-    application = int(connection.execute("PRAGMA application_id").fetchone()[0])
-    tables = int(connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0])
+    version, application, tables = _standing(connection)
     if application != APPLICATION_ID and (application or version or tables):
         raise damaged(path, "is a database, but not one of automl-bench")
     if application == APPLICATION_ID and not (version and tables):
