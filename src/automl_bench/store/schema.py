@@ -15,6 +15,7 @@ from automl_bench.errors import UnknownFormatVersion
 from automl_bench.store.looks_schema import LOOKS
 from automl_bench.store.sql_errors import damaged
 from automl_bench.store.sql_scripts import statements
+from automl_bench.store.standing import standing
 from automl_bench.store.usage_schema import USAGE
 
 APPLICATION_ID = 0x41_4D_42_31
@@ -333,21 +334,6 @@ def current_version() -> int:
     return MIGRATIONS[-1].version
 
 
-def _standing(connection: sqlite3.Connection) -> tuple[int, int, int]:
-    """Return version, application and number of tables as they were at one moment: another process may make them."""
-    alone = not connection.in_transaction
-    if alone:
-        connection.execute("BEGIN")
-    try:
-        version = int(connection.execute("PRAGMA user_version").fetchone()[0])
-        application = int(connection.execute("PRAGMA application_id").fetchone()[0])
-        tables = int(connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0])
-    finally:
-        if alone:
-            connection.execute("ROLLBACK")
-    return version, application, tables
-
-
 def stored_version(connection: sqlite3.Connection, path: Path, *, newest: int | None = None) -> int:
     """Return the version of the file, 0 for a new one.
 
@@ -361,7 +347,7 @@ def stored_version(connection: sqlite3.Connection, path: Path, *, newest: int | 
         UnknownFormatVersion: A newer automl-bench wrote it.
     """
     newest = current_version() if newest is None else newest
-    version, application, tables = _standing(connection)
+    version, application, tables = standing(connection)
     if application != APPLICATION_ID and (application or version or tables):
         raise damaged(path, "is a database, but not one of automl-bench")
     if application == APPLICATION_ID and not (version and tables):
