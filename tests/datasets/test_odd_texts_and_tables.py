@@ -11,6 +11,7 @@ from pyarrow import parquet
 
 from automl_bench.ablations.selection import samples_of
 from automl_bench.contract import ColumnKind
+from automl_bench.datasets.account import Reason
 from automl_bench.datasets.columnar.content_file import CONTENT_NAME
 from automl_bench.datasets.columnar.options import ColumnOptions
 from automl_bench.datasets.groups import crossing_groups
@@ -62,13 +63,18 @@ def test_it_is_refused(name: str, tmp_path: Path) -> None:
 
 
 def test_a_dataset_of_ours_is_taken_over_as_it_is(tmp_path: Path) -> None:
-    first = import_odd(ODD["groups"], tmp_path).manifest
+    first, table = import_odd(ODD["groups"], tmp_path).manifest, ColumnOptions(target="label")
     second = import_dataset("copy", first.folder, tmp_path / "data").manifest
     assert second.fingerprint == first.fingerprint
     assert second.table.equals(first.table)
     assert (second.columns, second.card.target, second.card.group) == (first.columns, "label", "patient")
     assert samples_of(second, range(5)) == samples_of(first, range(5))
-    for hints in (LayoutHints(group="x"), LayoutHints(columns=ColumnOptions(target="x"))):
+    (first.folder / "notes.txt").write_text("by hand")
+    told = import_dataset("told", first.folder, tmp_path / "data", ImportOptions(hints=LayoutHints(columns=table)))
+    assert told.manifest.fingerprint == first.fingerprint
+    assert [(one.reason, one.example) for one in told.account.left_out] == [(Reason.NO_SAMPLE, "notes.txt")]
+    others = (LayoutHints(group="x"), LayoutHints(layout="folders"), LayoutHints(columns=ColumnOptions(target="x")))
+    for hints in others:
         with pytest.raises(UsageError, match="stay as they were imported"):
             import_dataset("again", first.folder, tmp_path / "data", ImportOptions(hints=hints))
 
