@@ -21,6 +21,7 @@ def answer(
     variant,
     told,
     *,
+    provider="local",
     dataset="pets",
     shots=20,
     fold=0,
@@ -35,7 +36,7 @@ def answer(
     store.save_trial(
         TrialRecord(
             trial_id,
-            "local",
+            provider,
             variant,
             dataset,
             content * 64,
