@@ -88,8 +88,9 @@ def _costs(rows: Sequence[Mapping[str, Any]]) -> Table:
             own.setdefault((row["dataset"], f"{row['provider']}:{row['variant']}"), []).append(row)
     cells = []
     for (dataset, variant), trials in sorted(own.items(), key=lambda one: DATASETS.index(one[0][0])):
-        used = [one["usage"] for one in trials if one["usage"] and one["usage"]["input_tokens"]]
-        tokens = sum(one["input_tokens"] for one in used) / sum(one["answers"] for one in used) if used else None
+        used = [one["usage"] for one in trials if one["usage"]]
+        read = sum(one["input_tokens"] or 0 for one in used)
+        tokens = read / sum(one["answers"] for one in used) if read else None
         paid = [one["usd_per_1000"] for one in used if one["usd_per_1000"] is not None]
         cells.append(
             (
