@@ -20,8 +20,11 @@ def look(context: ProviderContext) -> AccessReport:
     """List the models; where there is no such list, have one word embedded.
 
     Raises:
+        ImportError: If what fits the head is not installed.
         ProviderError: If the address refuses the key or cannot be reached, or a package is missing here.
     """
+    import sklearn  # noqa: F401  # the head needs it: said here, before anything is embedded and paid for
+
     options = Options.of(context)
     if options.is_local:
         absent = missing(context.modality or Modality.IMAGE)
