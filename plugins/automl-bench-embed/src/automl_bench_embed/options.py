@@ -89,8 +89,8 @@ class Options:
 
     @property
     def is_here(self) -> bool:
-        """Whether the address, if there is one, is on this machine."""
-        return self.is_local or urlsplit(self.base_url).hostname in {"127.0.0.1", "localhost", "::1"}
+        """Whether the address is on this machine."""
+        return urlsplit(self.base_url).hostname in {"127.0.0.1", "localhost", "::1"}
 
     @property
     def identity(self) -> str:
@@ -134,8 +134,6 @@ class Options:
             MissingSecret: If the key is not set.
         """
         content = ("Content-Type", "application/json")
-        if self.is_local:
-            return ()
         try:
             return (("Authorization", f"Bearer {context.secrets(self.shape.secret)}"), content)
         except MissingSecret:

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from automl_bench_embed.items import Item
 
-
 LOCAL = "local"
 TASK = "classification"
 """What vectors are for, where a service asks: the same for training and for predictions."""
