@@ -26,7 +26,7 @@ def stabilities(store: Store, rows: Sequence[Mapping[str, Any]]) -> dict[str, di
     for row in rows:
         if row["trial_id"] and row["complete"]:
             draws[_draw(row)].append(row["trial_id"])
-    found = {}
+    found: dict[str, dict[str, Any]] = {}
     for trials in draws.values():
         told = stability([_answers(store, one) for one in trials]) if len(trials) > 1 else None
         if told is not None:
