@@ -34,7 +34,7 @@ SECRETS = {
 def served(trial: MakeTrial, model: Path) -> tuple[str, Path, LocalTrial]:
     pixels = trial("logistic-pixels")
     pixels.deployed_with(model)
-    return str(pixels.deploy().result["url"]), pixels.home, pixels
+    return str(pixels.deploy().result["url"]), pixels.folder, pixels
 
 
 @pytest.mark.parametrize(
