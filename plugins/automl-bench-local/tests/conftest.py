@@ -53,7 +53,7 @@ def trial(home: Path) -> Iterator[Callable[..., LocalTrial]]:
 
     yield make
     for each in made:
-        each.teardown()
+        each.tear_down()
 
 
 @pytest.fixture(scope="session")

@@ -19,7 +19,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from automl_bench.datasets.importing import Imported, ImportOptions, Progress, check_target, import_dataset
-from automl_bench.datasets.placing import cannot, scratch_folder
+from automl_bench.datasets.placing import scratch_folder
 from automl_bench.datasets.split_names import SPLIT_WORDS
 from automl_bench.errors import (
     AutomlBenchError,
@@ -29,6 +29,7 @@ from automl_bench.errors import (
     MissingDependency,
     UsageError,
 )
+from automl_bench.toolkit.whole_files import cannot
 
 CONVERTED = "refs/convert/parquet"
 """Branch in which the hub keeps Parquet copies of what was uploaded in another form."""
