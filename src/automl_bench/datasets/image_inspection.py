@@ -6,7 +6,6 @@ import hashlib
 import os
 import posixpath
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -75,6 +74,7 @@ def inspect_all(
             found += _inspect_task(task)
             progress(len(found), len(paths))
         return found
+    from concurrent.futures import ProcessPoolExecutor
     from multiprocessing import get_context
 
     # forkserver: the command line may hold threads, which a plain fork would copy in any state
