@@ -151,6 +151,7 @@ def test_the_users_volume_and_the_prices_of_the_trial_make_the_month(store, make
 def test_who_is_not_better_than_guessing_is_named(store, make_trial):
     make_trial(variant="poor", samples=70, skill=-3.0)
     assert "No, local:poor" in answers(decision_of(store))["guessing"]
+    assert ": 1 trial, " in answers(decision_of(store))["spent"]
     assert "not shown to be better than that: local:poor" in answers(decision_of(store))["guessing"]
 
 

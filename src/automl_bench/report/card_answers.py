@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from automl_bench.border.command_lines import quoted_command
+from automl_bench.numbers_in_words import number_of
 from automl_bench.report.candidates import Candidate
 from automl_bench.report.curve_words import fitted
 from automl_bench.report.labels import Labelled, in_order, observations, shots_label
@@ -344,8 +345,8 @@ def what_it_cost(seen: Standing) -> tuple[str, ...]:
     invented = any(one.running.invented for one in seen.found)
     simulated = " in part simulated" if invented and not all(o.running.invented for o in seen.found) else " simulated"
     mark = f",{simulated}" if invented else ""
-    calls = sum(cost["calls"] for cost in costs)
-    return (f"{total}{mark}: {len(costs)} trials, {calls:,} calls, {seconds(3600 * hours)} of waiting and working.",)
+    trials, calls = number_of(len(costs), "trial"), number_of(sum(cost["calls"] for cost in costs), "call")
+    return (f"{total}{mark}: {trials}, {calls}, {seconds(3600 * hours)} of waiting and working.",)
 
 
 def still_running(

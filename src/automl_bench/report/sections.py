@@ -23,6 +23,7 @@ from automl_bench.report.latency_figures import box_figure, distribution_figure,
 from automl_bench.report.load_figures import RATE_FIGURE, rate_figure, timeline_figure
 from automl_bench.report.quality_chart import quality_charts
 from automl_bench.report.quality_tables import QualityTables, quality_tables
+from automl_bench.report.repeated import stability_table
 from automl_bench.report.rows import Row
 from automl_bench.report.speed_charts import latency_charts, sweep_charts
 from automl_bench.report.summary import (
@@ -224,7 +225,13 @@ def page_sections(
             "classes",
             "Classes and confidence",
             (),
-            blocks(findings.further, findings.quality.confidence, findings.quality.worst, findings.quality.confused),
+            blocks(
+                findings.further,
+                stability_table(findings.named),
+                findings.quality.confidence,
+                findings.quality.worst,
+                findings.quality.confused,
+            ),
         ),
         Section("answers", "Answers, sample by sample", (), () if findings.evidence is None else (findings.evidence,)),
         Section("times", "Training and prediction times", (), blocks("training_time", findings.times)),
