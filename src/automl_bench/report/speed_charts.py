@@ -209,7 +209,7 @@ def _sweep_chart(
     def drawn(picture: Picture, percentile: str, left: float, right: float, top: float, *, words: bool) -> None:
         x, y = LogScale(rates, left, right), LogScale(times, top + 250, top)
         ticks = [(value, tick_words(value)) for value in x.ticks()]
-        title = f"{percentile} of the response time in ms, by requests/s"
+        title = f"{percentile} in ms by requests/s"
         axes(picture, x, y, title=title, x_words=ticks, y_words=words)
         for one, steps in curves.items():
             _steps(picture, percentile, steps, x, y, series_look(series.index(one)), one)
