@@ -58,7 +58,7 @@ RESULT_FIELDS: Mapping[str, str] = {
     " milliseconds; null where it was not probed.",
     "latency_verdict": "Whether the latencies of the accuracy pass may be compared, with reasons and notes; null where"
     " that was not judged. The accuracy does not depend on it.",
-    "interleaved_with": "Ids of the trials that were called in turn with this one, image by image.",
+    "interleaved_with": "Ids of the trials that were called in turn with this one, sample by sample.",
     "stopping": "Where `[invoke] stop` was set: samples answered and in all, calls and dollars saved, and each "
     "comparison with its interval and p, which hold at every look; else null.",
     "stages": "Each stage that began: status and seconds.",
