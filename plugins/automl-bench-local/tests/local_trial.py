@@ -108,6 +108,14 @@ class LocalTrial:
     def train(self) -> Operation:
         return self._done(Stage.TRAIN, self.wait(plugin.train(self.context)))
 
+    def train_in_the_background(self) -> Operation:
+        return plugin.train(self.context)
+
+    def running(self) -> list[int]:
+        """Return the processes of this trial."""
+        listed = plugin.list_resources(self.context, f"automl-bench-{self.trial_id}")
+        return [int(str(one.details["pid"])) for one in listed if "pid" in one.details]
+
     def deploy(self) -> Operation:
         return self._done(Stage.DEPLOY, self.wait(plugin.deploy(self.context)))
 

@@ -53,6 +53,14 @@ DECLARED = (
         minimum=0,
         maximum=65535,
     ),
+    Setting(
+        name="environment_builder",
+        description="What builds the environments of variants; auto takes uv where it is installed, else pip.",
+        env="AUTOML_BENCH_LOCAL_ENVIRONMENT_BUILDER",
+        default="auto",
+        kind=SettingKind.CHOICE,
+        choices=("auto", "uv", "pip"),
+    ),
 )
 
 
@@ -67,6 +75,7 @@ class Options:
         threads: Threads of the numeric libraries per process.
         serving_workers: Predictions computed at once by one server; 0 means in the event loop.
         port: Port on 127.0.0.1; 0 means any free one.
+        environment_builder: "auto", "uv" or "pip".
     """
 
     home: Path
@@ -74,6 +83,7 @@ class Options:
     threads: int
     serving_workers: int
     port: int
+    environment_builder: str
 
     @classmethod
     def of(cls, context: ProviderContext) -> Options:
@@ -89,6 +99,7 @@ class Options:
             threads=values["threads"],
             serving_workers=values["serving_workers"],
             port=values["port"],
+            environment_builder=values["environment_builder"],
         )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from automl_bench.contract import (
@@ -12,6 +12,7 @@ from automl_bench.contract import (
     Deletion,
     Endpoint,
     Invoker,
+    Json,
     ManifestEntry,
     Operation,
     OperationState,
@@ -26,6 +27,7 @@ from automl_bench.contract import (
 )
 from automl_bench.errors import RequestRefused, ResourceMissing
 from automl_bench.hookspecs import hookimpl
+from automl_bench.toolkit.environments import read_environment
 from automl_bench_local.description import DESCRIPTION, PRICES
 from automl_bench_local.failures import disk_errors
 from automl_bench_local.options import Options, home_of
@@ -97,7 +99,8 @@ def train(context: TrialContext) -> Operation:
 
     options = Options.of(context)
     _checked_recipe(context, context)
-    warm = needs.of_training(read_recipe(context.variant, context.modality))
+    environment = read_environment(context.variant)
+    warm = needs.of_training(read_recipe(context.variant, context.modality)) if environment is None else None
     training_set = Path(str(context.results[Stage.UPLOAD]["training_set"]))
     if not training_set.is_dir():
         raise ResourceMissing(f"The training set {training_set} is gone.", remedy="Upload again.")
@@ -119,7 +122,8 @@ def train(context: TrialContext) -> Operation:
             ),
             hourly_usd=0.0,
         )
-        return jobs.start(options.home, job.name, threads=options.threads, warm=warm)
+        builder = options.environment_builder if environment is not None else ""
+        return jobs.start(options.home, job.name, threads=options.threads, warm=warm, builder=builder)
 
 
 @hookimpl
@@ -130,13 +134,16 @@ def deploy(context: TrialContext) -> Operation:
 
     options = Options.of(context)
     trained = context.results[Stage.TRAIN]
-    warm = needs.of_server(read_recipe(context.variant, context.modality), str(trained.get("features", "")))
     model = Path(str(trained["model"]))
     if not model.is_dir():
         raise ResourceMissing(f"The model {model} is gone.", remedy="Train again.")
+    starts = _starts(options.home, model, trained.get("environment"))
+    warm = None
+    if not starts:
+        warm = needs.of_server(read_recipe(context.variant, context.modality), str(trained.get("features", "")))
 
     def start(name: str) -> Resource:
-        servers.start(options, name, model=model, warm=warm)
+        servers.start(options, name, model=model, warm=warm, starts=starts)
         return _made(folders.SERVER, name, options.home / name)
 
     with disk_errors():
@@ -241,6 +248,18 @@ def _checked_recipe(context: ProviderContext, material: TrainingSet | TrialConte
         check_variant(context.variant)
     else:
         check_variant(context.variant, material.modality, material.columns)
+
+
+def _starts(home: Path, model: Path, environment: Json) -> tuple[str, ...]:
+    """Return the words that begin the command line of a model's server; none where it has no environment of its own."""
+    from automl_bench_local import environments, program
+
+    if not isinstance(environment, Mapping):
+        return ()
+    python = environments.interpreter(home, environment)
+    if not python.exists():
+        raise ResourceMissing(f"The environment of the model, {python.parent.parent}, is gone.", remedy="Train again.")
+    return program.start_of(python, model / program.FOLDER)
 
 
 def _resource(kind: str, name: str, folder: Path | None) -> Resource | None:

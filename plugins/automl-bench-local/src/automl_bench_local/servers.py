@@ -38,7 +38,9 @@ def find(home: Path, name: str) -> processes.Running | None:
     return processes.find_one(role_of(home, name), folders.folder_of(home, name))
 
 
-def start(options: Options, name: str, *, model: Path, warm: Sequence[str] | None = None) -> Operation:
+def start(
+    options: Options, name: str, *, model: Path, warm: Sequence[str] | None = None, starts: tuple[str, ...] = ()
+) -> Operation:
     """Start a server, or go on with the one that runs. Answers RUNNING: `look` tells when it serves.
 
     Args:
@@ -46,6 +48,7 @@ def start(options: Options, name: str, *, model: Path, warm: Sequence[str] | Non
         name: The server.
         model: Folder of the model.
         warm: See `processes.begin`.
+        starts: See `processes.Role`.
 
     Raises:
         OSError: If its folder cannot be written.
@@ -67,7 +70,7 @@ def start(options: Options, name: str, *, model: Path, warm: Sequence[str] | Non
         str(options.serving_workers),
     ]
     processes.begin(
-        role_of(options.home, name),
+        processes.Role(MODULE, name, options.home, starts),
         arguments,
         folder,
         log=folder / LOG,
