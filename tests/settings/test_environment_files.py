@@ -31,12 +31,20 @@ def test_the_lines_stand_in_the_variant_whatever_the_file_is_called(tmp_path: Pa
     assert found[0] == found[1] == found[2] == {"environment": {"requirements": ["numpy==1.24.4"]}}
 
 
+def test_a_containerfile_stands_there_as_its_text(tmp_path: Path) -> None:
+    (tmp_path / "Containerfile").write_text("FROM lab/base\nRUN true", encoding="utf-8")
+    path = tmp_path / "able.toml"
+    path.write_text('[variants.old.environment]\ncontainerfile = "Containerfile"\n', encoding="utf-8")
+    found = resolve_variant(ABLE, read_provider_file(path), "old").settings
+    assert found == {"environment": {"containerfile": "FROM lab/base\nRUN true\n"}}
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [
         (None, "old.txt, which cannot be read: No such file"),
         (b"\xff\xfe\x00", "it is no text in UTF-8"),
-        (b"# nothing\n", "holds no requirement"),
+        (b"# nothing\n", "old.txt holds nothing"),
         (b"-r more.txt\n", "leads to another file"),
         (b"#" * 300_000, "over 262,144 bytes"),
     ],

@@ -24,6 +24,7 @@ def test_requirements_mean_a_venv() -> None:
     expected = Environment(Where.VENV, ("numpy==1.24.4", "scikit-learn==1.2.2"), "3.9", wheels_only=False)
     assert read_environment(variant(asked)) == expected
     assert read_environment(variant({"where": "host"})) == Environment(Where.HOST)
+    assert read_environment(variant({"container": "lab/svc"})) == Environment(Where.CONTAINER, container="lab/svc")
 
 
 @pytest.mark.parametrize(
@@ -36,8 +37,11 @@ def test_requirements_mean_a_venv() -> None:
         ({"requirements": ["numpy"], "python": 3.9}, "Use a text such as 3.12"),
         ({"requirements": ["numpy"], "python": "three"}, "Use a text such as 3.12"),
         ({"requirements": ["numpy"], "wheels_only": "yes"}, "Use true or false"),
-        ({"requirements": ["numpy"], "where": "moon"}, "one of host, venv"),
-        ({"requirements": ["numpy"], "where": "host"}, "requirements cannot change the Python that runs automl-bench"),
+        ({"requirements": ["numpy"], "where": "moon"}, "one of host, venv, container"),
+        ({"requirements": ["numpy"], "where": "host"}, "requirements is not for an environment of the kind host"),
+        ({"container": "lab/svc", "python": "3.9"}, "python is not for an environment of the kind container"),
+        ({"container": "lab/svc", "containerfile": "FROM a\n"}, "has container and containerfile"),
+        ({"where": "container"}, "has no image"),
         ({"requirements": "gone.txt"}, "path of a file, or a list of its lines"),
         ({"requirements": ["numpy", 3]}, "path of a file, or a list of its lines"),
         ({"requirements": ["-r other.txt"]}, "'-r other.txt', which leads to another file"),

@@ -116,6 +116,10 @@ class LocalTrial:
         listed = plugin.list_resources(self.context, f"automl-bench-{self.trial_id}")
         return [int(str(one.details["pid"])) for one in listed if "pid" in one.details]
 
+    def listed(self) -> list[str]:
+        """Return the names of what exists of this trial."""
+        return [one.name for one in plugin.list_resources(self.context, f"automl-bench-{self.trial_id}")]
+
     def deploy(self) -> Operation:
         return self._done(Stage.DEPLOY, self.wait(plugin.deploy(self.context)))
 

@@ -12,6 +12,7 @@ class Where(StrEnum):
     HOST = "host"
     """The Python that runs automl-bench, with the server that the other environments have: their yardstick."""
     VENV = "venv"
+    CONTAINER = "container"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +24,13 @@ class Environment:
         requirements: Lines as in pip's requirements files, one requirement or option each.
         python: Version of Python, as in 3.9; empty for that which runs automl-bench.
         wheels_only: Whether only wheels are installed: nothing is compiled and no package's own code runs.
+        container: Name of a container image.
+        containerfile: Text of a containerfile, from which an image is built.
     """
 
     where: Where
     requirements: tuple[str, ...] = ()
     python: str = ""
     wheels_only: bool = True
+    container: str = ""
+    containerfile: str = ""

@@ -9,8 +9,9 @@ from typing import Any
 
 from automl_bench.border.texts import clean
 from automl_bench.numbers_in_words import number_of
-from automl_bench.report.labels import Labelled, in_order, labelled, shots_label, shots_order
+from automl_bench.report.labels import Labelled, in_order, labelled, shots_label
 from automl_bench.report.tables import UNKNOWN, Table, seconds
+from automl_bench.statistics.means import shots_order
 from automl_bench.statistics.quantiles import describe, minimum_n
 
 ENVIRONMENT = "environment"

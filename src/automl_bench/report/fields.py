@@ -80,14 +80,14 @@ RESULT_FIELDS: Mapping[str, str] = {
 """Field → meaning, in the order of the row."""
 
 ENVIRONMENT_FIELDS: Mapping[str, str] = {
-    "where": "host or venv: the Python of automl-bench, or a virtual environment.",
+    "where": "host, venv or container: the Python of automl-bench, a virtual environment, or an image.",
     "python": "Version of Python in it.",
     "packages": "Names and versions of all packages in it.",
     "blas": "Numeric libraries that were loaded, with their versions; empty where the environment cannot tell.",
     "threads": "Threads of these libraries.",
-    "megabytes": "What it takes on the disk.",
+    "megabytes": "What venv or image take on the disk.",
     "build_seconds": "What building it took, once; in no other time.",
-    "lock": "Hash over Python, system and packages: the same digits are the same environment.",
+    "lock": "Hash over Python, system and packages, or of the image: the same digits are the same environment.",
 }
 """Field → meaning of `environment`; null where the variant ran as usual."""
 

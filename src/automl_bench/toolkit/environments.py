@@ -34,9 +34,22 @@ KEYS = (
         pattern=r"\d+\.\d+(\.\d+)?",
         example="3.12",
     ),
+    Setting("container", "Name of a container image, with python3 and the packages in it.", example="lab/svc:1.2"),
+    Setting(
+        "containerfile",
+        "Path of a containerfile, from which an image is built; no other file of this machine is seen by it.",
+        example="Containerfile",
+    ),
     Setting("wheels_only", "Whether only wheels may be installed.", kind=SettingKind.FLAG, default="true"),
 )
 """The keys of the table `[variants.NAME.environment]`."""
+
+FITS: Mapping[Where, tuple[str, ...]] = {
+    Where.HOST: (),
+    Where.VENV: ("requirements", "python"),
+    Where.CONTAINER: ("container", "containerfile"),
+}
+"""Which keys say what is in an environment of each kind."""
 
 REFERS_ELSEWHERE = re.compile(r"-[rce]|--(requirement|constraint|editable)\b")
 CREDENTIALS = re.compile(r"://[^/\s@]+@")
@@ -63,6 +76,8 @@ def read_environment(variant: Variant) -> Environment | None:
         requirements=_lines(variant, table.get("requirements", [])),
         python=values.get("python", ""),
         wheels_only=values["wheels_only"],
+        container=values.get("container", ""),
+        containerfile=values.get("containerfile", ""),
     )
     if found.where is Where.VENV and not found.requirements:
         raise InvalidSetting(
@@ -80,13 +95,18 @@ def requirement_lines(text: str) -> list[str]:
 
 
 def _where(variant: Variant, values: Mapping[str, Any]) -> Where:
-    asked = [name for name in ("requirements", "python") if name in values]
-    where = Where(values["where"]) if "where" in values else Where.VENV
-    if where is Where.HOST and asked:
-        raise InvalidSetting(
-            f"{variant}: {KEY}.{asked[0]} cannot change the Python that runs automl-bench.",
-            remedy='Use where = "venv", or take it out.',
-        )
+    images = [name for name in FITS[Where.CONTAINER] if values.get(name)]
+    if len(images) > 1:
+        raise InvalidSetting(f"{variant}: {KEY} has container and containerfile.", remedy="Take one of them out.")
+    where = Where(values["where"]) if "where" in values else Where.CONTAINER if images else Where.VENV
+    for name in (name for keys in FITS.values() for name in keys):
+        if values.get(name) and name not in FITS[where]:
+            raise InvalidSetting(
+                f"{variant}: {KEY}.{name} is not for an environment of the kind {where}.",
+                remedy="Take out where, or what does not fit it.",
+            )
+    if where is Where.CONTAINER and not images:
+        raise InvalidSetting(f"{variant}: its container has no image.", remedy="Name container or containerfile.")
     return where
 
 

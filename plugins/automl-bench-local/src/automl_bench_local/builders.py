@@ -15,7 +15,7 @@ from automl_bench.contract import Environment
 SHOWN_CHARACTERS = 400
 """Of the end of a log, in an error."""
 
-LET_THROUGH = ("PIP_", "UV_", "SSL_CERT_", "REQUESTS_CA_", "CURL_CA_")
+LET_THROUGH = ("PIP_", "UV_", "SSL_CERT_", "REQUESTS_CA_", "CURL_CA_", "DOCKER_", "CONTAINER_", "CONTAINERS_")
 PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 """Variables that a builder gets beside those of every process of ours: where packages come from, and how."""
 
@@ -55,10 +55,10 @@ class Builder:
         log.write_text("", encoding="utf-8")
         wheels = ["--only-binary", ":all:"] if environment.wheels_only else []
         if self.uv:
-            _step([self.uv, "venv", "--quiet", "--python", environment.python or sys.executable, str(venv)], log)
+            run_step([self.uv, "venv", "--quiet", "--python", environment.python or sys.executable, str(venv)], log)
             install = [self.uv, "pip", "install", "--python", str(venv / "bin" / "python")]
         else:
-            _step([_python(environment.python), "-m", "venv", str(venv)], log)
+            run_step([_python(environment.python), "-m", "venv", str(venv)], log)
             install = [
                 str(venv / "bin" / "python"),
                 "-m",
@@ -69,7 +69,7 @@ class Builder:
             ]
         wanted = venv / "requirements.txt"
         wanted.write_text("\n".join([*environment.requirements, ""]), encoding="utf-8")
-        _step([*install, *wheels, "-r", str(wanted)], log)
+        run_step([*install, *wheels, "-r", str(wanted)], log)
 
 
 def choose_builder(setting: str) -> Builder:
@@ -106,12 +106,17 @@ def _fits(interpreter: str, version: str) -> bool:
     return ended.returncode == 0 and (found == version or found.startswith(f"{version}."))
 
 
-def _step(command: Sequence[str], log: Path) -> None:
+def run_step(command: Sequence[str], log: Path) -> None:
+    """Run one command of a build, with its output in the log.
+
+    Raises:
+        BuildFailed: If it fails, with the last lines of the log.
+    """
     with log.open("ab") as file:
         # in our own process group: who ends the training ends this, too
         ended = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT, check=False)
     if ended.returncode:
-        words = " ".join([Path(command[0]).name, *command[1:3]])
+        words = " ".join([Path(command[0]).name, *(word for word in command[1:] if not word.startswith("-"))][:3])
         raise BuildFailed(f"`{words}` ended with {ended.returncode}: {last_words(log)}")
 
 

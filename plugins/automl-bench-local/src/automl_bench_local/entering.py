@@ -14,9 +14,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
-from automl_bench.contract import Environment, Modality, Variant
-from automl_bench_local import environments, folders, processes, program
-from automl_bench_local.builders import BuildFailed
+from automl_bench.contract import Environment, Modality, Variant, Where
+from automl_bench_local import containers, environments, folders, processes, program
+from automl_bench_local.builders import BuildFailed, let_through
+from automl_bench_local.choices import BEGUN, Choices
 from automl_bench_local.description import NAME
 from automl_bench_local.fork_server import LOCK_DESCRIPTOR
 from automl_bench_local.inside import records
@@ -52,10 +53,9 @@ def enter(
     """
     begun = time.monotonic_ns()
     variant = Variant(NAME, order["variant"], order["settings"])
+    laid = program.lay_down(folder)
     try:
-        ready = environments.prepare(
-            role.home, environment, builder=builder, job=role.name, log=folder / BUILD_LOG, say=say
-        )
+        facts, starts = _prepared(role, folder, order, environment, builder, laid, say)
     except BuildFailed as error:
         raise BuildFailed(f"the environment of {variant} cannot be built: {error}") from error
     recipe = read_recipe(variant, Modality.IMAGE)
@@ -67,13 +67,46 @@ def enter(
         "side": recipe.side,
         "pixel_scale": recipe.pixel_scale,
         "steps": [{"path": step.path, "params": dict(step.params)} for step in recipe.steps],
-        "environment": dict(ready.facts),
+        "environment": dict(facts),
     }
     folders.write_json(folder / records.ORDER, inside)
-    starts = program.start_of(ready.python, program.lay_down(folder))
     asked = asked_ns + time.monotonic_ns() - begun
     line = [*processes.Role(role.module, role.name, role.home, starts).arguments(), "--asked-ns", str(asked)]
     sys.stdout.flush()
     with contextlib.suppress(OSError):  # the folder's lock goes along
         os.set_inheritable(LOCK_DESCRIPTOR, True)
-    os.execve(line[0], line, processes.inside_environment(os.environ, order["threads"]))
+    around = processes.inside_environment(os.environ, order["threads"])
+    if environment.where is Where.CONTAINER:
+        around |= let_through(os.environ)  # for the engine's client; a container gets what its command line says
+    os.execve(line[0], line, around)
+
+
+def _prepared(
+    role: processes.Role,
+    folder: Path,
+    order: Mapping[str, Any],
+    environment: Environment,
+    builder: str,
+    laid: Path,
+    say: Callable[[str], None],
+) -> tuple[Mapping[str, Any], tuple[str, ...]]:
+    """Return the facts of the environment and the words that begin the command line inside it."""
+    log = folder / BUILD_LOG
+    if environment.where is not Where.CONTAINER:
+        built = environments.prepare(role.home, environment, builder=builder, job=role.name, log=log, say=say)
+        return built.facts, program.start_of(built.python, laid)
+    choices = Choices.of(folder) or Choices()
+    image_folder = role.home / (role.name.removesuffix(folders.MODEL) + folders.IMAGE)
+    ready = containers.prepare(environment, choices, image_folder=image_folder, laid=laid, log=log, say=say)
+    (folder / BEGUN).touch()
+    ready.engine.remove_container(role.name)  # of an earlier attempt, whose client was killed
+    starts = containers.starts(
+        ready.engine,
+        choices,
+        role.name,
+        str(ready.facts["image_id"]),
+        mounts={folder: "rw", Path(order["training_set"]): "ro"},
+        threads=order["threads"],
+        laid=laid,
+    )
+    return ready.facts, starts

@@ -15,8 +15,9 @@ from automl_bench_local.inside import records
 TRAINING_SET = "training-set"
 MODEL = "model"
 SERVER = "server"
+IMAGE = "image"
 write_json = records.write
-KINDS = (TRAINING_SET, MODEL, SERVER)
+KINDS = (TRAINING_SET, IMAGE, MODEL, SERVER)
 """Kinds of resources, in the order in which a trial creates them; a name ends with its kind."""
 
 

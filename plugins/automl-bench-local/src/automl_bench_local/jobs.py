@@ -13,6 +13,7 @@ from automl_bench.contract import Json, Operation, OperationState, Variant
 from automl_bench.errors import ResourceMissing
 from automl_bench_local import environments, folders, processes
 from automl_bench_local.builders import let_through
+from automl_bench_local.container_ends import require_no_container
 
 MODULE = "automl_bench_local.training"
 ORDER = "job.json"
@@ -111,13 +112,20 @@ def look(home: Path, name: str) -> Operation:
     return Operation(OperationState.FAILED, token=TOKEN + name, message=f"The training process ended early: {said}")
 
 
-def delete(home: Path, name: str) -> bool:
-    """End a job and delete its folder with the model; return whether there was anything."""
+def delete(home: Path, name: str, engine: str | None = None) -> bool:
+    """End a job and delete its folder with the model; return whether there was anything.
+
+    Args:
+        home: The provider's folder.
+        name: The job.
+        engine: The setting `container_engine` with which it was made or listed, where it is in a container.
+    """
     running = processes.find_one(role_of(home, name), folders.folder_of(home, name))
     if running is not None:
         processes.kill(running, within=1.0)
+    had_container = require_no_container(home, name, engine)
     environments.forget_draft(home, name)
-    return folders.remove(home, name) or running is not None
+    return folders.remove(home, name) or running is not None or had_container
 
 
 def _succeeded(result: Any) -> bool:

@@ -100,7 +100,7 @@ class Server(ThreadingHTTPServer):
     def server_bind(self) -> None:
         """Bind, without the look-up of this machine's full name that the library would do."""
         socketserver.TCPServer.server_bind(self)
-        self.server_name, self.server_port = self.server_address[:2]
+        self.server_name, self.server_port = HOST, int(self.server_address[1])
 
     def predict(self, content: bytes) -> tuple[int, dict[str, Any]]:
         """Answer one request for a prediction."""
@@ -198,6 +198,8 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--model", required=True, type=Path)
     parser.add_argument("--idle-timeout", required=True, type=float)
     parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--listen", default=HOST)
+    parser.add_argument("--url", default="")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--workers", type=int, default=0)
     options = parser.parse_args(arguments)
@@ -208,22 +210,24 @@ def main(arguments: Sequence[str]) -> int:
         print(f"the model cannot be loaded: {' '.join(str(error).split())}", flush=True)
         return 1
     try:
-        server = Server((HOST, options.port), options.name, model, options.workers)
+        server = Server((options.listen, options.port), options.name, model, options.workers)
     except OSError as error:
-        print(f"port {options.port} of {HOST} cannot be used: {error.strerror}", flush=True)
+        print(f"port {options.port} of {options.listen} cannot be used: {error.strerror}", flush=True)
         return 1
-    _serve(server, options.home / options.name / records.STATE, options.asked_ns / 1e9, options.idle_timeout)
+    state = {"url": options.url or f"http://{HOST}:{server.server_port}"}
+    # in a container this process has another number than out there: none is told
+    state_file = options.home / options.name / records.STATE
+    told = state if options.url else {**state, "pid": os.getpid()}
+    _serve(server, state_file, told, options.asked_ns / 1e9, options.idle_timeout)
     return 0
 
 
-def _serve(server: Server, state: Path, asked: float, idle_timeout: float) -> None:
+def _serve(server: Server, state: Path, told: dict[str, Any], asked: float, idle_timeout: float) -> None:
     ending = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: ending.set())
     signal.signal(signal.SIGINT, lambda *_: ending.set())
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    port = server.socket.getsockname()[1]
-    seconds = round(time.monotonic() - asked, 3)
-    records.write(state, {"pid": os.getpid(), "url": f"http://{HOST}:{port}", "port": port, "start_seconds": seconds})
+    records.write(state, {**told, "start_seconds": round(time.monotonic() - asked, 3)})
     while not ending.wait(min(30.0, idle_timeout / IDLE_LOOKS)):
         if server.idle_seconds() > idle_timeout:
             print(f"idle for {idle_timeout:g} s: ended", flush=True)
