@@ -141,7 +141,7 @@ class LocalTrial:
     def deployed_with(self, model: Path) -> str:
         return str(self.with_model(model).deploy().result["url"])
 
-    def wait(self, operation: Operation, within: float = 60.0) -> Operation:
+    def wait(self, operation: Operation, within: float = 100.0) -> Operation:
         until = time.monotonic() + within
         while operation.state is OperationState.RUNNING:
             assert time.monotonic() < until, f"still running after {within} s: {operation.message}"

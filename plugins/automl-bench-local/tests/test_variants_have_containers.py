@@ -154,7 +154,7 @@ def test_an_image_is_built_for_a_trial_and_goes_with_it(
     broken = trial("own", within({"containerfile": f"FROM {BASE}\nRUN /no/such/program\n"}), options=options)
     ended = broken.until_trained(squares(5))
     assert ended.state is OperationState.FAILED
-    assert ended.message.startswith("the environment of local:own cannot be built: `")
+    assert ended.message.startswith("the environment of local:own cannot be built: `podman build` ended with ")
     assert "\n" not in ended.message
 
 
@@ -164,7 +164,7 @@ def test_an_image_that_lacks_what_is_needed_or_is_not_there_is_named(
 ) -> None:
     absent = trial("own", within({"container": "localhost/no-such-image"}), options=options)
     message = absent.until_trained(squares(5)).message
-    assert message.startswith("the environment of local:own cannot be built: `")
+    assert message.startswith("the environment of local:own cannot be built: `podman pull` ended with ")
     assert "no-such-image" in message
 
 

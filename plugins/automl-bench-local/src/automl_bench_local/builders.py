@@ -55,10 +55,14 @@ class Builder:
         log.write_text("", encoding="utf-8")
         wheels = ["--only-binary", ":all:"] if environment.wheels_only else []
         if self.uv:
-            run_step([self.uv, "venv", "--quiet", "--python", environment.python or sys.executable, str(venv)], log)
+            run_step(
+                "uv venv",
+                [self.uv, "venv", "--quiet", "--python", environment.python or sys.executable, str(venv)],
+                log,
+            )
             install = [self.uv, "pip", "install", "--python", str(venv / "bin" / "python")]
         else:
-            run_step([_python(environment.python), "-m", "venv", str(venv)], log)
+            run_step("python -m venv", [_python(environment.python), "-m", "venv", str(venv)], log)
             install = [
                 str(venv / "bin" / "python"),
                 "-m",
@@ -69,7 +73,7 @@ class Builder:
             ]
         wanted = venv / "requirements.txt"
         wanted.write_text("\n".join([*environment.requirements, ""]), encoding="utf-8")
-        run_step([*install, *wheels, "-r", str(wanted)], log)
+        run_step(f"{self.name} install", [*install, *wheels, "-r", str(wanted)], log)
 
 
 def choose_builder(setting: str) -> Builder:
@@ -106,8 +110,8 @@ def _fits(interpreter: str, version: str) -> bool:
     return ended.returncode == 0 and (found == version or found.startswith(f"{version}."))
 
 
-def run_step(command: Sequence[str], log: Path) -> None:
-    """Run one command of a build, with its output in the log.
+def run_step(what: str, command: Sequence[str], log: Path) -> None:
+    """Run one command of a build, with its output in the log; `what` names it in an error.
 
     Raises:
         BuildFailed: If it fails, with the last lines of the log.
@@ -116,8 +120,7 @@ def run_step(command: Sequence[str], log: Path) -> None:
         # in our own process group: who ends the training ends this, too
         ended = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT, check=False)
     if ended.returncode:
-        words = " ".join([Path(command[0]).name, *(word for word in command[1:] if not word.startswith("-"))][:3])
-        raise BuildFailed(f"`{words}` ended with {ended.returncode}: {last_words(log)}")
+        raise BuildFailed(f"`{what}` ended with {ended.returncode}: {last_words(log)}")
 
 
 def last_words(log: Path) -> str:

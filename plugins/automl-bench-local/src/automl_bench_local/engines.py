@@ -69,7 +69,7 @@ class Engine:
         Raises:
             BuildFailed: If it cannot be had.
         """
-        run_step([*self.command, "pull", "--quiet", reference], log)
+        run_step(f"{self.name} pull", [*self.command, "pull", "--quiet", reference], log)
 
     def build(self, name: str, containerfile: Path, arguments: Sequence[str], log: Path) -> None:
         """Build an image from a containerfile that finds no file of this machine beside it.
@@ -78,7 +78,7 @@ class Engine:
             BuildFailed: If it cannot be built.
         """
         given = ["--label", f"{NAME_LABEL}={name}", "--tag", name, "--file", str(containerfile), *arguments]
-        run_step([*self.command, "build", *given, str(containerfile.parent)], log)
+        run_step(f"{self.name} build", [*self.command, "build", *given, str(containerfile.parent)], log)
 
     def names(self) -> list[str]:
         """Return the names of all containers, running or not, and images that we made."""

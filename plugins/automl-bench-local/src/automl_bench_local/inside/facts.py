@@ -49,7 +49,10 @@ def numeric_libraries() -> list[dict[str, Any]]:
     except ImportError:
         return []
     kept = ("user_api", "internal_api", "version", "num_threads", "architecture")
-    found = [{key: pool[key] for key in kept if pool.get(key) is not None} for pool in threadpool_info()]
+    # sorted: the order in which the libraries were loaded is not always the same
+    found = sorted(
+        ({key: pool[key] for key in kept if pool.get(key) is not None} for pool in threadpool_info()), key=str
+    )
     return [pool for number, pool in enumerate(found) if pool not in found[:number]]
 
 

@@ -150,8 +150,10 @@ class Handler(BaseHTTPRequestHandler):
             self._refuse(411, "a request needs a Content-Length")
         elif int(length[:20]) > LARGEST_BODY:
             self._refuse(413, f"a body may have at most {LARGEST_BODY} bytes")
-        elif self._is_ours():
-            content = self.rfile.read(int(length))
+        else:
+            content = self.rfile.read(int(length))  # also of what is refused, so that the client gets to read why
+            if not self._is_ours():
+                return
             if self.path == "/predict":
                 self._send(*self.server.predict(content))
             else:
