@@ -87,16 +87,16 @@ def test_it_trains_and_serves_in_its_venv_and_answers_as_here(
         answers = [requests.post(f"{one}/predict", data=content, timeout=30) for one in (url, usual)]
         assert answers[0].json() == answers[1].json()
     told: Any = inside.results[Stage.TRAIN]["environment"]
-    venv = inside.home / environments.FOLDER / told["lock"]
+    venv = inside.folder / environments.FOLDER / told["lock"]
     server = psutil.Process(int(str(inside.results[Stage.DEPLOY]["pid"])))
     assert server.cmdline()[0] == str(venv / "bin" / "python")
     assert (told["where"], told["python"], told["threads"]) == ("venv", platform.python_version(), 1)
     assert told["packages"]["packages-from-here"] == "1.0"
     assert {"blas", "openmp"} & {pool["user_api"] for pool in told["blas"]}
     assert told["megabytes"] > 1
-    inside.teardown()
+    inside.tear_down()
     assert has_ended(server.pid)
-    assert folders.named_folders(inside.home, "automl-bench-0123456789ab") == []
+    assert folders.named_folders(inside.folder, "automl-bench-0123456789ab") == []
     assert (venv / environments.FACTS).is_file()
 
 
@@ -113,11 +113,11 @@ def test_without_its_venv_a_model_is_not_served_by_anything_else(
 ) -> None:
     one = trial("own", own, options=PIP)
     one.until_trained(squares(5))
-    (one.home / environments.FOLDER).unlink()
+    (one.folder / environments.FOLDER).unlink()
     with pytest.raises(ResourceMissing, match="environment of the model, .*, is gone. Train again"):
         one.deploy()
     with pytest.raises(ValueError, match="model of another environment"):
-        load_model(Path(str(one.results[Stage.TRAIN]["model"])), graph_folder=one.home, threads=1)
+        load_model(Path(str(one.results[Stage.TRAIN]["model"])), graph_folder=one.folder, threads=1)
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ def test_a_build_that_fails_is_one_sentence_and_leaves_nothing(
     assert ended.message.startswith("the environment of local:own cannot be built: ")
     assert re.search(said, ended.message)
     assert "\n" not in ended.message
-    assert remains(one.home) == []
+    assert remains(one.folder) == []
 
 
 def test_packages_that_are_needed_and_missing_are_named(trial: MakeTrial, squares: Squares, wheels: Path) -> None:
@@ -145,7 +145,7 @@ def test_packages_that_are_needed_and_missing_are_named(trial: MakeTrial, square
     message = one.until_trained(squares(5)).message
     assert "it has not what training and serving need: numpy cannot be imported" in message
     assert "pillow" in message
-    assert remains(one.home) == []
+    assert remains(one.folder) == []
 
 
 @pytest.fixture
@@ -180,10 +180,10 @@ def test_a_build_that_is_ended_in_the_middle_leaves_nothing(
     (running,) = one.running()
     group = [psutil.Process(running), *psutil.Process(running).children(recursive=True)]
     assert len(group) > 1
-    assert len(remains(one.home)) == 1
-    one.teardown()
+    assert len(remains(one.folder)) == 1
+    one.tear_down()
     wait_until(lambda: all(has_ended(process.pid) for process in group), within=10)
-    assert remains(one.home) == []
+    assert remains(one.folder) == []
 
 
 def test_the_host_itself_can_be_the_yardstick(trial: MakeTrial, squares: Squares) -> None:
@@ -224,7 +224,7 @@ def test_what_does_not_run_inside_is_refused_before_anything_is_uploaded(
     one = trial("own", {**settings, "environment": {"requirements": ["numpy"]}})
     with pytest.raises(RequestRefused, match=said):
         one.upload(squares(5))
-    assert one.ledger.lines == []
+    assert one.ledger.events == []
 
 
 def test_texts_are_refused(trial: MakeTrial) -> None:
