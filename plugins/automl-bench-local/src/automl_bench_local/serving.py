@@ -25,6 +25,7 @@ from fastapi import FastAPI, Request, Response
 
 from automl_bench_local import folders, processes, servers
 from automl_bench_local.features import UnreadableContent
+from automl_bench_local.inside.hosts import names_this_machine
 from automl_bench_local.model import load_model
 
 if TYPE_CHECKING:
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
     from automl_bench_local.model import Served
 
 LARGEST_BODY = 64 * 1024 * 1024
-LOOPBACK_NAMES = frozenset({"127.0.0.1", "localhost", "[::1]"})
 IDLE_LOOKS = 20
 """How often in one idle time-out the server looks whether it is over."""
 
@@ -157,14 +157,6 @@ class OwnHostOnly:
 def _host_of(scope: Scope) -> str:
     hosts = [value for name, value in scope["headers"] if name == b"host"]
     return hosts[0].decode("latin-1") if len(hosts) == 1 else ""
-
-
-def names_this_machine(host: str) -> bool:
-    """Tell whether the value of a Host header, with or without a port, is a loopback name."""
-    name, separator, port = host.rpartition(":")
-    if separator and port.isascii() and port.isdecimal():
-        host = name
-    return host.lower().rstrip(".") in LOOPBACK_NAMES
 
 
 def _json(content: object) -> bytes:
