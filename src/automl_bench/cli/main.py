@@ -30,6 +30,7 @@ from automl_bench.cli import (
     pipelines,
     plan,
     providers,
+    records,
     report,
     reproducing,
     resources,
@@ -167,7 +168,7 @@ app.command("compare", rich_help_panel="Results")(compare.compare)
 app.command("report", rich_help_panel="Results")(report.report)
 app.command("reproduce", rich_help_panel="Results")(reproducing.reproduce)
 report.export_app.command("dvc")(pipelines.export_dvc)
-report.export_app.command("environment")(reproducing.export_environment)
+report.export_app.command("environment")(records.export_environment)
 app.add_typer(report.export_app, name="export", rich_help_panel="Results")
 app.add_typer(
     pipelines.app,

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from automl_bench.contract import Stage
-from automl_bench.store import Store
-from automl_bench.store.records import TrialRecord
 from automl_bench.trials.environment import RAN_IN
+
+if TYPE_CHECKING:
+    from automl_bench.store import Store
+    from automl_bench.store.records import TrialRecord
 
 MAKES_THE_MODEL = (Stage.TRAIN, Stage.INVOKE, Stage.DEPLOY, Stage.UPLOAD)
 """Stages by what they tell of where predictions come from, the most telling first."""

@@ -171,17 +171,25 @@ def _processor() -> str:
 
 
 def _blas() -> dict[str, Json]:
-    """Return the linear algebra that NumPy uses: version, the processor type it chose its code for, threads."""
-    import numpy as np  # noqa: F401  # loads the library that is asked for
+    """Return the linear algebra that NumPy uses: version, the processor type it chose its code for, threads.
+
+    Others may be loaded beside it, such as SciPy's own, depending on what the process has done so far.
+    """
+    import numpy as np
     from threadpoolctl import threadpool_info
 
-    found: dict[str, Json] = {}
-    for one in threadpool_info():
-        if one["user_api"] == "blas":
-            name = one["internal_api"]
-            known = {key: one.get(key) for key in ("version", "architecture")}
-            found.setdefault(name, {**known, "threads": one["num_threads"]})
-    return found
+    folder = Path(np.__file__).parent
+    homes = (folder, folder.with_name("numpy.libs"))
+    found = [one for one in threadpool_info() if one["user_api"] == "blas"]
+    own = [one for one in found if any(home in Path(one["filepath"]).parents for home in homes)]
+    return {
+        one["internal_api"]: {
+            "version": one["version"],
+            "architecture": one.get("architecture"),
+            "threads": one["num_threads"],
+        }
+        for one in sorted(own or found, key=lambda one: str(one["filepath"]), reverse=True)
+    }
 
 
 def _git(folder: Path) -> dict[str, Json]:
