@@ -76,6 +76,8 @@ def test_environments_are_told_apart_by_what_the_record_needed():
         "numpy": "numpy 2.4.6 → 2.5.0",
         "patched": "patched 1.0 → not there",
     }
+    missing_first = {**RECORDED, "packages": {"absent": "1", **RECORDED["packages"]}}
+    assert [one.what for one in differences(missing_first, here)][-3:] == ["numpy", "absent", "patched"]
     assert differences(RECORDED, RECORDED) == []
     assert differences({"python": "3.11.7"}, RECORDED) == [], "what was not recorded is not held against anything"
 

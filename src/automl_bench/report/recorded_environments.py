@@ -84,9 +84,10 @@ def recorded_environments(
 
 
 def differences(recorded: Mapping[str, Any], here: Mapping[str, Any]) -> list[Difference]:
-    """Return in what an environment differs from a recorded one: the machine, its BLAS and threads, then packages.
+    """Return in what an environment differs from a recorded one.
 
-    A package counts where what was recorded needed it; one that is here alone does not. What was not recorded is not
+    The machine comes first, then BLAS and threads, packages of another version, and packages that are not here. A
+    package counts where what was recorded needed it; one that is here alone does not. What was not recorded is not
     held against what is here.
     """
     found = [
@@ -104,12 +105,13 @@ def differences(recorded: Mapping[str, Any], here: Mapping[str, Any]) -> list[Di
             if before.get(name) != now.get(name)
         ]
     installed = {**here.get("other_packages", {}), **here.get("packages", {})}
-    found += [
+    packages = [
         Difference(name, version, installed.get(name, ""), package=True)
         for name, version in recorded.get("packages", {}).items()
         if installed.get(name) != version
     ]
-    return found
+    # Another version says more than a package of an extra that nobody missed.
+    return found + sorted(packages, key=lambda one: not one.here)
 
 
 def words(value: Any) -> str:
