@@ -26,6 +26,8 @@ FORMAT = 1
 CARD = "model.json"
 LINEAR = "linear.npz"
 ESTIMATOR = "estimator.joblib"
+FILES = (CARD, LINEAR, ESTIMATOR)
+"""All that a model's folder may have of the model itself."""
 
 
 @dataclass(frozen=True, slots=True)
