@@ -21,7 +21,7 @@ AZURE_MODELS := $(VENV)/azure-models
 AZURE_MODELS_WANTED := plugins/automl-bench-azure/tests/models.txt
 TRAINING := .venv-training
 TRAINING_STAMP := $(TRAINING)/.installed
-TRAINING_NEEDS := plugins/automl-bench-huggingface/training-requirements.txt
+TRAINING_NEEDS := plugins/automl-bench-huggingface/training-requirements.txt plugins/automl-bench-openai/training-requirements.txt
 INTEGRATIONS := .venv-integrations
 INTEGRATIONS_STAMP := $(INTEGRATIONS)/.installed
 WITH_INTEGRATIONS := plugins/automl-bench-local plugins/automl-bench-mlflow
@@ -34,7 +34,7 @@ help:
 	@echo "make test   set up everything, run all tests: 20 minutes"
 	@echo "make test-conformance   the conformance kit on every plugin: minutes"
 	@echo "make test-simulation   long simulations, stress and fault runs, in their short form: minutes"
-	@echo "make test-training   train for real what a plugin trains in a cloud: installs torch, minutes"
+	@echo "make test-training   train for real what a plugin trains in a cloud, and ask a real model server: installs torch, minutes"
 	@echo "make test-integrations   the tools that users already have (Jupyter, MLflow, DVC), for real, in an environment of their own: minutes"
 	@echo "make docs   the documentation as a site in site/, with search; it loads nothing from elsewhere"
 	@echo "make packages   wheels and sdists of everything in dist/, checked by twine"
@@ -97,10 +97,10 @@ test-conformance: $(STAMP) azure-tests
 test-simulation: $(STAMP) azure-tests
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m simulation
 
-# The script that a plugin runs in a cloud job, run here as there: in an environment of its own, with torch.
+# The script that a plugin runs in a cloud job, run here as there, and `transformers serve`: in an environment with torch.
 $(TRAINING_STAMP): $(TRAINING_NEEDS)
 	test -x $(TRAINING)/bin/python || $(PYTHON) -m venv $(TRAINING)
-	$(TRAINING)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	$(TRAINING)/bin/python -m pip install --quiet --disable-pip-version-check $(addprefix -r ,$(TRAINING_NEEDS))
 	touch $@
 
 test-training: $(STAMP) $(TRAINING_STAMP)

@@ -1,13 +1,13 @@
 """How long `data import` of a folder takes, as a ratio to a bare pass of os.scandir + SHA-256 over the same files.
 
     python benchmarks/import_folder.py [--files 100000] [--classes 100] [--bytes 20000] [--rounds 3] [--folder DIR]
-                                       [--check]
+                                       [--check] [--kind png|jpeg]
 
 All are measured in the same process, with the files in the page cache; every second round goes the other way round. The
 bare pass is the least that anything can do that hashes the files: one thread, one read, no copy, no image header, no
 manifest. An import with `copy`, the default, also writes every file; with `link` it makes hard links. `--bytes` is the
-size of a file: a photo of 250 px has about 20,000; with 2,500 (a 32 × 32 PNG) making the new file costs more than the
-rest.
+size of a file: a photo of 250 px has about 20,000; with 2,500 (a 49 × 49 PNG) making the new file costs more than the
+rest. All pictures differ: noise that is stored as it is (png), or broad structure with some noise, compressed (jpeg).
 
 Nothing is deleted before the end: for about a minute after files were deleted, ext4 looks at each of their inodes again
 for every new file ("recently deleted"), which makes new files ten times as dear. Each round gives a ratio to its own
@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import io
 import os
 import statistics
 import struct
@@ -28,7 +29,10 @@ import tempfile
 import time
 import zlib
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
+
+from PIL import Image
 
 from automl_bench.datasets.checks import check_dataset
 from automl_bench.datasets.importing import ImportOptions, import_dataset
@@ -39,8 +43,8 @@ CHECK_LIMIT = 2.0
 WAYS = ("bare", "copy", "link")
 
 
-def png_of_size(number: int, size: int) -> bytes:
-    """Return a valid PNG of about `size` bytes, different for each number."""
+def png_of_size(size: int) -> bytes:
+    """Return a valid PNG of about `size` bytes, another one each time."""
     side = max(4, int((size - 80) ** 0.5))
     raw = b"".join(b"\0" + os.urandom(side) for _ in range(side))
 
@@ -48,26 +52,33 @@ def png_of_size(number: int, size: int) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
     header = struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0)
-    comment = chunk(b"tEXt", f"number\0{number}".encode())
-    return (
-        b"\x89PNG\r\n\x1a\n"
-        + chunk(b"IHDR", header)
-        + comment
-        + chunk(b"IDAT", zlib.compress(raw, 0))
-        + chunk(b"IEND", b"")
-    )
+    parts = (chunk(b"IHDR", header), chunk(b"IDAT", zlib.compress(raw, 0)), chunk(b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
 
 
-def make_folder(root: Path, files: int, classes: int, size: int) -> None:
-    template = png_of_size(0, size)
-    head, tail = template[:33], template[33:]
+def jpeg_of_size(size: int) -> bytes:
+    """Return a JPEG of roughly `size` bytes, another one each time."""
+    side = max(16, int((size * 3.3) ** 0.5))
+    coarse = Image.frombytes("RGB", (12, 12), os.urandom(12 * 12 * 3)).resize((side, side), Image.Resampling.BICUBIC)
+    file = io.BytesIO()
+    Image.blend(coarse, grain(side), 0.1).save(file, "JPEG", quality=85)
+    return file.getvalue()
+
+
+@cache
+def grain(side: int) -> Image.Image:
+    return Image.frombytes("RGB", (side, side), os.urandom(side * side * 3))
+
+
+KINDS = {"png": png_of_size, "jpeg": jpeg_of_size}
+
+
+def make_folder(root: Path, files: int, classes: int, size: int, kind: str) -> None:
     for number in range(classes):
         (root / f"class {number:04d}").mkdir(parents=True)
     for number in range(files):
-        data = f"number\0{number:09d}".encode()
-        comment = struct.pack(">I", len(data)) + b"tEXt" + data + struct.pack(">I", zlib.crc32(b"tEXt" + data))
-        path = root / f"class {number % classes:04d}" / f"{number:07d}.png"
-        path.write_bytes(head + comment + tail)
+        path = root / f"class {number % classes:04d}" / f"{number:07d}.{kind}"
+        path.write_bytes(KINDS[kind](size))
 
 
 def bare_pass(root: str) -> int:
@@ -111,17 +122,18 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--files", type=int, default=100_000)
     parser.add_argument("--classes", type=int, default=100)
-    parser.add_argument("--bytes", type=int, default=20_000)
+    parser.add_argument("--bytes", type=int, default=20_000, help="of each file, about")
+    parser.add_argument("--kind", choices=sorted(KINDS), default="png")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--check", action="store_true", help="also measure data check")
     parser.add_argument("--folder", type=Path, default=None, help="where to work; by default a temporary folder")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=options.folder) as work:
         root, data = Path(work) / "images", Path(work) / "data"
-        make_folder(root, options.files, options.classes, options.bytes)
+        make_folder(root, options.files, options.classes, options.bytes, options.kind)
         bare_pass(str(root))
         os.sync()
-        print(f"{options.files:,} files of about {options.bytes:,} bytes in {options.classes} classes")
+        print(f"{options.files:,} {options.kind} files of about {options.bytes:,} bytes in {options.classes} classes")
         print(
             f"{'round':>5} {'bare s':>8} {'copy s':>8} {'link s':>8} {'copy ratio':>11} {'link ratio':>11} {'load':>5}"
         )

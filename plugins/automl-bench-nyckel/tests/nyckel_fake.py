@@ -5,7 +5,8 @@
         fake.fail("invoke", 429, times=1)                # the next answer of an operation is another one
         fake.recorded, fake.bill(), fake.names()
 
-or as a process of its own: `PYTHONPATH=tests python …/nyckel_fake.py --port 0` prints its address. GET /_fake/bill is the bill.
+or as a process of its own: `PYTHONPATH=tests python …/nyckel_fake.py --port 0` prints its address. GET /_fake/bill
+answers the bill.
 
 Every request is checked: an unknown path, query or field, a wrong type or a missing one is 400, a bad or expired token
 401, more than 25 requests in a second or in flight 429. What was just created shows only after `lag` seconds (404 until

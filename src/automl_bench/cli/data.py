@@ -158,7 +158,7 @@ def _print_values(values: Mapping[str, Any]) -> None:
     if counts:
         print_table(("class", "train", "test"), [(label, row["train"], row["test"]) for label, row in counts.items()])
     elif not values["in_workspace"]:
-        console().print(f"Not in the workspace yet: {command_line('data', 'fetch', values['name'])}")
+        console().print(f"Not in the workspace yet: {command_line('data', 'fetch', values['name'])}", markup=False)
 
 
 @app.command("fetch")

@@ -16,7 +16,7 @@ from automl_bench.datasets.check_report import CheckReport, Finding, Severity, f
 from automl_bench.datasets.class_findings import class_findings, group_findings
 from automl_bench.datasets.columnar.checks import check_columns
 from automl_bench.datasets.decoding import ODDITIES, SEVERAL
-from automl_bench.datasets.image_inspection import HUGE_PIXELS, Inspected, inspect_all
+from automl_bench.datasets.image_inspection import HUGE_PIXELS, Inspected, sketch_all
 from automl_bench.datasets.manifest import SPLITS, Manifest
 from automl_bench.datasets.near_duplicates import alike_pairs
 from automl_bench.datasets.survey import kept_out
@@ -62,7 +62,7 @@ def check_dataset(
         return check_columns(manifest, shots=shots, most_bytes=most_bytes, near=near, progress=progress)
     columns = (manifest.table[name].to_pylist() for name in ("sample_id", "path", "split", "label"))
     rows = [_Row(one, path, intern(split), intern(label)) for one, path, split, label in zip(*columns, strict=True)]
-    inspected = inspect_all(manifest.folder, [row.path for row in rows], processes=processes, progress=progress)
+    inspected = sketch_all(manifest.folder, [row.path for row in rows], processes=processes, progress=progress)
     described = [at for at, image in enumerate(inspected) if image.description]
     findings = [
         *_content_findings(rows),

@@ -238,13 +238,17 @@ def pixels_of(image: Image.Image, *, upright: bool = True, look: Look | None = N
         reason = " ".join(str(error).split()) or type(error).__name__
         raise UndecodablePicture(f"is truncated or damaged ({reason[:120]})") from error
     orientation = _orientation_left(image, look) if upright else 1
-    picture = _in_plain_mode(image)
-    return picture if orientation == 1 else picture.transpose(_turns()[orientation])
+    return turned(_in_plain_mode(image), orientation)
 
 
 def _orientation_left(image: Image.Image, look: Look | None) -> int:
     """Return the orientation of a loaded picture: 1 if Pillow has turned it by itself, as it does a TIFF."""
     return orientation_of(image) if look is None or image.format == "TIFF" else look.orientation
+
+
+def turned(picture: Image.Image, orientation: int) -> Image.Image:
+    """Return a picture of an EXIF orientation upright."""
+    return picture if orientation == 1 else picture.transpose(_turns()[orientation])
 
 
 def _turns() -> dict[int, Image.Transpose]:

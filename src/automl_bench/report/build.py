@@ -21,7 +21,7 @@ from automl_bench.report.rows import Row, result_rows
 from automl_bench.report.sections import Findings, Section, all_drawings, find, page_sections
 from automl_bench.report.suspects import Without, without
 from automl_bench.report.tables import Table, markdown_text, records_csv
-from automl_bench.store.replaced_file import replaced_file
+from automl_bench.toolkit.whole_files import replaced_file
 
 if TYPE_CHECKING:
     from automl_bench.store import Store

@@ -60,6 +60,7 @@ class Candidate:
         train_seconds: Median training time, or None.
         train_usd: Median cost of a training, or None.
         running: What its use costs.
+        learns: Whether it learns from samples; what does not needs no training.
     """
 
     series: str
@@ -76,6 +77,7 @@ class Candidate:
     train_seconds: float | None
     train_usd: float | None
     running: RunningCosts
+    learns: bool = True
 
     @property
     def lead(self) -> float | None:
@@ -150,6 +152,7 @@ def _candidate(
         train_seconds=_median(row["train_seconds"] for row in rows),
         train_usd=_median(None if row["cost"] is None else row["cost"]["train_usd"] for row in rows),
         running=running,
+        learns=not all(row.get("shared") for row in rows),
     )
 
 

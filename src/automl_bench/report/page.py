@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from automl_bench.contract import ReportSection
     from automl_bench.report.decision import Line
-    from automl_bench.report.sections import Section
+    from automl_bench.report.sections import Block, Section
 
 NUMERIC = frozenset("0123456789+-−—<±.,%() []n=ms/h")
 """A column of cells made of these characters alone is aligned to the right."""
@@ -63,6 +63,7 @@ def render_page(
         style=Markup(style),
         script=Markup(script),
         kind_of=_kind,
+        on_page=_on_page,
         markup=Markup,
         marked=marked,
         as_json=as_json,
@@ -101,8 +102,14 @@ def own_file(name: str) -> str:
     return (resources.files("automl_bench.report") / "templates" / name).read_text(encoding="utf-8")
 
 
-def _kind(block: Table | Drawing | Chart | Widget) -> str:
+def _kind(block: Block) -> str:
     return {Table: "table", Chart: "chart", Widget: "widget"}.get(type(block), "drawing")
+
+
+def _on_page(blocks: Sequence[Block]) -> list[Block]:
+    """Return what the page shows: no figure that one of its charts stands for."""
+    drawn = {one.instead_of for one in blocks if isinstance(one, Chart)}
+    return [one for one in blocks if not (isinstance(one, Drawing) and one.name in drawn)]
 
 
 def marked(text: str) -> Markup:

@@ -12,7 +12,7 @@ from automl_bench.report.blocks import Chart, Widget
 from automl_bench.report.break_even import break_even_widget, break_even_words
 from automl_bench.report.candidates import Candidate, candidates
 from automl_bench.report.costs import cost_table
-from automl_bench.report.curve_words import CURVE_CAUTION, curve_notes
+from automl_bench.report.curve_words import CURVE_CAUTION, curve_notes, fitted
 from automl_bench.report.decision import Decision, candidates_table, decide
 from automl_bench.report.drawing import Drawing, looks
 from automl_bench.report.evidence import evidence_widget
@@ -20,10 +20,12 @@ from automl_bench.report.further_scores import further_table
 from automl_bench.report.labels import Labelled, baseline_label, current, in_order, observations
 from automl_bench.report.latency import LatencyPool, latency_pools, latency_table
 from automl_bench.report.latency_figures import box_figure, distribution_figure, phases_figure
-from automl_bench.report.load_figures import rate_figure, timeline_figure
+from automl_bench.report.load_figures import RATE_FIGURE, rate_figure, timeline_figure
 from automl_bench.report.quality_chart import quality_charts
 from automl_bench.report.quality_tables import QualityTables, quality_tables
+from automl_bench.report.repeated import stability_table
 from automl_bench.report.rows import Row
+from automl_bench.report.speed_charts import latency_charts, sweep_charts
 from automl_bench.report.summary import (
     CONSTANT_PANEL,
     accuracy_table,
@@ -223,7 +225,13 @@ def page_sections(
             "classes",
             "Classes and confidence",
             (),
-            blocks(findings.further, findings.quality.confidence, findings.quality.worst, findings.quality.confused),
+            blocks(
+                findings.further,
+                stability_table(findings.named),
+                findings.quality.confidence,
+                findings.quality.worst,
+                findings.quality.confused,
+            ),
         ),
         Section("answers", "Answers, sample by sample", (), () if findings.evidence is None else (findings.evidence,)),
         Section("times", "Training and prediction times", (), blocks("training_time", findings.times)),
@@ -231,9 +239,17 @@ def page_sections(
             "latency",
             "Latency",
             (),
-            blocks("latency_and_throughput", findings.latency, "latency_distribution", "where_the_time_goes"),
+            (
+                *latency_charts(findings.pools, findings.named),
+                *blocks("latency_and_throughput", findings.latency, "latency_distribution", "where_the_time_goes"),
+            ),
         ),
-        Section("load", "Load runs", (), blocks(findings.loads, "latency_against_rate", "load_timeline")),
+        Section(
+            "load",
+            "Load runs",
+            (),
+            (*sweep_charts(findings.named), *blocks(findings.loads, RATE_FIGURE, "load_timeline")),
+        ),
         Section("cost", "Cost", (), blocks(findings.cost, usage_table(findings.named))),
         Section("failures", "Failures", _failures(findings), blocks(findings.unscored, findings.unanswered)),
         Section("trials", "Every trial", *_every_trial(findings.trials)),
@@ -253,7 +269,7 @@ def _use(findings: Findings) -> Section:
 
 def _charts(findings: Findings) -> list[Chart]:
     decision = findings.decision
-    return quality_charts(findings.offers, decision.tiers, decision.use)
+    return quality_charts(findings.offers, decision.tiers, decision.use, fitted(findings.named))
 
 
 def _short(findings: Findings) -> tuple[str, ...]:

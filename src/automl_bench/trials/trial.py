@@ -45,7 +45,7 @@ from automl_bench.store.elapsed import Instant, clock_stamp, seconds_between
 from automl_bench.store.records import StageRecord, StageStatus, TrialRecord
 from automl_bench.trials.claims import require_lease
 from automl_bench.trials.error_meaning import Meaning, Moment, meaning_of
-from automl_bench.trials.experiment import Learning, learning_of
+from automl_bench.trials.experiment import Learning, computes_here, learning_of
 from automl_bench.trials.ledger import TrialLedger
 from automl_bench.trials.machine import Use
 from automl_bench.trials.material import Material, obstacle
@@ -97,14 +97,17 @@ class Trial:
 
     @property
     def here(self) -> bool:
-        """Whether the provider computes on this machine."""
-        return self.bound.provider.description.on_this_machine
+        """Whether its variant computes on this machine."""
+        return computes_here(self.bound.provider.description, self._variant)
 
     @property
     def learning(self) -> Learning:
         """What its variant makes of the training samples."""
-        variant = Variant(self.record.provider, self.record.variant, self.record.variant_settings)
-        return learning_of(self.bound.provider.description, variant)
+        return learning_of(self.bound.provider.description, self._variant)
+
+    @property
+    def _variant(self) -> Variant:
+        return Variant(self.record.provider, self.record.variant, self.record.variant_settings)
 
     @property
     def limits(self) -> Limits:

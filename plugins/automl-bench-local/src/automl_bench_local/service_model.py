@@ -52,9 +52,10 @@ def trained_trial(
     words = "all" if shots is None else str(shots)
     if not trained:
         what = f"{NAME}:{variant}" if variant else NAME
+        asked = [what, dataset, words, *(["--fold", str(fold)] if fold else [])]
         raise UsageError(
             f"no trial of {what} has been trained on {dataset} at {words} shots, fold {fold}.",
-            remedy=f"Begin with: {quoted_command('upload', what, dataset, words)}, then train.",
+            remedy=f"Train one: {quoted_command('upload', *asked)}, then {quoted_command('train', *asked)}.",
         )
     if len(trained) > 1:
         raise UsageError(
