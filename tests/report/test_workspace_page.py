@@ -75,6 +75,7 @@ def test_it_follows_a_run_that_writes(page: TestClient, running: Store) -> None:
     assert "invoke: 2 test samples of at most 40 answered" in page.get("/experiments/first").text
     running.release_trial(f"{1:012x}", current_owner())
     assert "no process works on it; the next run continues it" in page.get("/experiments/first").text
+    assert page.get("/experiments/second").status_code == 404
     index = page.get("/").text
     assert 'href="/experiments/first"' in index
     assert "1 running, 1 done, 1 failed" in index
@@ -83,7 +84,8 @@ def test_it_follows_a_run_that_writes(page: TestClient, running: Store) -> None:
 
 def test_a_workspace_without_results_says_so(page: TestClient) -> None:
     assert "Nothing has been run here yet" in page.get("/").text
-    assert page.get("/experiments/first").status_code == 404
+    assert "Nothing has been run here yet" in page.get("/experiments/first").text
+    assert page.get("/reports/first").status_code == 404
 
 
 def test_reports_of_experiments_are_shown_and_no_other_file(

@@ -68,8 +68,11 @@ def workspace_app(workspace: Workspace) -> FastAPI:
 
     @app.get("/reports/{name}")
     def report(name: str) -> FileResponse:
-        with open_store(workspace.store_path, read_only=True) as store:
-            found = report_of(store, workspace.reports, name)
+        try:
+            with open_store(workspace.store_path, read_only=True) as store:
+                found = report_of(store, workspace.reports, name)
+        except NoResults:
+            found = None
         if found is None:
             raise HTTPException(404, "There is no such report.")
         return FileResponse(found, media_type="text/html", headers=OF_REPORTS)
