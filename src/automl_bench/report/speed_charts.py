@@ -57,7 +57,7 @@ def latency_charts(pools: Sequence[LatencyPool], named: Sequence[Labelled]) -> l
     """
     series = sorted({one.series for one in named})
     loads = _latest(named)
-    charts = []
+    charts: list[Chart] = []
     for dataset in in_order(pool.dataset for pool in pools):
         own = [pool for pool in pools if pool.dataset == dataset]
         if not any(loads.get((pool.series, dataset, pool.chosen)) for pool in own):
@@ -185,7 +185,7 @@ def sweep_charts(named: Sequence[Labelled]) -> list[Chart]:
     """
     series = sorted({one.series for one in named})
     curves, knees = rate_curves(named), knee_words(named)
-    charts = []
+    charts: list[Chart] = []
     for dataset in in_order(dataset for _, dataset in curves):
         own = {name: steps for (name, where), steps in curves.items() if where == dataset}
         said = [words for (_, where), words in knees.items() if where == dataset]

@@ -20,10 +20,10 @@ from automl_bench.datasets.manifest import (
     read_manifest,
     write_manifest,
 )
-from automl_bench.datasets.placing import cannot
 from automl_bench.datasets.provenance import CARD_NAME, DatasetCard
 from automl_bench.datasets.survey import kept_out
 from automl_bench.errors import DatasetError, UsageError
+from automl_bench.toolkit.whole_files import cannot
 
 OWN_FILES = frozenset((MANIFEST_NAME, CLASSES_NAME, CARD_NAME, CONTENT_NAME))
 
