@@ -220,4 +220,7 @@ class ObserverHooks:
 
     @hookspec
     def register_commands(self, app: typer.Typer) -> None:
-        """Add commands to the command line."""
+        """Add commands to the command line, or to a group that is there, such as `export`.
+
+        `app.registered_groups` has the groups, each with its `name` and `typer_instance`.
+        """

@@ -58,8 +58,8 @@ def export_environment(
       automl-bench export environment demo --format containerfile --out Containerfile
     """
     from automl_bench.cli.session import Session
-    from automl_bench.datasets.placing import write_text_atomically
     from automl_bench.report.environment_files import environment_file
+    from automl_bench.toolkit.whole_files import write_text
 
     with open_record(Session(), given) as store:
         found = environments_of(store, experiment, trials_of(store, experiment))
@@ -74,7 +74,7 @@ def export_environment(
     if out is None:
         say_plainly(text.removesuffix("\n"))
         return
-    write_text_atomically(out, text)
+    write_text(out, text)
     console().print(str(out), markup=False)
 
 

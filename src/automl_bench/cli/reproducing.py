@@ -152,8 +152,8 @@ def _place_apart(session: Session, purpose: str) -> Iterator[Session]:
     from filelock import FileLock, Timeout
 
     from automl_bench.cli.session import Session
-    from automl_bench.datasets.placing import cannot
     from automl_bench.settings.workspace import Workspace
+    from automl_bench.toolkit.whole_files import cannot
 
     name = hashlib.sha256(purpose.encode()).hexdigest()[:12]
     folder = session.workspace.cache / "reproduce" / name

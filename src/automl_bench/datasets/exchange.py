@@ -20,10 +20,10 @@ from automl_bench.datasets.columnar.content_file import CONTENT_NAME
 from automl_bench.datasets.downloading import file_sha256
 from automl_bench.datasets.manifest import CLASSES_NAME, MANIFEST_NAME, Manifest, read_manifest
 from automl_bench.datasets.pixel_identity import FILE_NAME as PIXELS_NAME
-from automl_bench.datasets.placing import cannot
 from automl_bench.datasets.provenance import CARD_NAME
 from automl_bench.datasets.shelves import Shelf
 from automl_bench.errors import ChecksumMismatch, DatasetError, DatasetNotFound, UsageError
+from automl_bench.toolkit.whole_files import cannot
 
 FORMAT = 1
 AT_ONCE = 16

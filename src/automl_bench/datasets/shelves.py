@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlsplit
 
 from automl_bench.border.texts import clean
-from automl_bench.datasets.placing import cannot
 from automl_bench.errors import DatasetError, MissingDependency, UsageError
+from automl_bench.toolkit.whole_files import cannot
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
