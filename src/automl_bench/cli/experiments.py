@@ -142,7 +142,7 @@ def demo(
 def _print_bill(session: Session) -> None:
     """Print what the simulated services have charged so far, and what still runs there."""
     from automl_bench.contract import NAME_PREFIX
-    from automl_bench.testing.simulated_bill import COLUMNS, bill_note, bill_rows
+    from automl_bench.simulation.bill import COLUMNS, bill_note, bill_rows
     from automl_bench.trials.teardown import provider_context
 
     bound = session.bind("simulated")
