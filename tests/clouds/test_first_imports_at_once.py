@@ -13,7 +13,7 @@ from automl_bench.errors import ExitCode
 from automl_bench.testing import LoopbackService
 
 RUNS = int(os.environ.get("FRESH_RUNS", "3"))
-"""How many fresh runs: 200 were made once, see docs/design/promises.md."""
+"""The long form: FRESH_RUNS=200."""
 
 EXPERIMENT = """
 name = "at-once"

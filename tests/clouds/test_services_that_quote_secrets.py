@@ -119,6 +119,7 @@ def look_for_secrets(provider: str, moment: str, root: Path, showing: list[tuple
     assert leaks(texts, quoter.secrets) == []
 
 
+@pytest.mark.simulation
 @pytest.mark.parametrize("provider", PROVIDERS)
 def test_a_service_that_quotes_secrets_at_once(provider: str, tmp_path: Path) -> None:
     look_for_secrets(provider, "at once", tmp_path, [("status", "--json")])
