@@ -11,8 +11,9 @@ from pathlib import Path
 import psutil
 import pytest
 import requests
+from automl_bench_local.inside.hosts import names_this_machine
 from automl_bench_local.processes import THREAD_VARIABLES, own_environment
-from automl_bench_local.serving import LARGEST_BODY, names_this_machine
+from automl_bench_local.serving import LARGEST_BODY
 from local_trial import LocalTrial, our_processes
 from small_workspace import command_environment, make_workspace, write_experiment
 
