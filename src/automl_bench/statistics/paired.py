@@ -164,7 +164,7 @@ def compare_tables(
     low, high, variance = _image_interval(by_image)
     if metric is Metric.ACCURACY:
         p = stratified_mcnemar(np.rint(_denominator(of_a, of_b) * table).sum(axis=0))
-        kind = "exact McNemar test" if draws == 1 else "exact McNemar test over images, stratified by draws"
+        kind = "exact McNemar test" if draws == 1 else "exact McNemar test over samples, stratified by draws"
     else:
         p, kind = sign_flip_p(by_image), f"random signs of what each image contributes to {metric.words}"
     models = Finding(low, high, p, f"{kind}; interval of Bonett and Price")
@@ -254,7 +254,7 @@ def _another_draw(table: NDArray[np.float64]) -> tuple[Finding, float]:
         p = 2 * _tail_of(abs(mean), margin)
     low, high = bounded(mean, margin(0.025))
     low, high = min(low, seen), max(high, seen)  # the added images draw the mean away from a difference of 100 points
-    return Finding(low, high, p, "crossed draws and images, Student t for each (Banerjee)"), total
+    return Finding(low, high, p, "crossed draws and samples, Student t for each (Banerjee)"), total
 
 
 def _tail_of(distance: float, margin: Callable[[float], float]) -> float:
