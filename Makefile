@@ -21,21 +21,22 @@ AZURE_MODELS := $(VENV)/azure-models
 AZURE_MODELS_WANTED := plugins/automl-bench-azure/tests/models.txt
 TRAINING := .venv-training
 TRAINING_STAMP := $(TRAINING)/.installed
-TRAINING_NEEDS := plugins/automl-bench-huggingface/training-requirements.txt
+TRAINING_NEEDS := plugins/automl-bench-huggingface/training-requirements.txt plugins/automl-bench-openai/training-requirements.txt
 INTEGRATIONS := .venv-integrations
 INTEGRATIONS_STAMP := $(INTEGRATIONS)/.installed
 WITH_INTEGRATIONS := plugins/automl-bench-local plugins/automl-bench-mlflow
 BENCHMARKS ?= store report ablations import_folder latency_error load_ceiling local_accuracy upload engines
 
-.PHONY: help setup new-enough azure-tests page-tests demo test test-conformance test-simulation test-training test-integrations docs packages lint bench clean
+.PHONY: help setup new-enough azure-tests page-tests demo test test-conformance test-simulation test-training test-integrations test-containers docs packages lint bench clean
 
 help:
 	@echo "make demo   set up what the demo needs, compare three local models on real images, end with the verdict: 4 minutes"
 	@echo "make test   set up everything, run all tests: 20 minutes"
 	@echo "make test-conformance   the conformance kit on every plugin: minutes"
 	@echo "make test-simulation   long simulations, stress and fault runs, in their short form: minutes"
-	@echo "make test-training   train for real what a plugin trains in a cloud: installs torch, minutes"
+	@echo "make test-training   train for real what a plugin trains in a cloud, and ask a real model server: installs torch, minutes"
 	@echo "make test-integrations   the tools that users already have (Jupyter, MLflow, DVC), for real, in an environment of their own: minutes"
+	@echo "make test-containers   variants in real containers: needs podman, a minute"
 	@echo "make docs   the documentation as a site in site/, with search; it loads nothing from elsewhere"
 	@echo "make packages   wheels and sdists of everything in dist/, checked by twine"
 	@echo "make lint   ruff and mypy --strict"
@@ -87,7 +88,7 @@ demo: $(if $(wildcard $(STAMP)),$(STAMP),$(DEMO_STAMP))
 	@$(BIN)/automl-bench demo
 
 test: $(STAMP) azure-tests page-tests
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m "not conformance and not simulation and not training and not integrations"
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m "not conformance and not simulation and not training and not integrations and not containers"
 
 # The conformance kit on every plugin, and on plugins broken on purpose: minutes of processes killed again and again.
 test-conformance: $(STAMP) azure-tests
@@ -97,10 +98,10 @@ test-conformance: $(STAMP) azure-tests
 test-simulation: $(STAMP) azure-tests
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m simulation
 
-# The script that a plugin runs in a cloud job, run here as there: in an environment of its own, with torch.
+# The script that a plugin runs in a cloud job, run here as there, and `transformers serve`: in an environment with torch.
 $(TRAINING_STAMP): $(TRAINING_NEEDS)
 	test -x $(TRAINING)/bin/python || $(PYTHON) -m venv $(TRAINING)
-	$(TRAINING)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	$(TRAINING)/bin/python -m pip install --quiet --disable-pip-version-check $(addprefix -r ,$(TRAINING_NEEDS))
 	touch $@
 
 test-training: $(STAMP) $(TRAINING_STAMP)
@@ -113,7 +114,11 @@ $(INTEGRATIONS_STAMP): pyproject.toml constraints.txt $(addsuffix /pyproject.tom
 	touch $@
 
 test-integrations: $(INTEGRATIONS_STAMP)
-	$(INTEGRATIONS)/bin/python -m pytest -m integrations tests/integrations plugins/automl-bench-mlflow/tests plugins/automl-bench-local/tests/test_service_answers.py
+	$(INTEGRATIONS)/bin/python -m pytest -m integrations tests/integrations plugins/automl-bench-mlflow/tests plugins/automl-bench-local/tests/test_service_answers.py plugins/automl-bench-local/tests/test_service_in_a_container.py
+
+# Variants in containers, with podman; what it needs to run on a machine stands in AUTOML_BENCH_LOCAL_CONTAINER_*.
+test-containers: $(STAMP)
+	$(BIN)/python -m pytest -m containers plugins/automl-bench-local/tests
 
 # The documentation as a site in site/; a link that leads nowhere is an error. Read it with: python -m http.server -d site
 docs: $(INTEGRATIONS_STAMP)

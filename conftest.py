@@ -16,7 +16,7 @@ from automl_bench.cli import parting
 hypothesis.settings.register_profile("suite", deadline=None)  # how fast an example is depends on the machine's load
 hypothesis.settings.load_profile("suite")
 
-CONFORMANCE = {"test_conformance", "test_kit_finds_every_mutant", "test_simulated_conforms"}
+CONFORMANCE = {"test_conformance", "test_kit_finds_every_mutant", "test_simulated_conforms", "test_null_conforms"}
 
 
 @pytest.fixture(scope="session")

@@ -17,14 +17,33 @@ from automl_bench.store.records import (
 
 
 def answer(
-    store, variant, told, *, dataset="pets", shots=20, fold=0, labels=("cat", "dog"), content="f", at="2026-01-01"
+    store,
+    variant,
+    told,
+    *,
+    provider="local",
+    dataset="pets",
+    shots=20,
+    fold=0,
+    repeat=0,
+    labels=("cat", "dog"),
+    content="f",
+    at="2026-01-01",
 ):
     """Store a finished trial whose answers are given: a label, True for a right one, False for a wrong one."""
-    name = f"{variant}{dataset}{shots}{fold}{content}"
+    name = f"{variant}{dataset}{shots}{fold}{content}{repeat or ''}"
     trial_id = hashlib.sha256(name.encode()).hexdigest()[:12]
     store.save_trial(
         TrialRecord(
-            trial_id, "local", variant, dataset, content * 64, shots, fold=fold, created_at=f"{at}T00:00:00+00:00"
+            trial_id,
+            provider,
+            variant,
+            dataset,
+            content * 64,
+            shots,
+            fold=fold,
+            repeat=repeat,
+            created_at=f"{at}T00:00:00+00:00",
         )
     )
     calls = []

@@ -47,6 +47,13 @@ ARGUMENTS = {
     "experiment_finished": "name, results",
     "report_sections": "results",
     "register_datasets": "",
+    "cautions": "context",
+    "wake": "context, endpoint",
+    "resource_scope": "context",
+    "embed_images": "paths, cache_dir",
+    "experiment_started": "name, trials, folder",
+    "load_run_finished": "trial, load_run",
+    "register_commands": "app",
 }
 CALLER = """
 class Odd:
@@ -126,6 +133,7 @@ def send(prepare: str, words: str, parse: str = "return Prediction('red', 1.0)")
 SUCCEEDED = "return Operation(OperationState.SUCCEEDED, "
 CHECKS = "MORE = frozenset({Capability.CHECK_ACCESS})\n"
 LANES = "MORE = frozenset({Capability.PARALLEL})\n"
+MANIFESTS = "MORE = frozenset({Capability.EXPORT_MANIFEST})\n"
 THREAD = "threading.Thread(target=time.sleep, args=(60,)).start(); "
 
 OF_A_TRIAL: list[Broken] = [
@@ -237,6 +245,51 @@ ON_LOADING: list[Broken] = [
            "name=NAME, title='x', capabilities=frozenset(), variants={'default': {}, '../x': {}})", "variant named '../x'"),
 ]  # fmt: skip
 """Plugins that do not load, or cannot say what they are."""
+
+RAISES = ("raise RuntimeError('boom')", "raised RuntimeError: boom")
+EXITS = ("sys.exit(0)", "called sys.exit(0)")
+INTERRUPTS = ("raise KeyboardInterrupt", "raised KeyboardInterrupt")
+
+BESIDE_A_TRIAL: dict[str, list[Broken]] = {
+    "plan": [
+        *(hook(name, *how) for name in ("price", "cautions") for how in (RAISES, EXITS, INTERRUPTS)),
+        hook("price", "return 0.01", "returned 0.01, not a sequence"),
+        hook("cautions", "return [7]", "returned 7, not str"),
+    ],
+    "run": [
+        *(hook("parallel", *how, more=LANES) for how in (RAISES, EXITS, INTERRUPTS)),
+        hook("parallel", "return 8", "returned something without open and close", more=LANES),
+        *(hook(name, *how) for name in ("wake", "resource_scope") for how in (RAISES, EXITS, INTERRUPTS)),
+        hook("wake", "return True", "returned True, not an Operation"),
+        hook("resource_scope", "return {'region': 7}", "returned something else than texts by text"),
+        *(hook(name, *RAISES) for name in ("experiment_started", "load_run_finished")),
+        *(hook(name, *EXITS) for name in ("experiment_started", "load_run_finished")),
+    ],
+    "ablate": [
+        *(hook("export_manifest", *how, more=MANIFESTS) for how in (RAISES, EXITS, INTERRUPTS)),
+        hook("export_manifest", "return {}", "returned a value of type dict", more=MANIFESTS),
+    ],
+    "teardown": [
+        *(hook("list_resources", *how) for how in (RAISES, EXITS, INTERRUPTS)),
+        hook("list_resources", "return [{}]", "returned a value of type dict"),
+    ],
+    "check": [
+        *(hook("embed_images", *how) for how in (RAISES, EXITS, INTERRUPTS)),
+        hook("embed_images", "yield [1.0]; sys.exit(0)", "called sys.exit(0)"),
+        hook("embed_images", "yield [1.0]; raise RuntimeError('boom')", "raised RuntimeError: boom"),
+        hook("embed_images", "return 7", "raised TypeError: 'int' object is not iterable"),
+        hook("embed_images", "return [[1.0]]", "gave 1 vectors for"),
+        hook("embed_images", "return [[float('nan')]] * len(paths)", "gave something else than finite numbers"),
+        hook("embed_images", "return ['no'] * len(paths)", "gave something else than finite numbers"),
+        hook(
+            "embed_images",
+            "return [[0.0] * (1 + n % 2) for n in range(len(paths))]",
+            "gave something else than finite numbers, as many for each image",
+        ),
+    ],
+    "help": [hook("register_commands", *how) for how in (RAISES, EXITS, INTERRUPTS)],
+}
+"""Plugins whose hooks outside the stages break, by the command that calls them."""
 
 
 def write(site: Path, name: str, source: str) -> None:

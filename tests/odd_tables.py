@@ -16,6 +16,8 @@ import pyarrow as pa
 from openpyxl import Workbook
 from pyarrow import parquet
 
+from automl_bench.errors import ExitCode
+
 BODY = "".join(f"{n},{'red' if n % 3 else 'blue'},{'yes' if n % 2 else 'no'}\n" for n in range(40))
 PLAIN = "size,colour,label\n" + BODY
 TEXTS = "".join(f'"text number {n}, so",{"spam" if n % 2 else "ham"}\n' for n in range(30))
@@ -33,6 +35,7 @@ class Odd:
         make: Its bytes, or a function that makes it.
         asked: Options of the columns.
         error: What the one sentence says, or "" for an import.
+        code: Exit code of the refusal; what is wrong whatever the file holds is a fault of the command line.
         rows: Samples that come of it.
         says: What a note or warning says.
         kinds: Kinds of columns that have to be found.
@@ -44,6 +47,7 @@ class Odd:
     make: bytes | Maker
     asked: Mapping[str, Any] = field(default_factory=lambda: TABLE)
     error: str = ""
+    code: ExitCode = ExitCode.DATASET
     rows: int = 40
     says: str = ""
     kinds: Mapping[str, str] = field(default_factory=dict)
@@ -122,7 +126,12 @@ ODD: Mapping[str, Odd] = {
     "windows-1251, told": Odd(
         "a.csv", PLAIN.replace("red", "красный").encode("cp1251"), {**TABLE, "encoding": "cp1251"}
     ),
-    "an encoding that does not exist": Odd("a.csv", HALF, {**TABLE, "encoding": "utf-9"}, error="no encoding 'utf-9'"),
+    "an encoding that does not exist": Odd(
+        "a.csv", HALF, {**TABLE, "encoding": "utf-9"}, error="no encoding 'utf-9'", code=ExitCode.USAGE
+    ),
+    "cells separated by a word": Odd(
+        "a.csv", HALF, {**TABLE, "delimiter": "and"}, error="cannot separate cells", code=ExitCode.USAGE
+    ),
     "zero bytes": Odd("a.csv", b"\x00\x01\x02\x00" * 300, error="holds zero bytes"),
     "semicolons and decimal commas": Odd(
         "a.csv",
@@ -161,6 +170,9 @@ ODD: Mapping[str, Odd] = {
     "no header": Odd("a.csv", BODY.encode(), error="has no column 'label'"),
     "a misspelt column": Odd("a.csv", HALF, {"target": "lable"}, error="Did you mean 'label'"),
     "another case": Odd("a.csv", HALF, {"target": "LABEL"}),
+    "two columns but for the case": Odd(
+        "a.csv", HALF.replace(b"size,colour", b"Label,LABEL"), {"target": "lAbEl"}, error="but for the case"
+    ),
     "spaces around names": Odd("a.csv", HALF.replace(b"size,colour,label", b" size , colour , label ")),
     # --- cells
     "missing in many words": Odd(
@@ -221,6 +233,9 @@ ODD: Mapping[str, Odd] = {
     "excel": Odd("a.xlsx", _workbook("all"), kinds={"seen": "date"}, labels=("false", "true")),
     "excel with two sheets": Odd("a.xlsx", _workbook("one", "two"), error="several sheets"),
     "excel with two sheets, one told": Odd("a.xlsx", _workbook("one", "two"), {**TABLE, "sheet": "two"}),
+    "excel without the sheet that was told": Odd(
+        "a.xlsx", _workbook("one", "two"), {**TABLE, "sheet": "three"}, error="has no sheet 'three'"
+    ),
     "an old workbook": Odd("a.xls", b"\xd0\xcf\x11\xe0" + b"\0" * 100, error="old Excel workbook"),
     "gzip": Odd("a.csv.gz", gzip.compress(HALF), error="a.csv.gz"),
     # --- several files
@@ -252,4 +267,17 @@ ODD: Mapping[str, Odd] = {
     ),
     "groups": Odd("a.csv", _rows(lambda n: f"p{n // 4}", "size,patient,label"), group="patient"),
     "a group that is no column": Odd("a.csv", HALF, error="for --group", group="patient"),
+    "folders of texts with groups in their names": Odd(
+        "d",
+        _folder({f"{c}/{n // 3}-{n}.txt": f"{c} {n}".encode() for c in ("ham", "spam") for n in range(30)}),
+        {},
+        rows=60,
+        group=r"/(\d+)-",
+    ),
+    "folders of texts and a column of groups": Odd(
+        "d", _folder({"ham/1.txt": b"x", "spam/2.txt": b"y"}), {}, error="is no column of the data", group="thread"
+    ),
+    "folders of texts and a pattern that finds nothing": Odd(
+        "d", _folder({"ham/1.txt": b"x", "spam/2.txt": b"y"}), {}, error="finds nothing in 'ham/1.txt'", group=r"t(\d)"
+    ),
 }

@@ -79,6 +79,11 @@ def _site() -> str:
     path = Path(frame.f_code.co_filename)
     if "src" not in path.parts:
         return "a caller with a repeat"
-    parts = path.parts[path.parts.index("automl_bench", path.parts.index("src")) + 1 :]
     name = frame.f_code.co_qualname.split(".<locals>")[0].split(".")[-1]
-    return f"{'/'.join(parts)}:{name}"
+    return site_of(path, name)
+
+
+def site_of(path: Path, function: str) -> str:
+    """Return what a function of the core (`cli/results.py:results`) or a plugin (`automl_bench_x/a.py:b`) is called."""
+    parts = path.parts[len(path.parts) - path.parts[::-1].index("src") :]
+    return f"{'/'.join(parts).removeprefix('automl_bench/')}:{function}"

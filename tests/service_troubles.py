@@ -156,6 +156,10 @@ class Troubled(LoopbackService, Protocol):
         """Whether a training was paid for."""
         return any(line.startswith(self.paid[0]) for line in self.creations())
 
+    def upload_has_begun(self) -> bool:
+        """Whether something of a trial is there."""
+        return bool(self.creations())
+
     def throttle_for(self, seconds: float) -> None:
         """Answer every request that it comes too often, and how long to wait."""
         ...

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import ClassVar
 
 import pytest
-from command_troubles import COMMAND_TROUBLES, TRAINING_SECONDS, check_command
+from command_troubles import LASTING, TRAINING_SECONDS, check_command, check_command_at, command_cells
 from service_troubles import Trouble, Troubled, Walk, check_cell, check_other_scopes, hook_cells
 
 from automl_bench.contract import Stage
@@ -39,6 +39,8 @@ class TroublesAtEveryStage:
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
         if "stage" in metafunc.fixturenames:
             metafunc.parametrize(("trouble", "stage"), hook_cells(self.stand_in))
+        elif "during" in metafunc.fixturenames:
+            metafunc.parametrize(("trouble", "during"), command_cells(self.stand_in))
 
     def test_a_trouble_passes_and_nothing_is_lost(self, walk: Walk, trouble: Trouble, stage: Stage) -> None:
         check_cell(walk, trouble, stage)
@@ -47,7 +49,15 @@ class TroublesAtEveryStage:
         check_other_scopes(walk)
 
     @pytest.mark.simulation
-    @pytest.mark.parametrize("trouble", COMMAND_TROUBLES)
-    def test_a_command_meets_a_trouble_and_pays_once(self, walk: Walk, tmp_path: Path, trouble: Trouble) -> None:
+    @pytest.mark.parametrize("lasting", LASTING)
+    def test_a_command_meets_a_trouble_that_lasts_and_pays_once(
+        self, walk: Walk, tmp_path: Path, lasting: Trouble
+    ) -> None:
         walk.service.train_for(TRAINING_SECONDS)
-        check_command(walk.service, tmp_path, self.provider, trouble, settings=self.settings)
+        check_command(walk.service, tmp_path, self.provider, lasting, settings=self.settings)
+
+    @pytest.mark.simulation
+    def test_a_command_meets_a_trouble_at_a_stage_and_pays_once(
+        self, walk: Walk, tmp_path: Path, trouble: Trouble, during: Stage
+    ) -> None:
+        check_command_at(walk.service, tmp_path, self.provider, trouble, during, settings=self.settings)

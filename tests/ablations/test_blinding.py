@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,7 @@ from small_workspace import make_workspace
 from automl_bench.ablations import files, selection
 from automl_bench.ablations.blinding import blind
 from automl_bench.ablations.images import ImageSetting
-from automl_bench.contract import ManifestEntry, ProviderManifest
+from automl_bench.contract import ManifestEntry, ProviderManifest, Sample
 from automl_bench.datasets.manifest import read_manifest
 from automl_bench.errors import DatasetError
 from automl_bench.store.records import TrialRecord
@@ -48,6 +50,24 @@ def test_a_file_that_is_gone_is_named(tmp_path: Path) -> None:
     sample.path.unlink()
     with pytest.raises(DatasetError, match=f"{sample.path.name} of a test sample is gone.*import the dataset again"):
         blind([sample], tmp_path / "cache")
+
+
+def test_trials_that_begin_together_make_the_same_files(tmp_path: Path) -> None:
+    """Every thread finds no file at first; each writes a draft of its own, and the last one stays."""
+    workspace = make_workspace(tmp_path)
+    samples = [sample for sample, _ in selection.test_samples(read_manifest(workspace.data / "tiny"))]
+    for number in range(20):
+        together = threading.Barrier(4)
+
+        def begin(cache: Path = tmp_path / str(number), together: threading.Barrier = together) -> list[Sample]:
+            together.wait()
+            return blind(samples, cache)
+
+        with ThreadPoolExecutor(4) as pool:
+            made = [future.result() for future in [pool.submit(begin) for _ in range(4)]]
+        assert made[0] == made[1] == made[2] == made[3]
+        assert all(hashlib.sha256(one.path.read_bytes()).hexdigest() == one.sample_id for one in made[0])
+        assert len([path for path in (tmp_path / str(number)).rglob("*") if path.is_file()]) == len(samples)
 
 
 def test_an_exporter_sees_no_label_of_a_test_sample(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
-from printed_commands import RENDERERS, Terminal, remembering
+from printed_commands import RENDERERS, Terminal, remembering, site_of
 from small_workspace import make_workspace, write_experiment
 from titanic_archive import titanic_archive
 
@@ -25,6 +25,7 @@ from automl_bench.store import open_store
 from automl_bench.trials.endings import Tally
 
 SOURCE = Path(__file__).resolve().parents[2] / "src" / "automl_bench"
+PLUGINS = SOURCE.parents[1] / "plugins"
 VERBS = "|".join(command.name or "" for command in app.registered_commands)
 GROUPS = "|".join(group.name or "" for group in app.registered_groups)
 SMALL = """
@@ -253,6 +254,17 @@ def with_an_endpoint(terminal: Terminal, *words: str) -> str:
         assert terminal.type(verb, "simulated:quick", "tiny", "2")[0] == ExitCode.OK
     terminal.forget()
     return terminal.type(*words)[1]
+
+
+def uploaded(variant: str, dataset: str, shots: str, then: Callable[[Terminal], str]) -> Callable[[Terminal], str]:
+    """Return the situation after an upload."""
+
+    def act(terminal: Terminal) -> str:
+        assert terminal.type("upload", variant, dataset, shots)[0] == ExitCode.OK
+        terminal.forget()
+        return then(terminal)
+
+    return act
 
 
 def import_only(terminal: Terminal) -> str:
@@ -572,6 +584,18 @@ SITUATIONS = [
     Situation("settings/workspace.py:dataset", of_kind("data", "check", "../x"), "data list", told("digits")),
     Situation("store/results_file.py:_require_lease", after_a_run(lease_lost), "status", told("1 trial: 1 done")),
     Situation("store/results_file.py:_open_for_reading", of_kind("status"), "demo --cloud"),
+    Situation(
+        "automl_bench_local/service_model.py:trained_trial",
+        lambda terminal: empty_store(terminal, "serve", "tiny", "2", "--variant", "logistic-pixels", "--fold", "1"),
+        "upload local:logistic-pixels tiny 2 --fold 1",
+        told("done"),
+    ),
+    Situation(
+        "automl_bench_local/service_model.py:trained_trial",
+        uploaded("local:logistic-pixels", "tiny", "2", of_kind("serve", "tiny", "2", "--variant", "logistic-pixels")),
+        "train local:logistic-pixels tiny 2",
+        told("done"),
+    ),
     Situation("a caller with a repeat", after_a_run(repeated_trial), "teardown --all"),
     Situation("settings/first_experiment.py:text", written_by_init, "providers list", told("simulated")),
     Situation("trials/material.py:picture_remarks", undecoded_remark, "data check tiny"),
@@ -618,24 +642,23 @@ def test_the_demo_that_is_offered_ends_with_a_verdict(terminal: Terminal) -> Non
     assert "report: " in ended
 
 
-WRITTEN_FOR_DVC = {"report/dvc_project.py:_command"}
-"""Commands that stages run, in a project of their own: tests/integrations lets DVC do it."""
+RUN_ELSEWHERE = {"report/dvc_project.py:_command", "automl_bench_mlflow/sending.py:send_backlog"}
+"""Commands of DVC's stages and of MLflow's plugin, which tests marked `integrations` run: here neither is installed."""
 
 
 def calls_of_renderers() -> Iterator[str]:
-    """Yield each function of the source that prints a command line."""
-    for path in sorted(SOURCE.rglob("*.py")):
-        site = str(path.relative_to(SOURCE))
+    """Yield each function of the source and of our plugins that prints a command line."""
+    for path in sorted([*SOURCE.rglob("*.py"), *PLUGINS.glob("*/src/**/*.py")]):
         for function in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(function, ast.FunctionDef) and function.name not in RENDERERS:
                 for node in ast.walk(function):
                     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in RENDERERS:
-                        yield f"{site}:{function.name}"
+                        yield site_of(path, function.name)
 
 
 def test_every_function_that_prints_a_command_has_a_situation() -> None:
     covered = {one.site for one in SITUATIONS}
-    assert set(calls_of_renderers()) - WRITTEN_FOR_DVC <= covered
+    assert set(calls_of_renderers()) - RUN_ELSEWHERE <= covered
 
 
 def test_no_command_is_written_by_hand_into_a_message() -> None:
@@ -654,9 +677,6 @@ def test_no_command_is_written_by_hand_into_a_message() -> None:
         for node in ast.walk(tree):
             if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings:
                 assert not written.search(node.value), f"{path}:{node.lineno}: render it with quoted_command"
-
-
-PLUGINS = Path(__file__).resolve().parents[2] / "plugins"
 
 
 def printed_by_plugins() -> list[str]:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 import time
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,7 @@ from hypothesis import strategies as st
 from small_workspace import make_workspace, write_experiment
 
 from automl_bench.cli.main import run
+from automl_bench.cli.output import console
 from automl_bench.cli.tables import fitting
 from automl_bench.errors import ExitCode
 from automl_bench.settings.workspace import WORKSPACE_VARIABLE, Workspace
@@ -30,6 +33,10 @@ shots = [2]
 [parallel]
 enabled = false
 """
+QUESTIONS = (
+    "Which one?", "How sure?", "What does it cost a month?", "How fast under load?", "Better than guessing?",
+    "Worth more labels?", "What is not settled?", "What next?", "What did this cost?", "Still running?",
+)  # fmt: skip
 NAMES = ("simulated:quick", "simulated:thrifty", "tiny")
 
 
@@ -109,6 +116,23 @@ def test_every_word_of_a_table_stands_whole_on_a_line(rows: list[list[str]], wid
     shown = " ".join(lines).replace("┃", " ").replace("│", " ").split()
     for word in (word for row in rows for cell in row for word in cell.split()):
         assert word in shown or any(word + ":" == one for one in shown)
+
+
+def test_a_terminal_breaks_a_line_between_words_and_never_in_a_path_or_a_command(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "40")
+    path = "/a/folder/with/a/name/that/is/longer/than/forty/characters"
+    remedy = "  Go on with `automl-bench teardown simulated:quick tiny 2 --fold 1`, or leave it as it is."
+    console().print(f"report: {path}\n{remedy}", markup=False)
+    assert capsys.readouterr().out.splitlines() == [
+        "report:",
+        path,
+        "  Go on with",
+        "  `automl-bench teardown simulated:quick tiny 2 --fold 1`,",
+        "  or leave it as it is.",
+    ]
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
@@ -255,6 +279,27 @@ def test_no_results_yet_is_one_exit_code(
 # --- status, and two at once ------------------------------------------------------------------------------
 
 
+def test_every_question_of_the_card_is_answered_for_texts_and_for_rows(
+    workspace: Workspace, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "120")
+    kinds = ("ham", "spam")
+    mails = "".join(f"a note {n} about {kinds[n % 2]},{kinds[n % 2]}\n" for n in range(60))
+    (workspace.root / "mails.csv").write_text(f"message,folder\n{mails}")
+    rows = "".join(f"{n % 2 + n / 1000},{n},{kinds[n % 2]}\n" for n in range(60))
+    (workspace.root / "flowers.csv").write_text(f"petal,sepal,species\n{rows}")
+    for name, options in (("mails", ("--text", "message", "--label", "folder")), ("flowers", ("--target", "species"))):
+        assert run(["data", "import", name, f"{name}.csv", *options]) == ExitCode.OK
+    path = write_experiment(workspace.root, SMALL.replace('["tiny"]', '["mails", "flowers"]'), name="both")
+    capsys.readouterr()
+    assert run(["run", str(path)]) == ExitCode.OK
+    shown = capsys.readouterr().out
+    for question in QUESTIONS:
+        answer = re.search(rf"^{re.escape(question)} +(\S.*)", shown, flags=re.MULTILINE)
+        assert answer, question
+    assert not re.search("image|picture", shown)
+
+
 def test_status_has_totals_and_filters(measured: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["status", "--json"]) == ExitCode.OK
     assert json.loads(capsys.readouterr().out)["totals"] == {"done": 2}
@@ -309,6 +354,31 @@ def test_init_writes_an_experiment_that_plan_takes(workspace: Workspace, capsys:
     assert "shots = [5]" in text  # the smallest class has 12 samples
     assert run(["init"]) == ExitCode.SETTINGS
     assert "first.toml exists already" in capsys.readouterr().err
+
+
+def test_init_makes_a_whole_workspace_and_overwrites_nothing(
+    workspace: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import nbformat
+
+    root = workspace.root
+    (root / "README.md").write_text("mine")
+    assert run(["init", "tiny", "digits", "--provider", "null", "--name", "whole"]) == ExitCode.OK
+    assert "left README.md as it is" in capsys.readouterr().out
+    assert (root / "README.md").read_text() == "mine"
+    notebook = nbformat.read(root / "whole.ipynb", as_version=4)
+    nbformat.validate(notebook)
+    assert 'project.fetch("digits")' in notebook.cells[1].source
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            compile(cell.source, "whole.ipynb", "exec")
+    assert f"numpy=={version('numpy')}" in (root / "requirements.txt").read_text()
+    assert "results/" in (root / ".gitignore").read_text()
+    (root / "README.md").unlink()
+    assert run(["init", "tiny", "--provider", "null", "--name", "second"]) == ExitCode.OK
+    lines = [line for line in (root / "README.md").read_text().splitlines() if line.startswith("automl-bench")]
+    assert run(shlex.split(lines[0])[1:]) == ExitCode.OK
+    assert [line.split()[1] for line in lines] == ["plan", "run", "report", "reproduce"]
 
 
 def test_try_goes_from_a_folder_to_a_report(workspace: Workspace, capsys: pytest.CaptureFixture[str]) -> None:

@@ -687,6 +687,7 @@ def test_every_layout_of_the_table_is_read(tmp_path: Path, layout: str) -> None:
         with tarfile.open(tmp_path / "in.tar", "w") as tar:
             tar.add(path, ".")
         path = tmp_path / "in.tar"
+    assert "--group" in refused(path, group=r"no such (\d+)", **options).message
     assert imported(path, **options).manifest.table.num_rows > 0
 
 

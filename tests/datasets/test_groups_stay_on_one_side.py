@@ -156,10 +156,13 @@ def test_what_is_no_group_is_refused(tmp_path: Path) -> None:
         imported(path, tmp_path, r"subject(\d+)")
     folders = Source(tmp_path / "other")
     folders.tree("cat", "dog")
-    with pytest.raises(UsageError, match="no column of the data"):
+    with pytest.raises(DatasetError, match="no column of the data"):
         imported(folders.root, tmp_path, "patient")
     with pytest.raises(UsageError, match="no regular expression"):
         imported(path, tmp_path, "patient(")
+    own = imported(path, tmp_path, "patient_id").manifest.folder
+    with pytest.raises(UsageError, match="stay as they were imported"):
+        import_dataset("again", own, tmp_path / "data", ImportOptions(hints=LayoutHints(group="site")))
 
 
 @pytest.mark.parametrize("chance", [random.Random(number) for number in range(40)])

@@ -114,7 +114,7 @@ def test_several_configurations_are_a_choice_never_merged(command: Command, hub:
     }
     hub.datasets["us/two"] = HubDataset({"main": files})
     refused = command("hf://us/two")
-    assert refused.returncode == ExitCode.USAGE
+    assert refused.returncode == ExitCode.DATASET
     assert "several configurations: large, small" in refused.stderr
     assert "hf://us/two/large" in refused.stderr
     chosen = json.loads(command("hf://us/two/small").stdout)

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from odd_tables import ODD, Odd
+from pyarrow import parquet
 
 from automl_bench.ablations.selection import samples_of
 from automl_bench.contract import ColumnKind
+from automl_bench.datasets.account import Reason
+from automl_bench.datasets.columnar.content_file import CONTENT_NAME
 from automl_bench.datasets.columnar.options import ColumnOptions
 from automl_bench.datasets.groups import crossing_groups
 from automl_bench.datasets.importing import Imported, ImportOptions, import_dataset
 from automl_bench.datasets.layouts import LayoutHints
-from automl_bench.errors import AutomlBenchError, DatasetError, ExitCode, UsageError
+from automl_bench.errors import AutomlBenchError, DatasetError, UsageError
 
 
 def import_odd(odd: Odd, folder: Path) -> Imported:
@@ -54,20 +58,35 @@ def test_it_is_refused(name: str, tmp_path: Path) -> None:
     assert ODD[name].error in told
     assert error.remedy
     assert "\n" not in told
-    assert error.exit_code in (ExitCode.DATASET, ExitCode.USAGE)
+    assert error.exit_code == ODD[name].code
     assert not (tmp_path / "data" / "odd").exists()
 
 
-def test_folders_of_texts_have_no_column_of_groups(tmp_path: Path) -> None:
-    for label in ("ham", "spam"):
-        for number in range(5):
-            path = tmp_path / "mails" / label / f"{number}.txt"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(f"{label} {number}")
-    hints = LayoutHints(layout="text-folders", group="thread")
-    with pytest.raises(UsageError, match="--group names a column"):
-        import_dataset("mails", tmp_path / "mails", tmp_path / "data", ImportOptions(hints=hints))
-    assert not (tmp_path / "data" / "mails").exists()
+def test_a_dataset_of_ours_is_taken_over_as_it_is(tmp_path: Path) -> None:
+    first, table = import_odd(ODD["groups"], tmp_path).manifest, ColumnOptions(target="label")
+    second = import_dataset("copy", first.folder, tmp_path / "data").manifest
+    assert second.fingerprint == first.fingerprint
+    assert second.table.equals(first.table)
+    assert (second.columns, second.card.target, second.card.group) == (first.columns, "label", "patient")
+    assert samples_of(second, range(5)) == samples_of(first, range(5))
+    (first.folder / "notes.txt").write_text("by hand")
+    told = import_dataset("told", first.folder, tmp_path / "data", ImportOptions(hints=LayoutHints(columns=table)))
+    assert told.manifest.fingerprint == first.fingerprint
+    assert [(one.reason, one.example) for one in told.account.left_out] == [(Reason.NO_SAMPLE, "notes.txt")]
+    others = (LayoutHints(group="x"), LayoutHints(layout="folders"), LayoutHints(columns=ColumnOptions(target="x")))
+    for hints in others:
+        with pytest.raises(UsageError, match="stay as they were imported"):
+            import_dataset("again", first.folder, tmp_path / "data", ImportOptions(hints=hints))
+
+
+def test_a_dataset_of_ours_that_was_changed_is_refused(tmp_path: Path) -> None:
+    first = import_odd(ODD["plain"], tmp_path).manifest
+    contents = parquet.read_table(first.folder / CONTENT_NAME)
+    changed = contents.set_column(2, "colour", pa.array(["green"] * contents.num_rows))
+    for table in (contents.slice(1), changed):
+        parquet.write_table(table, first.folder / CONTENT_NAME)
+        with pytest.raises(DatasetError, match="is damaged"):
+            import_dataset("copy", first.folder, tmp_path / "data")
 
 
 def test_json_that_is_nested_without_end_is_refused_with_its_line(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -62,20 +63,16 @@ class Project:
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory, machine_folder: Path) -> Project:
-    root = tmp_path_factory.mktemp("dvc") / "project"
+    root = tmp_path_factory.mktemp("dvc") / "a project"
     one = Project(root, machine_folder)
     one.run(
         *("automl-bench", "-w", ".", "data", "import", "spam", "messages.csv"),
         *("--text", "message", "--label", "folder", "--test-share", "0.3"),
     )
-    one.run(
-        *("automl-bench", "-w", ".", "export", "dvc", "spam.toml", "--out", "."),
-        *("--import", "spam=--text message --label folder"),
-    )
-    one.run("git", "init", "-q")
-    one.run("dvc", "init", "-q")
-    one.commit("exported")
-    one.run("dvc", "repro")
+    export = ("automl-bench", "-w", ".", "export", "dvc", "spam.toml", "--out", ".")
+    told = one.run("sh", "-c", f"{shlex.join((*export, '--import', 'spam=--text message --label folder'))} 2>&1")
+    (following,) = [line.removeprefix("next: ") for line in told.splitlines() if line.startswith("next: ")]
+    one.run("sh", "-c", following)  # as it was printed: git init, dvc init, dvc repro
     one.commit("baseline")
     return one
 

@@ -12,6 +12,7 @@ from automl_bench.report.running_costs import DAYS_A_MONTH, Use, running_costs
 from automl_bench.report.tiers import tiers
 from automl_bench.report.verdicts import Comparison, Question
 from automl_bench.store.records import ExperimentRecord, ImportedResult, LedgerEntry, StageRecord, StageStatus
+from automl_bench.trials.experiment import SHARED
 from automl_bench.trials.price_records import PRICES, table_as_json
 
 DOCS = Path(__file__).parents[2] / "docs" / "results-format.md"
@@ -182,6 +183,20 @@ def test_the_text_fits_and_breaks_no_name(decision, width):
 def test_the_page_describes_the_fields(heading, fields):
     part = DOCS.read_text(encoding="utf-8").split(f"### `{heading}`\n", 1)[1].split("\n#", 1)[0]
     assert re.findall(r"^\| `(\w+)` \| (.+) \|$", part, flags=re.MULTILINE) == list(fields.items())
+
+
+def test_labels_and_training_are_asked_of_who_learns_from_samples(store, make_trial):
+    prompted = make_trial(provider="prompted", variant="zero", shots=0, skill=3.0)
+    store.finish_stage(StageRecord(prompted, Stage.INVOKE, StageStatus.DONE, result={SHARED: True}, wall_seconds=1.0))
+    only = answers(decision_of(store))
+    assert only["labels"] == "pets: No, nothing here learns from labels."
+    for place, shots in enumerate((5, 10, 20)):
+        make_trial(variant="svc", shots=shots, skill=0.4 * place)
+    said = answers(decision_of(store))
+    assert said["which"].startswith("prompted:zero: most accurate.")
+    assert re.match(r"pets \(prompted:zero learns from none\): .*local:svc", said["labels"])
+    assert "prompted:zero needs none · local:svc 3 s" in said["training"]
+    assert re.search(r"prompted:zero \S+ ms.*one call at a time", said["speed"]), "its calls stand at no shots"
 
 
 def test_what_was_never_compared_is_not_called_equal(store):

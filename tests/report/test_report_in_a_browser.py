@@ -41,7 +41,7 @@ def test_the_report_loads_in_a_browser_without_errors_or_requests(report_folder)
             assert errors == []
             assert [url for url in requests if not url.startswith("data:")] == [address]
             widths = page.eval_on_selector_all("img", "all => all.map(one => one.naturalWidth)")
-            assert len(widths) == len(FIGURE_NAMES)
+            assert len(widths) == len(FIGURE_NAMES) - 1  # of a rising rate the page has a chart of its own
             assert all(width > 300 for width in widths)
             assert page.eval_on_selector_all("img", "all => all.every(one => one.alt.length > 20)")
             assert page.locator("h1").inner_text() == "demo"

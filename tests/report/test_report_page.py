@@ -80,7 +80,14 @@ def test_the_page_stands_alone_and_allows_its_own_style_and_script_only(folder):
     assert "unsafe" not in policy
     assert all(address.startswith(("data:", "#")) for address in page.addresses)
     assert {address[1:] for address in page.addresses if address.startswith("#")} <= set(page.ids)
-    assert page.tags.count("img") == len(FIGURE_NAMES)
+    assert page.tags.count("img") == len(FIGURE_NAMES) - 1, "a rising rate has a chart instead"
+
+
+def test_a_rising_rate_is_a_chart_on_the_page_and_a_figure_in_the_files(folder):
+    page = Page((folder / "report.html").read_text(encoding="utf-8"))
+    assert "figure-sweep-0" in page.ids
+    assert "figure-latency_against_rate" not in page.ids
+    assert "figures/latency_against_rate.png" in (folder / "results.md").read_text(encoding="utf-8")
 
 
 def test_names_that_are_html_are_shown_and_never_obeyed(folder):

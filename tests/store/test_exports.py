@@ -211,5 +211,5 @@ def test_a_failed_export_leaves_the_older_file_and_no_other(
 
 def test_a_file_in_the_folders_place_is_one_sentence(store: Store, tmp_path: Path) -> None:
     (tmp_path / "out").write_text("a file")
-    with pytest.raises(WorkspaceError, match="cannot be written"):
+    with pytest.raises(WorkspaceError, match="cannot write"):
         export_throughputs(store, tmp_path / "out")

@@ -211,6 +211,9 @@ class AzureService(Troubled):
     def train_for(self, seconds: float) -> None:
         self.fake.workspace.pace.training = seconds
 
+    def upload_has_begun(self) -> bool:
+        return bool(self.door.puts())
+
     def throttle_for(self, seconds: float) -> None:
         answer = error(429, "TooManyRequests", headers={"Retry-After": f"{seconds:.0f}"})
         self.fake.fail(lambda operation: True, answer, float("inf"))

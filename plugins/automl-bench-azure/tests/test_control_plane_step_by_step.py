@@ -14,7 +14,7 @@ from automl_bench_azure.naming import COMPUTE, DEPLOYMENT, ENDPOINT, FOLDER, JOB
 from azure_fake import PATH, error
 from azure_http import Hangup
 from azure_service import AzureService
-from azure_trial import COLOURS, AzureTrial, delete
+from azure_trial import COLOURS, AzureTrial
 
 from automl_bench.contract import Deletion, Endpoint, Operation, OperationState, Resource, Stage
 from automl_bench.errors import (
@@ -134,10 +134,10 @@ def test_an_unknown_size_has_an_unknown_price(azure: AzureService, tmp_path: Pat
 def test_another_process_goes_on_with_each_token_a_day_later(azure: AzureService, tmp_path: Path) -> None:
     trial = AzureTrial(tmp_path)
     trial.up()
-    works = [json.loads(token)["what"] for token in trial.tokens]
+    works = [json.loads(token)["what"] for token in trial.polled_tokens]
     assert works == ["cluster", "training", "publication", "roll-out", "traffic"]
     before = azure.creations()
-    for token in trial.tokens:
+    for token in trial.polled_tokens:
         again = trial.finish(Stage.DEPLOY, Operation(OperationState.RUNNING, token=token))
         assert again.state is OperationState.SUCCEEDED, token
         assert azure.entra.client_secret not in token
@@ -245,7 +245,7 @@ def test_what_is_being_deleted_is_pending_and_then_gone(azure: AzureService, tmp
         assert first in (Deletion.PENDING, Deletion.DELETED)
         if resource.kind in (DEPLOYMENT, ENDPOINT, JOB, COMPUTE):
             assert first is Deletion.PENDING, resource.kind
-        delete(trial.context, resource)
+        trial.delete(resource)
         assert plugin.delete_resource(trial.context, resource) is Deletion.ALREADY_GONE
 
 
@@ -345,7 +345,7 @@ def test_another_workspace_refuses_what_was_recorded_with_its_place_and_reaches_
     with pytest.raises(RequestRefused, match="in the workspace bench-workspace"):
         plugin.delete_resource(other.context, deployment)
     assert azure.billing() != []
-    delete(other.context, replace(deployment, scope={}))  # a line of before: its id names the workspace
+    other.delete(replace(deployment, scope={}))  # a line of before: its id names the workspace
     assert azure.billing() == []
 
 
@@ -353,8 +353,8 @@ def test_a_resource_without_an_id_is_looked_up(azure: AzureService, tmp_path: Pa
     trial = AzureTrial(tmp_path)
     trial.upload()
     time.sleep(azure.fake.workspace.pace.lag)
-    assert delete(trial.context, Resource("train-data", f"{PREFIX}-train-data")) is Deletion.DELETED
-    assert delete(trial.context, Resource(COMPUTE, f"{PREFIX}-compute")) is Deletion.ALREADY_GONE
+    assert trial.delete(Resource("train-data", f"{PREFIX}-train-data")) is Deletion.DELETED
+    assert trial.delete(Resource(COMPUTE, f"{PREFIX}-compute")) is Deletion.ALREADY_GONE
     with pytest.raises(ResourceMissing, match="no kind of resource"):
         plugin.delete_resource(trial.context, Resource("castle", f"{PREFIX}-castle"))
 

@@ -44,8 +44,8 @@ def test_an_upload_outlives_several_tokens_without_one_refused_image(azure: Azur
     azure.entra.expires_in = 2  # the least that whole seconds in a JSON Web Token allow for
     azure.door.hook = lambda request: time.sleep(0.05 if "images" in request.path else 0.0)
     trial = AzureTrial(tmp_path, shots=60)
-    send = trial.context.send
-    object.__setattr__(trial.context, "send", lambda requests, **how: send(requests, **{**how, "in_flight": 2}))
+    send = trial.send
+    trial.send = lambda requests, **how: send(requests, **{**how, "in_flight": 2})
     begin = time.monotonic()
     trial.upload()
     assert time.monotonic() - begin > 2 * azure.entra.expires_in, "no token could have lasted"

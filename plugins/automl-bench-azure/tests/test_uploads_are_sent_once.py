@@ -17,10 +17,10 @@ from automl_bench_azure.storage import account_of_connection_string
 from azure_fake import DATASTORE_URI
 from azure_http import Answer, Hangup, Request
 from azure_service import AzureService
-from azure_trial import AzureTrial, delete, sample, training_set
+from azure_trial import AzureTrial, sample
 from blob_server import ACCOUNT, azurite, error
 
-from automl_bench.contract import Deletion, HttpResponse
+from automl_bench.contract import Deletion, HttpResponse, LabelledSample
 from automl_bench.errors import (
     BillingRequired,
     ConnectionLost,
@@ -30,6 +30,7 @@ from automl_bench.errors import (
     ServiceUnavailable,
     Unauthenticated,
 )
+from automl_bench.testing.hook_trial import coloured_squares
 from automl_bench.transport import Transport, TransportOptions
 
 NAME = "automl-bench-0123456789ab-folder"
@@ -61,7 +62,7 @@ def test_a_half_done_upload_is_found_and_deleted_from_the_container_alone(
     trial = AzureTrial(tmp_path)
     fourth = list(pack(DATASTORE_URI, NAME, trial.set).images)[3]
     service.door.fail("PUT", error(403, "AuthorizationPermissionMismatch"), part=fourth)
-    object.__setattr__(trial.context, "send", _one_by_one(trial))
+    trial.send = _one_by_one(trial)
     with pytest.raises(PermissionDenied):
         trial.upload()
     assert len([each for each in service.blob_names() if "/images/" in each]) == 3
@@ -69,7 +70,7 @@ def test_a_half_done_upload_is_found_and_deleted_from_the_container_alone(
     stranger = AzureTrial(tmp_path / "nothing", trial_id="ffffffffffff", shots=0)
     found = plugin.list_resources(stranger.context, NAME)
     assert [(each.kind, each.name, each.hourly_usd) for each in found] == [(FOLDER, NAME, 0.0)]
-    delete(stranger.context, found[0])
+    stranger.delete(found[0])
     assert service.blob_names() == []
 
 
@@ -96,14 +97,14 @@ def test_an_image_that_arrives_while_its_folder_is_deleted_is_deleted_too(azure:
 
     azure.door.hook = arrive
     assert plugin.delete_resource(trial.context, folder) is Deletion.PENDING
-    assert delete(trial.context, folder) is Deletion.DELETED
+    assert trial.delete(folder) is Deletion.DELETED
     assert [each for each in azure.blob_names() if NAME in each] == []
 
 
 def test_the_rest_is_sent_after_a_broken_upload(service: AzureService, tmp_path: Path) -> None:
     trial = AzureTrial(tmp_path)
     service.door.fail("PUT", error(403, "AuthorizationFailure"), part="/images/")
-    object.__setattr__(trial.context, "send", _one_by_one(trial))
+    trial.send = _one_by_one(trial)
     with pytest.raises(PermissionDenied):
         trial.upload()
     done = trial.upload()
@@ -241,7 +242,7 @@ def test_a_connection_string_of_another_account_is_refused(
 
 
 def test_equal_images_are_one_blob_and_every_line_counts(tmp_path: Path) -> None:
-    squares = training_set(tmp_path, 5)
+    squares = coloured_squares(tmp_path, 5)
     twice = type(squares)("squares", squares.labels, (*squares.train, squares.train[0]), squares.validation)
     shipment = pack(DATASTORE_URI, NAME, twice)
     assert len(shipment.images) == 15
@@ -254,9 +255,10 @@ def test_equal_images_are_one_blob_and_every_line_counts(tmp_path: Path) -> None
 
 
 def test_a_type_that_is_not_taken_and_a_file_that_is_gone_are_named(tmp_path: Path) -> None:
+    squares = coloured_squares(tmp_path, 1)
+    moving = replace(squares.train[0].sample, media_type="image/gif")
     with pytest.raises(RequestRefused, match="not image/gif"):
-        pack(DATASTORE_URI, NAME, training_set(tmp_path, 1, form="gif"))
-    squares = training_set(tmp_path, 1)
+        pack(DATASTORE_URI, NAME, replace(squares, train=(LabelledSample(moving, "brick"),)))
     squares.train[0].sample.path.unlink()
     with pytest.raises(RequestRefused, match="No such file"):
         pack(DATASTORE_URI, NAME, squares)

@@ -12,4 +12,5 @@ class EmbedService(OpenaiService):
     """A `LoopbackService` over a running stand-in."""
 
     def environment(self) -> Mapping[str, str]:
-        return {"EMBED_BASE_URL": self.fake.url, "EMBED_API_KEY": KEY}
+        keys = dict.fromkeys(("EMBED_API_KEY", "JINA_API_KEY", "CO_API_KEY", "VOYAGE_API_KEY"), KEY)
+        return {"EMBED_BASE_URL": self.fake.url, **keys}

@@ -1,4 +1,4 @@
-"""The provider held to the contract by the host's own kit, for texts and for rows."""
+"""The provider held to the contract by the host's own kit: texts, rows, and images in the shape of another service."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import Any, ClassVar
 
 import pytest
 from embed_service import EmbedService
-from openai_fake import MODEL, OpenaiFake
+from embeddings_fake import EmbeddingsFake
+from openai_fake import MODEL
 
 from automl_bench.contract import Modality
 from automl_bench.testing import ProviderConformance
@@ -22,9 +23,14 @@ class TestEmbedTexts(ProviderConformance):
 
     @pytest.fixture
     def service(self) -> Iterator[EmbedService]:  # type: ignore[override]  # the kit's own gives None
-        with OpenaiFake() as fake:
+        with EmbeddingsFake() as fake:
             yield EmbedService(fake)
 
 
 class TestEmbedRows(TestEmbedTexts):
     modality = Modality.TABULAR
+
+
+class TestEmbedImages(TestEmbedTexts):
+    modality = Modality.IMAGE
+    variant_settings: ClassVar[Mapping[str, Any]] = {"model": MODEL, "shape": "cohere"}

@@ -43,7 +43,7 @@ def test_the_endpoint_serves_one_commit_with_a_fuse(trial: HuggingfaceTrial) -> 
     assert served.spec["type"] == "authenticated"
     assert operation.result["endpoint_id"] == f"{PREFIX}-live"
     assert len(f"{PREFIX}-live") <= 30
-    assert trial.ledger.hourly[ENDPOINT] == 0.134
+    assert trial.ledger.promised[ENDPOINT] == 0.134
 
 
 def test_without_a_fuse_a_replica_always_runs(hub: HubFake, tmp_path: Path) -> None:
@@ -114,7 +114,7 @@ def test_hardware_that_is_not_offered_is_refused(hub: HubFake, tmp_path: Path) -
     trial.train()
     with pytest.raises(RequestRefused, match="c6i.* not found"):
         trial.deploy()
-    assert trial.ledger.hourly[ENDPOINT] is None, "an unknown price is unknown"
+    assert trial.ledger.promised[ENDPOINT] is None, "an unknown price is unknown"
 
 
 def test_predictions_are_the_images_bytes(trial: HuggingfaceTrial) -> None:

@@ -252,7 +252,7 @@ def test_a_plain_address_of_another_machine_is_refused(trial: HuggingfaceTrial) 
     for name in ("hub_url", "endpoints_api"):
         for address in ("http://hub.example", "https://user:word@hub.example", "https://x/?a=b"):
             settings = {**trial.settings, name: address}
-            other = HuggingfaceTrial(trial.fake, trial.home, trial.set)
+            other = HuggingfaceTrial(trial.fake, trial.folder, trial.set)
             other.settings = settings
             with pytest.raises(InvalidSetting, match=name):
                 plugin.check_access(other.context)

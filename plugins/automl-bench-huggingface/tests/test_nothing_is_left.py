@@ -11,7 +11,7 @@ from automl_bench_huggingface.naming import DATASET, JOB, MODEL
 from hub_fake import ORGANIZATION, USER, HubFake, Pace
 from hub_jobs import TRAINING_SECONDS
 from hub_wire import ApiError
-from huggingface_trial import HuggingfaceTrial, delete, squares
+from huggingface_trial import HuggingfaceTrial, squares
 
 from automl_bench.contract import Deletion, Resource
 from automl_bench.errors import (
@@ -32,8 +32,8 @@ def test_everything_is_found_by_name_and_goes(trial: HuggingfaceTrial) -> None:
     assert plugin.list_resources(trial.context, f"{PREFIX}-model") == [each for each in found if each.kind == MODEL]
     assert plugin.list_resources(trial.context, "automl-bench-ffffffffffff") == []
     for resource in reversed(found):
-        assert delete(trial.context, resource) in (Deletion.DELETED, Deletion.ALREADY_GONE)
-        assert delete(trial.context, resource) is Deletion.ALREADY_GONE
+        assert trial.delete(resource) in (Deletion.DELETED, Deletion.ALREADY_GONE)
+        assert trial.delete(resource) is Deletion.ALREADY_GONE
     assert trial.fake.names() == []
     assert plugin.list_resources(trial.context, "automl-bench") == [], "nor does the job's history count"
 
@@ -46,11 +46,11 @@ def test_a_running_job_is_found_without_its_repositories_and_called_off(hub: Hub
     trial.variant = replace(trial.variant, settings={})  # whoever looks for leftovers does not know the variant
     for resource in trial.ledger.made:
         if resource.kind != JOB:
-            delete(trial.context, resource)
+            trial.delete(resource)
     (job,) = plugin.list_resources(trial.context, "automl-bench")
     assert (job.kind, job.name, job.hourly_usd) == (JOB, f"{PREFIX}-train", 0.80)
     assert hub.costing()
-    assert delete(trial.context, replace(job, resource_id="", details={})) is Deletion.DELETED, "by its name alone"
+    assert trial.delete(replace(job, resource_id="", details={})) is Deletion.DELETED, "by its name alone"
     assert hub.costing() == []
 
 
@@ -60,7 +60,7 @@ def test_a_job_that_lists_do_not_show_yet_is_called_off_by_its_id(hub: HubFake, 
     trial.upload()
     plugin.train(trial.context)
     job = next(each for each in trial.ledger.made if each.kind == JOB)
-    assert delete(trial.context, job) is Deletion.DELETED
+    assert trial.delete(job) is Deletion.DELETED
     assert hub.costing() == []
 
 
@@ -69,12 +69,12 @@ def test_an_endpoint_that_may_not_be_deleted_is_paused(trial: HuggingfaceTrial) 
     trial.fake.fail("delete_endpoint", ApiError(403, "protected"))
     endpoint = trial.ledger.made[-1]
     with pytest.raises(PermissionDenied, match="It is paused, so it is not billed"):
-        delete(trial.context, endpoint)
+        trial.delete(endpoint)
     assert trial.fake.costing() == []
     trial.fake.fail("delete_endpoint", ApiError(403, "protected"))
     trial.fake.fail("pause_endpoint", ApiError(403, "protected"))
     with pytest.raises(PermissionDenied) as caught:
-        delete(trial.context, endpoint)
+        trial.delete(endpoint)
     assert "paused" not in str(caught.value)
 
 
@@ -85,7 +85,7 @@ def test_a_deletion_that_takes_a_while_is_pending(hub: HubFake, tmp_path: Path) 
     endpoint = trial.ledger.made[-1]
     assert plugin.delete_resource(trial.context, endpoint) is Deletion.PENDING
     assert plugin.delete_resource(trial.context, endpoint) is Deletion.PENDING
-    assert delete(trial.context, endpoint) in (Deletion.DELETED, Deletion.ALREADY_GONE)
+    assert trial.delete(endpoint) in (Deletion.DELETED, Deletion.ALREADY_GONE)
 
 
 def test_a_kind_of_another_provider_is_refused(trial: HuggingfaceTrial) -> None:

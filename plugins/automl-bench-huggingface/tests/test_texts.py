@@ -88,7 +88,7 @@ def test_one_text_under_two_labels_is_two_samples_and_a_repetition_none(trial: H
     more = (LabelledSample(first.sample, other.label), first, LabelledSample(odd, first.label))
     trial.set = replace(trial.set, train=(*trial.set.train, *more))
     trial.upload()
-    root = trial.home / "root"
+    root = trial.folder / "root"
     root.mkdir()
     for half in ("train", "validation"):
         (root / f"{half}.jsonl").write_bytes(held(trial)[f"{half}.jsonl"])

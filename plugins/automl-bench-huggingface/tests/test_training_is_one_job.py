@@ -66,7 +66,7 @@ def test_training_time_is_the_scripts_own_and_the_bill_is_the_jobs(trial: Huggin
         operation.result["model_revision"]
         == trial.fake.repositories.repo("model", f"{USER}/{PREFIX}-model").commits[-1][0]
     )
-    assert trial.ledger.hourly == {"dataset-repo": 0.0, "model-repo": 0.0, "training-job": 0.0}
+    assert trial.ledger.promised == {"dataset-repo": 0.0, "model-repo": 0.0, "training-job": 0.0}
 
 
 def test_the_ledger_knows_what_a_job_costs_while_it_runs_and_that_it_has_ended(hub: HubFake, tmp_path: Path) -> None:
@@ -74,9 +74,9 @@ def test_the_ledger_knows_what_a_job_costs_while_it_runs_and_that_it_has_ended(h
     trial = HuggingfaceTrial(hub, tmp_path, squares(tmp_path / "images"))
     trial.upload()
     operation = plugin.train(trial.context)
-    assert (trial.ledger.hourly[JOB], trial.ledger.made[-1].hourly_usd) == (0.40, 0.40)
+    assert (trial.ledger.promised[JOB], trial.ledger.made[-1].hourly_usd) == (0.40, 0.40)
     trial.wait(operation)
-    assert (trial.ledger.hourly[JOB], trial.ledger.made[-1].hourly_usd) == (0.0, 0.0)
+    assert (trial.ledger.promised[JOB], trial.ledger.made[-1].hourly_usd) == (0.0, 0.0)
     assert len([each for each in trial.ledger.made if each.kind == JOB]) == 1
 
 

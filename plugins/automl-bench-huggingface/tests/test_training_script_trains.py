@@ -13,11 +13,12 @@ from pathlib import Path
 import pytest
 from automl_bench_huggingface import plugin
 from hub_fake import USER, HubFake, Pace
-from huggingface_trial import HuggingfaceTrial, delete, split, write_sample
+from huggingface_trial import HuggingfaceTrial
 from PIL import Image
 from training_container import Container, finished, loaded_back, pushed
 
 from automl_bench.contract import LabelledSample, OperationState, TrainingSet
+from automl_bench.testing.hook_trial import image_sample, split
 
 pytestmark = [pytest.mark.training, pytest.mark.timeout(300)]
 
@@ -91,9 +92,9 @@ def digits(folder: Path, labels: range, count: int, start: int = 0) -> list[Labe
         for number, pixels in enumerate(images):
             image = Image.fromarray((pixels * 15.9).astype("uint8"))
             mode = ("L", "RGB", "P", "LA")[number % 4]
-            found.append(
-                LabelledSample(write_sample(folder / f"{label}-{number}.png", image.convert(mode)), f"digit {label}")
-            )
+            path = folder / f"{label}-{number}.png"
+            image.convert(mode).save(path)
+            found.append(LabelledSample(image_sample(path), f"digit {label}"))
     return found
 
 
@@ -187,7 +188,7 @@ def test_a_training_that_is_called_off_ends_at_once(hub: HubFake, tmp_path: Path
     while not (now := trial.poll(operation)).message.startswith("epoch "):
         assert now.state is OperationState.RUNNING, now.message
     job = next(resource for resource in trial.ledger.made if resource.kind == "training-job")
-    delete(trial.context, job)
+    trial.delete(job)
     process = hub.jobs.all[0].process
     assert process is not None
     process.wait(timeout=30)

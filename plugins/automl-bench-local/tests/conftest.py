@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
+from local_trial import LocalTrial, our_processes, training_set_of
 
 from automl_bench.contract import TrainingSet
-
-sys.path.insert(0, str(Path(__file__).parent))  # for local_trial: this folder is no package
-
-from local_trial import LocalTrial, our_processes, training_set_of
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -57,7 +53,7 @@ def trial(home: Path) -> Iterator[Callable[..., LocalTrial]]:
 
     yield make
     for each in made:
-        each.teardown()
+        each.tear_down()
 
 
 @pytest.fixture(scope="session")
@@ -81,3 +77,11 @@ def squares(tmp_path_factory: pytest.TempPathFactory) -> Callable[[int], Trainin
         return training_set_of([(path, label) for label in files for path in files[label][:shots]])
 
     return of_shots
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The kit's crash and Ctrl-C checks run a whole experiment for each ledger write that they strike."""
+    for item in items:
+        if item.path.name == "test_conformance.py" and item.name.startswith(("test_k0", "test_m04")):
+            item.add_marker(pytest.mark.slow)
+            item.add_marker(pytest.mark.timeout(1800))

@@ -10,54 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-import pytest
 from automl_bench_local import plugin
 
-from automl_bench.contract import (
-    Column,
-    Deletion,
-    Json,
-    LabelledSample,
-    Modality,
-    Operation,
-    OperationState,
-    Resource,
-    Sample,
-    Stage,
-    TrainingSet,
-    TrialContext,
-    Variant,
-)
+from automl_bench.contract import Json, LabelledSample, Operation, Sample, Stage, TrainingSet, Variant
+from automl_bench.testing.hook_trial import TRIAL_ID, HookTrial, split
 
 
-class MemoryLedger:
-    """A ResourceRecorder that keeps its lines in a list."""
-
-    def __init__(self, name_for: Callable[[str], str]) -> None:
-        self.name_for = name_for
-        self.lines: list[tuple[str, str]] = []
-        self.created: list[Resource] = []
-
-    def ensure(
-        self,
-        kind: str,
-        *,
-        find: Callable[[str], Resource | None],
-        create: Callable[[str], Resource],
-        name: str | None = None,
-        hourly_usd: float | None = None,
-    ) -> Resource:
-        name = name or self.name_for(kind)
-        self.lines.append(("intended", name))
-        found = find(name)
-        self.lines.append(("found" if found else "creating", name))
-        resource = found or create(name)
-        self.created.append(resource)
-        return resource
-
-
-class LocalTrial:
-    """One trial of the provider, driven hook by hook as the host does."""
+class LocalTrial(HookTrial):
+    """One trial's hooks, in order. What is uploaded is given to `upload`."""
 
     def __init__(
         self,
@@ -65,51 +25,20 @@ class LocalTrial:
         variant: str = "auto",
         settings: Mapping[str, Json] | None = None,
         *,
-        trial_id: str = "0123456789ab",
+        trial_id: str = TRIAL_ID,
         options: Mapping[str, str] | None = None,
     ) -> None:
-        self.variant = Variant(
-            "local", variant, settings if settings is not None else plugin.DESCRIPTION.variants[variant]
+        super().__init__(
+            plugin,
+            home,
+            TrainingSet("squares", ("a", "b"), (), ()),
+            variant=Variant(
+                "local", variant, settings if settings is not None else plugin.DESCRIPTION.variants[variant]
+            ),
+            settings=options,
+            trial_id=trial_id,
+            patience_seconds=100.0,
         )
-        self.home = home
-        self.options = dict(options or {})
-        self.trial_id = trial_id
-        self.modality = Modality.IMAGE
-        self.columns: tuple[Column, ...] = ()
-        self.results: dict[Stage, Mapping[str, Json]] = {}
-        self.lines: list[str] = []
-        self.ledger = MemoryLedger(lambda kind: f"automl-bench-{trial_id}-{kind}")
-
-    @property
-    def context(self) -> TrialContext:
-        return TrialContext(
-            variant=self.variant,
-            settings=self.options,
-            secrets=lambda name: pytest.fail(f"asked for the secret {name}"),
-            cache_dir=self.home,
-            progress=lambda done, total, unit: None,
-            log=self.lines.append,
-            trial_id=self.trial_id,
-            dataset="squares",
-            labels=("a", "b"),
-            shots=5,
-            fold=0,
-            seed=0,
-            modality=self.modality,
-            columns=self.columns,
-            results=self.results,
-            resources=self.ledger,
-        )
-
-    def upload(self, training_set: TrainingSet) -> Operation:
-        self.modality, self.columns = training_set.modality, training_set.columns
-        return self._done(Stage.UPLOAD, plugin.upload(self.context, training_set))
-
-    def train(self) -> Operation:
-        return self._done(Stage.TRAIN, self.wait(plugin.train(self.context)))
-
-    def deploy(self) -> Operation:
-        return self._done(Stage.DEPLOY, self.wait(plugin.deploy(self.context)))
 
     def until_trained(self, training_set: TrainingSet) -> Operation:
         self.upload(training_set)
@@ -121,7 +50,7 @@ class LocalTrial:
 
     def with_model(self, model: Path) -> LocalTrial:
         """Take over a model that another trial trained: for tests that are about what comes later."""
-        target = self.home / f"automl-bench-{self.trial_id}-model"
+        target = self.folder / f"automl-bench-{self.trial_id}-model"
         shutil.copytree(model, target, ignore=shutil.ignore_patterns("process.*"))
         self.results[Stage.TRAIN] = {"model": str(target)}
         return self
@@ -129,29 +58,23 @@ class LocalTrial:
     def deployed_with(self, model: Path) -> str:
         return str(self.with_model(model).deploy().result["url"])
 
-    def wait(self, operation: Operation, within: float = 60.0) -> Operation:
-        until = time.monotonic() + within
-        while operation.state is OperationState.RUNNING:
-            assert time.monotonic() < until, f"still running after {within} s: {operation.message}"
-            time.sleep(operation.poll_after or 0.05)
-            operation = plugin.poll(self.context, Operation(OperationState.RUNNING, token=operation.token))
+    def train_in_the_background(self) -> Operation:
+        operation: Operation = plugin.train(self.context)
         return operation
 
-    def teardown(self) -> None:
+    def running(self) -> list[int]:
+        """Return the processes of this trial."""
+        listed = plugin.list_resources(self.context, f"automl-bench-{self.trial_id}")
+        return [int(str(one.details["pid"])) for one in listed if "pid" in one.details]
+
+    def listed(self) -> list[str]:
+        """Return the names of what exists of this trial."""
+        return [one.name for one in plugin.list_resources(self.context, f"automl-bench-{self.trial_id}")]
+
+    def tear_down(self) -> None:
+        """Delete whatever bears the trial's name, whether or not the ledger knows it."""
         for resource in reversed(plugin.list_resources(self.context, f"automl-bench-{self.trial_id}")):
             self.delete(resource)
-
-    def delete(self, resource: Resource) -> Deletion:
-        """Ask until it is gone, as the host does."""
-        until = time.monotonic() + 15
-        while (deletion := plugin.delete_resource(self.context, resource)) is Deletion.PENDING:
-            assert time.monotonic() < until, f"{resource.name} does not go away"
-        return deletion
-
-    def _done(self, stage: Stage, operation: Operation) -> Operation:
-        if operation.state is OperationState.SUCCEEDED:
-            self.results[stage] = operation.result
-        return operation
 
 
 def wait_until(condition: Callable[[], Any], *, within: float) -> None:
@@ -163,18 +86,14 @@ def wait_until(condition: Callable[[], Any], *, within: float) -> None:
 
 
 def sample_of(path: Path) -> Sample:
+    """Return a file as a sample, whatever it holds."""
     content = path.read_bytes()
     return Sample(hashlib.sha256(content).hexdigest(), path, len(content), "image/png")
 
 
 def training_set_of(files: Sequence[tuple[Path, str]], dataset: str = "squares") -> TrainingSet:
-    """Make a training set; every fifth sample of each class is validation, as the ablations room has it."""
-    train, validation, seen = [], [], {}
-    for path, label in files:
-        position = seen[label] = seen.get(label, -1) + 1
-        (validation if position % 5 == 4 else train).append(LabelledSample(sample_of(path), label))
-    labels = tuple(sorted({label for _, label in files}))
-    return TrainingSet(dataset, labels, tuple(train), tuple(validation))
+    """Make a training set; every fifth sample of each class is for validation."""
+    return split([LabelledSample(sample_of(path), label) for path, label in files], dataset)
 
 
 def our_processes(home: Path) -> list[int]:

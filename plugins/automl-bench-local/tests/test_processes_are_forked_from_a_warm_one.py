@@ -123,7 +123,7 @@ def test_a_killed_command_leaves_its_training_and_no_fork_server(
         from local_trial import LocalTrial
         from automl_bench.contract import Stage
         from automl_bench_local import plugin
-        trial = LocalTrial(Path({str(slow.home)!r}), "slow", {{"estimator": "slow_ones.Slow"}})
+        trial = LocalTrial(Path({str(slow.folder)!r}), "slow", {{"estimator": "slow_ones.Slow"}})
         trial.results[Stage.UPLOAD] = {dict(uploaded.result)!r}
         plugin.train(trial.context)
         (server,) = psutil.Process().children()
@@ -135,7 +135,7 @@ def test_a_killed_command_leaves_its_training_and_no_fork_server(
     *line, server, training = done.stdout.split()
     assert line[-2:] == [fork_server.MODULE, "automl_bench_local.training"]
     wait_until(lambda: has_ended(int(server)), within=10)
-    assert our_processes(slow.home) == [int(training)]
+    assert our_processes(slow.folder) == [int(training)]
 
 
 def test_a_classifier_that_asks_for_pandas_at_every_prediction_answers(trial: MakeTrial, squares: Squares) -> None:

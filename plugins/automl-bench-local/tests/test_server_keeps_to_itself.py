@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import secrets
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 import requests
+from automl_bench_local.inside.hosts import names_this_machine
 from automl_bench_local.processes import THREAD_VARIABLES, own_environment
-from automl_bench_local.serving import LARGEST_BODY, names_this_machine
+from automl_bench_local.serving import LARGEST_BODY
 from local_trial import LocalTrial, our_processes
+from small_workspace import command_environment, make_workspace, write_experiment
+
+from automl_bench.errors import ExitCode
 
 MakeTrial = Callable[..., LocalTrial]
 
@@ -27,7 +35,7 @@ SECRETS = {
 def served(trial: MakeTrial, model: Path) -> tuple[str, Path, LocalTrial]:
     pixels = trial("logistic-pixels")
     pixels.deployed_with(model)
-    return str(pixels.deploy().result["url"]), pixels.home, pixels
+    return str(pixels.deploy().result["url"]), pixels.folder, pixels
 
 
 @pytest.mark.parametrize(
@@ -97,3 +105,38 @@ def test_what_programs_need_is_passed_on() -> None:
     assert own == {
         "PATH": "/bin", "LC_ALL": "C.UTF-8", "OMP_PROC_BIND": "true", **dict.fromkeys(THREAD_VARIABLES, "2")
     }  # fmt: skip
+
+
+EXPERIMENT = """
+datasets = ["tiny"]
+providers = ["local:logistic-pixels"]
+shots = [5]
+[parallel]
+enabled = false
+"""
+
+
+def test_the_process_list_shows_no_secret_of_a_run(tmp_path: Path) -> None:
+    make_workspace(tmp_path)
+    canary = f"canary{secrets.token_hex(8)}"
+    line = [sys.executable, "-m", "automl_bench.cli.main", "run", str(write_experiment(tmp_path, EXPERIMENT))]
+    environment = {**command_environment(tmp_path), **dict.fromkeys(SECRETS, canary)}
+    shown, looked_at = set(), set()
+    with subprocess.Popen(line, env=environment, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as run:
+        while run.poll() is None:
+            for process in psutil.process_iter():
+                try:
+                    words = process.cmdline()
+                    # A process that was just forked is its parent still, by name and environment.
+                    around = {} if words == line else process.environ()
+                except psutil.Error:
+                    continue
+                if any(canary in text for text in (*words, *around.values())):
+                    shown.add(tuple(words))
+                if "automl_bench_local" in "".join(words) and str(tmp_path) in "".join(words):
+                    looked_at.add(process.pid)
+        assert run.stderr is not None
+        said = run.stderr.read()
+    assert run.returncode == ExitCode.OK, said
+    assert looked_at, "no process of the provider was seen"
+    assert shown == set()

@@ -38,7 +38,7 @@ def test_a_server_outlives_its_command_and_later_commands_find_it(trial: MakeTri
         from pathlib import Path
         from local_trial import LocalTrial
         from automl_bench.contract import Stage
-        trial = LocalTrial(Path({str(pixels.home)!r}), "logistic-pixels")
+        trial = LocalTrial(Path({str(pixels.folder)!r}), "logistic-pixels")
         trial.results[Stage.TRAIN] = {dict(pixels.results[Stage.TRAIN])!r}
         print(trial.deploy().result["url"], flush=True)
         os.kill(os.getpid(), 9)
@@ -47,13 +47,13 @@ def test_a_server_outlives_its_command_and_later_commands_find_it(trial: MakeTri
     assert done.returncode == -signal.SIGKILL, done.stderr
     url = done.stdout.strip()
     assert pixels.deploy().result["url"] == url
-    assert len(our_processes(pixels.home)) == 1
+    assert len(our_processes(pixels.folder)) == 1
 
 
 def test_a_killed_server_is_missed_by_invoke_and_deploy_starts_it_again(trial: MakeTrial, model: Path) -> None:
     pixels = trial("logistic-pixels")
     pixels.deployed_with(model)
-    (pid,) = our_processes(pixels.home)
+    (pid,) = our_processes(pixels.folder)
     os.kill(pid, signal.SIGKILL)
     endpoint = Endpoint(str(pixels.results[Stage.DEPLOY]["endpoint_id"]))
 
@@ -67,13 +67,13 @@ def test_a_killed_server_is_missed_by_invoke_and_deploy_starts_it_again(trial: M
     wait_until(missed, within=5)
     url = str(pixels.deploy().result["url"])
     assert requests.get(f"{url}/health", timeout=5).status_code == 200
-    assert our_processes(pixels.home) != [pid]
+    assert our_processes(pixels.folder) != [pid]
 
 
 def test_deleting_a_killed_server_is_a_success(trial: MakeTrial, model: Path) -> None:
     pixels = trial("logistic-pixels")
     pixels.deployed_with(model)
-    (pid,) = our_processes(pixels.home)
+    (pid,) = our_processes(pixels.folder)
     os.kill(pid, signal.SIGKILL)
     wait_until(lambda: has_ended(pid), within=5)
     server = server_of(pixels)
@@ -85,12 +85,12 @@ def test_deleting_a_killed_server_is_a_success(trial: MakeTrial, model: Path) ->
 def test_a_server_is_found_asked_and_ended_with_every_local_file_gone(trial: MakeTrial, model: Path) -> None:
     pixels = trial("logistic-pixels")
     url = pixels.deployed_with(model)
-    shutil.rmtree(pixels.home)
+    shutil.rmtree(pixels.folder)
     server = server_of(pixels)
-    assert servers.require(pixels.home, server.name) == url
+    assert servers.require(pixels.folder, server.name) == url
     assert pixels.delete(server) is Deletion.DELETED
-    assert our_processes(pixels.home) == []
-    pixels.home.mkdir(exist_ok=True)
+    assert our_processes(pixels.folder) == []
+    pixels.folder.mkdir(exist_ok=True)
 
 
 def test_a_server_that_ignores_the_request_to_end_is_killed_later(
@@ -99,7 +99,7 @@ def test_a_server_that_ignores_the_request_to_end_is_killed_later(
     monkeypatch.setattr(servers, "END_WITHIN", 0.2)
     pixels = trial("logistic-pixels")
     pixels.deployed_with(model)
-    (pid,) = our_processes(pixels.home)
+    (pid,) = our_processes(pixels.folder)
     server = server_of(pixels)
     psutil.Process(pid).suspend()
     assert plugin.delete_resource(pixels.context, server) is Deletion.PENDING
@@ -179,7 +179,7 @@ def test_a_server_needs_neither_scikit_learn_nor_onnxruntime_for_pixels(trial: M
     fork_server.end_all()  # one that has served others shares their libraries
     pixels = trial("logistic-pixels")
     pixels.deployed_with(model)
-    (pid,) = our_processes(pixels.home)
+    (pid,) = our_processes(pixels.folder)
     mapped = {Path(entry.path).name for entry in psutil.Process(pid).memory_maps()}
     assert any("_multiarray_umath" in name for name in mapped)
     assert not [name for name in mapped if "onnxruntime" in name or name.startswith(("_svmlib", "_libsvm", "_lbfgs"))]

@@ -55,9 +55,9 @@ def test_a_whole_trial_learns_serves_and_leaves_nothing(content: str, trial: Cal
         assert refused.status_code == 400
         with pytest.raises(RequestRefused, match=words):
             invoker.parse(HttpResponse(refused.status_code, refused.headers, refused.content))
-    mine.teardown()
-    assert our_processes(mine.home) == []
-    assert list(mine.home.iterdir()) == []
+    mine.tear_down()
+    assert our_processes(mine.folder) == []
+    assert list(mine.folder.iterdir()) == []
 
 
 @pytest.mark.parametrize(

@@ -74,7 +74,7 @@ def test_a_training_killed_in_the_middle_is_a_failure_and_train_begins_it_anew(
 ) -> None:
     slow = trial("slow", own(gated, "Gated"))
     operation = started(slow, squares(5), gated)
-    (pid,) = our_processes(slow.home)
+    (pid,) = our_processes(slow.folder)
     os.kill(pid, signal.SIGKILL)
     wait_until(lambda: plugin.poll(slow.context, operation).state is OperationState.FAILED, within=5)
     failed = plugin.poll(slow.context, operation)
@@ -91,7 +91,7 @@ def test_a_running_training_is_found_and_none_is_started_beside_it(
     first = started(slow, squares(5), gated)
     again = [plugin.train(slow.context) for _ in range(5)]
     assert {operation.token for operation in again} == {first.token}
-    assert len(our_processes(slow.home)) == 1
+    assert len(our_processes(slow.folder)) == 1
     (gated / "gate").touch()
     assert slow.wait(again[0]).state is OperationState.SUCCEEDED
     assert (gated / "fits").read_text() == "x"
@@ -109,7 +109,7 @@ def test_a_training_outlives_its_command_and_another_process_polls_it(
         from local_trial import LocalTrial
         from automl_bench.contract import Stage
         from automl_bench_local import plugin
-        trial = LocalTrial(Path({str(slow.home)!r}), "slow", {own(gated, "Gated")!r})
+        trial = LocalTrial(Path({str(slow.folder)!r}), "slow", {own(gated, "Gated")!r})
         trial.results[Stage.UPLOAD] = {dict(plugin.upload(slow.context, squares(5)).result)!r}
         print(plugin.train(trial.context).token, flush=True)
         os.kill(os.getpid(), 9)
@@ -145,13 +145,13 @@ def test_a_crash_without_a_word_of_python_is_told_by_the_log(trial: MakeTrial, s
 def test_deleting_the_model_ends_its_training(trial: MakeTrial, squares: Squares, gated: Path) -> None:
     slow = trial("slow", own(gated, "Gated"))
     operation = started(slow, squares(5), gated)
-    (pid,) = our_processes(slow.home)
+    (pid,) = our_processes(slow.folder)
     model = next(
         resource for resource in plugin.list_resources(slow.context, "automl-bench-") if resource.kind == "model"
     )
     assert model.details["pid"] == pid
     assert slow.delete(model) is Deletion.DELETED
-    assert our_processes(slow.home) == []
+    assert our_processes(slow.folder) == []
     assert not psutil.pid_exists(pid)
     with pytest.raises(ResourceMissing, match="no training job"):
         plugin.poll(slow.context, operation)
@@ -164,12 +164,12 @@ def test_a_training_is_found_in_the_process_table_when_its_folder_is_gone(
 
     slow = trial("slow", own(gated, "Gated"))
     started(slow, squares(5), gated)
-    shutil.rmtree(slow.home)
+    shutil.rmtree(slow.folder)
     (model,) = plugin.list_resources(slow.context, "automl-bench-")
     assert model.kind == "model"
     assert slow.delete(model) is Deletion.DELETED
-    assert our_processes(slow.home) == []
-    slow.home.mkdir()
+    assert our_processes(slow.folder) == []
+    slow.folder.mkdir()
 
 
 def test_cached_embeddings_do_not_make_a_training_look_faster(trial: MakeTrial, squares: Squares) -> None:
@@ -186,7 +186,7 @@ def test_cached_embeddings_do_not_make_a_training_look_faster(trial: MakeTrial, 
 
 def test_a_damaged_embedding_cache_only_costs_its_benefit(trial: MakeTrial, squares: Squares) -> None:
     each = trial("logistic-embedding")
-    (each.home / "embeddings.sqlite").write_bytes(b"this is no database" * 100)
+    (each.folder / "embeddings.sqlite").write_bytes(b"this is no database" * 100)
     assert each.until_trained(squares(5)).state is OperationState.SUCCEEDED
 
 

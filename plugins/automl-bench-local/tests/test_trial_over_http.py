@@ -65,26 +65,27 @@ def test_a_whole_trial_learns_serves_and_leaves_nothing(trial: MakeTrial, square
     assert all(resource.hourly_usd == 0.0 and resource.since for resource in listed)
     assert [pixels.delete(resource) for resource in reversed(listed)] == [Deletion.DELETED] * 3
     assert [pixels.delete(resource) for resource in reversed(listed)] == [Deletion.ALREADY_GONE] * 3
-    assert our_processes(pixels.home) == []
-    assert list(pixels.home.iterdir()) == []
+    assert our_processes(pixels.folder) == []
+    assert list(pixels.folder.iterdir()) == []
 
 
 def test_every_resource_has_a_ledger_line_before_it_exists(trial: MakeTrial, squares: Squares) -> None:
     pixels = trial("logistic-pixels")
     pixels.until_deployed(squares(5))
-    names = [f"automl-bench-{pixels.trial_id}-{kind}" for kind in ("training-set", "model", "server")]
-    assert pixels.ledger.lines == [(word, name) for name in names for word in ("intended", "creating")]
+    kinds = ("training-set", "model", "server")
+    assert pixels.ledger.events == [f"creating {kind}" for kind in kinds]
+    assert [each.name for each in pixels.ledger.made] == [f"automl-bench-{pixels.trial_id}-{kind}" for kind in kinds]
 
 
 def test_a_stage_called_again_finds_what_is_there(trial: MakeTrial, squares: Squares) -> None:
     pixels = trial("logistic-pixels")
     pixels.until_deployed(squares(5))
     first = {stage: dict(result) for stage, result in pixels.results.items()}
-    written = (pixels.home / f"automl-bench-{pixels.trial_id}-model" / "result.json").stat().st_mtime_ns
+    written = (pixels.folder / f"automl-bench-{pixels.trial_id}-model" / "result.json").stat().st_mtime_ns
     pixels.until_deployed(squares(5))
     assert pixels.results == first
-    assert (pixels.home / f"automl-bench-{pixels.trial_id}-model" / "result.json").stat().st_mtime_ns == written
-    wait_until(lambda: len(our_processes(pixels.home)) == 1, within=5)
+    assert (pixels.folder / f"automl-bench-{pixels.trial_id}-model" / "result.json").stat().st_mtime_ns == written
+    wait_until(lambda: len(our_processes(pixels.folder)) == 1, within=5)
 
 
 def test_the_training_set_is_a_copy_and_its_order_does_not_matter(
@@ -179,7 +180,7 @@ def test_two_trials_at_once_keep_apart(trial: MakeTrial, model: Path) -> None:
     with ThreadPoolExecutor(2) as pool:
         urls = list(pool.map(lambda each: each.deployed_with(model), trials))
     assert urls[0] != urls[1]
-    trials[0].teardown()
+    trials[0].tear_down()
     assert requests.get(f"{urls[1]}/health", timeout=5).json()["name"] == "automl-bench-000000000002-server"
     with pytest.raises(requests.ConnectionError):
         requests.get(f"{urls[0]}/health", timeout=5)
@@ -192,7 +193,7 @@ def test_another_workspace_does_not_see_nor_delete_this_ones_server(
     url = here.deployed_with(model)
     other = LocalTrial(tmp_path / "other workspace")
     assert plugin.list_resources(other.context, "automl-bench-") == []
-    assert [other.delete(resource) for resource in here.ledger.created] == [Deletion.ALREADY_GONE]
+    assert [other.delete(resource) for resource in here.ledger.made] == [Deletion.ALREADY_GONE]
     assert requests.get(f"{url}/health", timeout=5).status_code == 200
 
 
@@ -217,13 +218,13 @@ def test_an_upload_that_meets_a_missing_image_leaves_no_folder(
     pixels = trial("logistic-pixels")
     with pytest.raises(ProviderError, match=r"gone\.png: No such file"):
         pixels.upload(replace(whole, train=(gone, *whole.train[1:])))
-    assert list(pixels.home.iterdir()) == []
+    assert list(pixels.folder.iterdir()) == []
 
 
 def test_drafts_of_killed_commands_are_listed_and_deleted(trial: MakeTrial) -> None:
     pixels = trial("logistic-pixels")
-    (pixels.home / f".automl-bench-{pixels.trial_id}-training-set.1a2b3c4d.new").mkdir()
+    (pixels.folder / f".automl-bench-{pixels.trial_id}-training-set.1a2b3c4d.new").mkdir()
     (resource,) = plugin.list_resources(pixels.context, "automl-bench-")
     assert (resource.kind, resource.name) == ("training-set", f"automl-bench-{pixels.trial_id}-training-set")
     pixels.delete(resource)
-    wait_until(lambda: not list(pixels.home.iterdir()), within=1)
+    wait_until(lambda: not list(pixels.folder.iterdir()), within=1)

@@ -79,8 +79,8 @@ def test_a_wrong_variant_is_refused_before_anything_is_created(
     assert refused.value.message.replace("'", "").startswith(f"local:mine: {key} ")
     assert words in str(refused.value)
     assert "\n" not in str(refused.value)
-    assert asked.ledger.lines == []
-    assert list(asked.home.iterdir()) == []
+    assert asked.ledger.events == []
+    assert list(asked.folder.iterdir()) == []
 
 
 @pytest.mark.parametrize("name", sorted(BUILT_IN))
@@ -117,7 +117,7 @@ def test_a_variant_that_does_not_fit_texts_or_tables_is_refused_too(
         asked.upload(training_set_of(samples, () if content == "text" else PASSENGER_COLUMNS))
     assert refused.value.message.replace("'", "").startswith(f"local:mine: {key} ")
     assert words in str(refused.value)
-    assert list(asked.home.iterdir()) == []
+    assert list(asked.folder.iterdir()) == []
 
 
 def test_embeddings_of_texts_without_their_packages_are_refused_with_the_pip_line(

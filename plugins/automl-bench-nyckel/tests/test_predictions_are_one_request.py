@@ -40,7 +40,7 @@ def answer(content: object, status: int = 200, **headers: str) -> HttpResponse:
 
 
 def test_a_request_carries_the_very_bytes_and_asks_for_all_scores(trial: NyckelTrial, invoker: NyckelInvoker) -> None:
-    sample = make_sample(trial.home / "x.png", 7, 1)
+    sample = make_sample(trial.folder / "x.png", 7, 1)
     request = invoker.prepare(sample)
     assert isinstance(invoker, HttpInvoker)
     assert request.url == f"{trial.fake.url}/v1/functions/function_abc/invoke?labelCount=3&capture=false"
@@ -52,7 +52,7 @@ def test_a_request_carries_the_very_bytes_and_asks_for_all_scores(trial: NyckelT
 
 def test_a_request_holds_as_long_as_its_token_and_hides_it(trial: NyckelTrial, invoker: NyckelInvoker) -> None:
     trial.fake.expires_in = 100
-    request = invoker.prepare(make_sample(trial.home / "x.png", 7, 1))
+    request = invoker.prepare(make_sample(trial.folder / "x.png", 7, 1))
     assert request.valid_for_seconds == pytest.approx(100, abs=5)
     token = trial.tokens.value()
     assert token not in repr(request)

@@ -103,7 +103,7 @@ def test_looks_that_find_nothing_new_do_not_change_the_token(trial: NyckelTrial,
 def test_another_process_goes_on_with_nothing_but_the_token(trial: NyckelTrial, training_set: TrainingSet) -> None:
     trial.upload(training_set)
     token = plugin.train(trial.context).token
-    other = NyckelTrial(trial.fake, trial.home)
+    other = NyckelTrial(trial.fake, trial.folder)
     assert other.wait(poll(other, Operation(OperationState.RUNNING, token=token))).state is OperationState.SUCCEEDED
 
 

@@ -143,7 +143,7 @@ ODD = (
 def test_cells_that_json_or_a_field_cannot_hold_are_left_out_or_written_as_text(
     trial: NyckelTrial, row: dict[str, Value], data: dict[str, Value]
 ) -> None:
-    trial.modality, trial.columns = Modality.TABULAR, ODD
+    trial.set = replace(trial.set, modality=Modality.TABULAR, columns=ODD)
     made = plugin.invoke(trial.context, Endpoint("function_x"))
     sample = replace(row_sample({}), row=row)
     assert json.loads(made.prepare(sample).body) == {"data": data}  # type: ignore[union-attr]
@@ -192,13 +192,13 @@ def test_an_adopted_function_is_of_the_modality_and_has_the_columns(trial: Nycke
     function_id = str(trial.train().result["endpoint_id"])
     adopted = Endpoint(function_id, adopted=True)
     assert plugin.invoke(trial.context, adopted)
-    trial.columns = (*COLUMNS, Column("weight", ColumnKind.NUMBER))
+    trial.set = replace(trial.set, columns=(*COLUMNS, Column("weight", ColumnKind.NUMBER)))
     with pytest.raises(RequestRefused, match="has no field for the column 'weight', not one of type Number"):
         plugin.invoke(trial.context, adopted)
-    trial.columns = (Column("seen", ColumnKind.NUMBER),)
+    trial.set = replace(trial.set, columns=(Column("seen", ColumnKind.NUMBER),))
     with pytest.raises(RequestRefused, match="has a field of type Text for the column 'seen'"):
         plugin.invoke(trial.context, adopted)
-    trial.modality, trial.columns = Modality.TEXT, ()
+    trial.set = replace(trial.set, modality=Modality.TEXT, columns=())
     with pytest.raises(RequestRefused, match="input 'Tabular' and output 'Classification', not Text"):
         plugin.invoke(trial.context, adopted)
 

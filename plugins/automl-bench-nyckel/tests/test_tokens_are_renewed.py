@@ -192,7 +192,7 @@ def test_a_grant_that_cannot_be_used_is_refused(content: object) -> None:
 
 
 def test_a_netrc_file_does_not_replace_the_token(trial: NyckelTrial, monkeypatch: pytest.MonkeyPatch) -> None:
-    netrc = trial.home / "netrc"
+    netrc = trial.folder / "netrc"
     netrc.write_text("machine 127.0.0.1 login stranger password stranger-password\n")
     monkeypatch.setenv("NETRC", str(netrc))
     plugin.check_access(trial.context)

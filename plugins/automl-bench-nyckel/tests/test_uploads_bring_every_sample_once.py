@@ -47,15 +47,15 @@ def test_both_halves_go_up_with_the_very_bytes_of_the_files(trial: NyckelTrial, 
 def test_the_name_and_the_idle_price_stand_in_the_ledger(trial: NyckelTrial, training_set: TrainingSet) -> None:
     trial.upload(training_set)
     assert trial.fake.names() == ["automl-bench-0123456789ab-function"]
-    assert trial.ledger.hourly == [hourly_usd(15)]
-    assert trial.ledger.hourly[0] == pytest.approx(15 * 0.0005 / 730.5)
+    assert trial.ledger.promised == {"function": hourly_usd(15)}
+    assert trial.ledger.promised["function"] == pytest.approx(15 * 0.0005 / 730.5)
 
 
 def test_the_same_upload_again_sends_nothing(trial: NyckelTrial, training_set: TrainingSet) -> None:
     trial.fake.lag = 0.0
     trial.upload(training_set)
     again = trial.upload(training_set)
-    assert trial.ledger.lines == ["created", "found"]
+    assert trial.ledger.events == ["creating function", "found function"]
     assert trial.fake.count("create_sample") == 15
     assert trial.fake.count("create_label") == 3
     assert trial.fake.count("annotate") == 0

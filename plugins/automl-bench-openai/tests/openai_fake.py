@@ -155,12 +155,18 @@ class OpenaiFake:
         with self.lock:
             return sum(one.predicts for one in self.recorded)
 
+    def _predicts(self, raw: bytes) -> bool:
+        """Whether a request is a prediction: no probe, and no batch of training samples to embed."""
+        if b'"input":["' in raw and len(json.loads(raw)["input"]) > 1:
+            return False
+        return b"banana" not in raw and b"Which animal?" not in raw
+
     # --- requests ------------------------------------------------------------------------------------------------
 
     def _serve(self, handler: BaseHTTPRequestHandler, raw: bytes) -> None:
         headers = {name.lower(): value for name, value in handler.headers.items()}
         path = handler.path.removeprefix("/v1")
-        predicts = path != "/models" and not _is_probe(raw)
+        predicts = path != "/models" and self._predicts(raw)
         record = Recorded(path, raw, headers, predicts)
         with self.lock:
             self.recorded.append(record)
@@ -202,7 +208,9 @@ class OpenaiFake:
             raise Refusal(401, "Incorrect API key provided.", "invalid_api_key")
         if path == "/models":
             return {"object": "list", "data": [self._model()]}
-        body = json.loads(raw)
+        return self._reply(path, json.loads(raw))
+
+    def _reply(self, path: str, body: Any) -> Any:
         if path == "/chat/completions":
             return self._chat(body)
         if path == "/embeddings":
@@ -288,7 +296,7 @@ class OpenaiFake:
             "object": "list",
             "model": self.served,
             "data": [
-                {"object": "embedding", "index": place, "embedding": _vector(text, body.get("dimensions", 64))}
+                {"object": "embedding", "index": place, "embedding": self._vector(text, body.get("dimensions", 64))}
                 for place, text in reversed(list(enumerate(texts)))
             ],
             "usage": {"prompt_tokens": read, "total_tokens": read},
@@ -300,6 +308,9 @@ class OpenaiFake:
                     struct.pack(f"<{len(one['embedding'])}f", *one["embedding"])
                 ).decode()
         return answer
+
+    def _vector(self, text: str, length: int) -> list[float]:
+        return word_vector(text, length)
 
     def _decide(self, body: Any) -> Any:
         self._check(body, DecisionCreateParams)
@@ -389,20 +400,13 @@ class OpenaiFake:
         return {"read": read, "cached": cached, "written": written}
 
 
-def _vector(text: str, length: int) -> list[float]:
+def word_vector(text: str, length: int) -> list[float]:
     """Return a vector that counts the words of a text at hashed places."""
     found = [0.0] * length
     for word in text.lower().split():
         found[int.from_bytes(hashlib.blake2b(word.encode(), digest_size=4).digest()) % length] += 1.0
     size = sum(value * value for value in found) ** 0.5
     return [value / size for value in found]
-
-
-def _is_probe(raw: bytes) -> bool:
-    """Whether a request is no prediction: a probe, or a batch of training samples to embed."""
-    if b'"input":["' in raw and len(json.loads(raw)["input"]) > 1:
-        return True
-    return b"banana" in raw or b"Which animal?" in raw
 
 
 def _said(message: Any) -> str:

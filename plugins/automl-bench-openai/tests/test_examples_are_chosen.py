@@ -6,13 +6,14 @@ import json
 from pathlib import Path
 
 import pytest
-from automl_bench_openai.examples import Examples
+from automl_bench_openai import local_vectors
+from automl_bench_openai.examples import Examples, embedding_vector
 from automl_bench_openai.options import ALL
 from openai_fake import OpenaiFake
 from prompt_trial import COLOURS, ask, image_sample, invoker_of, text_sample
 
 from automl_bench.contract import LabelledSample, Modality
-from automl_bench.errors import RequestRefused
+from automl_bench.errors import Infeasible, RequestRefused
 
 
 def squares(folder: Path, each: int = 4) -> list[LabelledSample]:
@@ -26,10 +27,29 @@ def test_the_nearest_are_shown_with_the_nearest_last(tmp_path: Path) -> None:
     assert [one.label for one in chosen[-4:]] == ["red"] * 4
 
 
+def test_embeddings_tell_what_is_near_in_meaning_where_no_word_is_common(tmp_path: Path) -> None:
+    dog, tax = (LabelledSample(text_sample(words), "any") for words in ("My puppy barks at strangers.", "Income tax."))
+    asked = text_sample("A hound growled")
+    vector = embedding_vector(Modality.TEXT, (), tmp_path)
+    for order in ([dog, tax], [tax, dog]):
+        assert Examples(order, 1, vector=vector).for_sample(asked) == [dog]
+
+
+def test_without_the_packages_for_embeddings_there_is_a_pip_line(
+    fake: OpenaiFake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(local_vectors, "missing", lambda modality: "a package is not installed")
+    with pytest.raises(Infeasible, match="a package is not installed") as refused:
+        invoker_of(fake, tmp_path / "cache", shown=squares(tmp_path), examples=2, examples_by="embedding")
+    assert "pip install" in refused.value.remedy
+
+
+@pytest.mark.parametrize("by", ["content", "embedding"])
 @pytest.mark.parametrize("count", [3, ALL])
-def test_a_samples_own_content_is_never_among_its_examples(tmp_path: Path, count: int) -> None:
+def test_a_samples_own_content_is_never_among_its_examples(tmp_path: Path, count: int, by: str) -> None:
     labelled = squares(tmp_path)
-    examples = Examples(labelled, count)
+    vector = embedding_vector(Modality.IMAGE, (), tmp_path / "graph") if by == "embedding" else None
+    examples = Examples(labelled, count, vector=vector)
     for one in labelled:
         shown = examples.for_sample(one.sample)
         assert one.sample.sample_id not in {other.sample.sample_id for other in shown}

@@ -15,7 +15,7 @@ from automl_bench_rekognition.policy import POLICY
 from aws_service import AwsService
 from botocore.utils import parse_timestamp
 from rekognition_fake import ServiceError
-from trial_of_squares import Trial, delete, sample
+from trial_of_squares import Trial, sample
 
 from automl_bench.contract import (
     NAME_PREFIX,
@@ -186,7 +186,7 @@ def test_a_starting_model_is_stopped_as_soon_as_it_can_be(aws: AwsService, tmp_p
 def test_a_model_that_was_stopped_is_started_again_by_deploy(aws: AwsService, tmp_path: Path) -> None:
     trial = Trial(tmp_path)
     trial.up()
-    delete(trial.context, trial.ledger.made[-1])
+    trial.delete(trial.ledger.made[-1])
     assert aws.billing() == []
     assert trial.deploy().state is OperationState.SUCCEEDED
     assert len(aws.billing()) == 1
@@ -236,7 +236,7 @@ def test_everything_is_listed_with_its_price_in_order_of_creation(aws: AwsServic
         assert (kind, name) in [(each.kind, each.name) for each in plugin.list_resources(trial.context, name)]
     assert plugin.list_resources(trial.context, "automl-bench-ffffffffffff") == []
     for resource in reversed(listed):
-        delete(trial.context, resource)
+        trial.delete(resource)
     assert aws.resources() == []
     assert aws.strangers() == ["holiday-pictures"]
 
@@ -257,7 +257,7 @@ def test_only_name_and_kind_are_enough_to_delete(aws: AwsService, tmp_path: Path
     trial = Trial(tmp_path)
     trial.up()
     for kind in reversed(NAMES):
-        delete(trial.context, Resource(kind, NAMES[kind]))
+        trial.delete(Resource(kind, NAMES[kind]))
     assert aws.resources() == []
 
 
@@ -268,12 +268,12 @@ def test_a_project_waits_for_what_is_being_deleted_and_for_nothing_else(aws: Aws
     with pytest.raises(ResourceConflict, match="has datasets or models"):
         plugin.delete_resource(trial.context, project)
     aws.fake.pace = replace(aws.fake.pace, deleting=0.3)
-    delete(trial.context, Resource("running-model", NAMES["running-model"]))
+    trial.delete(Resource("running-model", NAMES["running-model"]))
     for kind in ("model", "test-dataset", "train-dataset"):
         assert plugin.delete_resource(trial.context, Resource(kind, NAMES[kind])) is Deletion.PENDING
     assert plugin.delete_resource(trial.context, project) is Deletion.PENDING
-    delete(trial.context, project)
-    delete(trial.context, Resource("samples", NAMES["samples"]))
+    trial.delete(project)
+    trial.delete(Resource("samples", NAMES["samples"]))
     assert aws.resources() == []
 
 
@@ -336,7 +336,7 @@ def test_a_variant_is_checked_before_any_request(
 
 def test_two_inference_units_cost_twice_as_much(aws: AwsService, tmp_path: Path) -> None:
     trial = Trial(tmp_path)
-    trial.context = replace(trial.context, variant=Variant("rekognition", "two", {"inference_units": 2}))
+    trial.variant = Variant("rekognition", "two", {"inference_units": 2})
     assert trial.up().result["inference_units"] == 2
     assert trial.ledger.made[-1].hourly_usd == 8.0
     running = [each for each in plugin.list_resources(trial.context, "automl-bench") if each.kind == "running-model"]
@@ -409,7 +409,7 @@ def test_a_model_that_was_just_started_is_not_taken_for_stopped(aws: AwsService,
     plugin.deploy(trial.context)
     running = replace(trial.ledger.made[-1], since=datetime.now(UTC).isoformat())
     assert plugin.delete_resource(trial.context, running) is Deletion.PENDING, "a stale look shows it as it was before"
-    delete(trial.context, running)
+    trial.delete(running)
     assert aws.billing() == []
     assert plugin.delete_resource(trial.context, running) is Deletion.ALREADY_GONE, "this process has stopped it"
 
@@ -419,7 +419,7 @@ def test_what_this_process_has_deleted_is_not_taken_for_new(aws: AwsService, tmp
     trial.up()
     for resource in reversed(trial.ledger.made):
         young = replace(resource, since=datetime.now(UTC).isoformat())
-        delete(trial.context, young)
+        trial.delete(young)
         young = replace(resource, since=datetime.now(UTC).isoformat())
         assert plugin.delete_resource(trial.context, young) is Deletion.ALREADY_GONE, resource.kind
     assert aws.resources() == []

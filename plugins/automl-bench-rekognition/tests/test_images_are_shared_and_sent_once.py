@@ -12,10 +12,11 @@ import pytest
 from automl_bench_rekognition import claims, plugin, shipping
 from automl_bench_rekognition.account import account_of
 from aws_service import AwsService
-from trial_of_squares import COLOURS, Trial, delete, sample, training_set
+from trial_of_squares import COLOURS, SIZE, Trial, sample
 
 from automl_bench.contract import Deletion, LabelledSample, Sample, TrainingSet
 from automl_bench.errors import Infeasible, PermissionDenied, ProviderError, RequestRefused, ServiceUnavailable
+from automl_bench.testing.hook_trial import coloured_squares
 
 IMAGES = "automl-bench/images/"
 TRIALS = "automl-bench/trials/"
@@ -76,7 +77,7 @@ def test_a_killed_upload_goes_on_where_it_was(aws: AwsService, tmp_path: Path, m
         if sent == 7:
             raise KeyboardInterrupt
 
-    object.__setattr__(trial.context, "progress", die)
+    trial.progress = die
     with pytest.raises(KeyboardInterrupt):
         trial.upload()
     stored = len(images(aws))
@@ -164,10 +165,10 @@ def test_an_image_lost_to_another_teardown_is_noticed_and_sent_again(aws: AwsSer
         return send_all(requests)  # type: ignore[arg-type]
 
     send = trial.context.send
-    object.__setattr__(trial.context, "send", deletes_meanwhile)
+    trial.send = deletes_meanwhile
     with pytest.raises(ServiceUnavailable, match="1 of 30 images left the bucket"):
         shipping.send(account, shipment, trial.context)
-    object.__setattr__(trial.context, "send", send)
+    trial.send = send
     assert shipping.send(account, shipment, trial.context) == 1
 
 
@@ -179,10 +180,10 @@ def test_images_without_a_claim_are_listed_and_removed(aws: AwsService, tmp_path
             aws.s3.delete_object(Bucket=aws.bucket, Key=key)
     (found,) = [each for each in plugin.list_resources(trial.context, "automl-bench") if each.kind == "unclaimed"]
     assert found.name.startswith("automl-bench")
-    assert delete(trial.context, found) is Deletion.DELETED
+    assert trial.delete(found) is Deletion.DELETED
     assert aws.object_keys() == []
     assert aws.policy() == []
-    assert delete(trial.context, found) is Deletion.ALREADY_GONE
+    assert trial.delete(found) is Deletion.ALREADY_GONE
 
 
 def test_below_five_shots_the_training_half_is_the_test_dataset_too(aws: AwsService, tmp_path: Path) -> None:
@@ -263,7 +264,7 @@ def test_an_image_that_is_too_thin_is_infeasible_before_any_request(aws: AwsServ
 
 
 def test_another_file_type_is_refused_before_any_request(aws: AwsService, tmp_path: Path) -> None:
-    base = training_set(tmp_path, 1)
+    base = coloured_squares(tmp_path, 1, size=SIZE)
     item = base.train[0]
     other = Sample(item.sample.sample_id, item.sample.path, item.sample.size_bytes, "image/webp", 64, 64)
     trial = Trial(tmp_path)

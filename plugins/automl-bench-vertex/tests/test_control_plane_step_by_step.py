@@ -12,9 +12,19 @@ from automl_bench_vertex import endpoints, plugin
 from automl_bench_vertex.options import TrainingOptions
 from google.cloud.aiplatform_v1 import types
 from vertex_service import VertexService
-from vertex_trial import TRIAL_ID, VertexTrial, delete, labelled
+from vertex_trial import TRIAL_ID, VertexTrial
 
-from automl_bench.contract import NAME_PREFIX, Deletion, Modality, Operation, OperationState, Stage, Variant
+from automl_bench.contract import (
+    NAME_PREFIX,
+    Deletion,
+    LabelledSample,
+    Modality,
+    Operation,
+    OperationState,
+    Sample,
+    Stage,
+    Variant,
+)
 from automl_bench.errors import Infeasible, SettingsError
 
 STEM = f"{NAME_PREFIX}-{TRIAL_ID}"
@@ -155,8 +165,12 @@ def _priced(variant: str) -> Any:
 def test_images_that_the_service_refuses_fail_the_upload(trial: VertexTrial, tmp_path: Path) -> None:
     broken = tmp_path / "broken.png"
     broken.write_bytes(b"no image at all")
+    broken_sample = Sample("0" * 64, broken, 15, "image/png")
     trial.set = type(trial.set)(
-        trial.set.dataset, trial.set.labels, (*trial.set.train, labelled(broken, "brick", 16)), trial.set.validation
+        trial.set.dataset,
+        trial.set.labels,
+        (*trial.set.train, LabelledSample(broken_sample, "brick")),
+        trial.set.validation,
     )
     ended = trial.upload()
     assert ended.state is OperationState.FAILED
@@ -197,7 +211,7 @@ def test_the_same_upload_again_creates_and_sends_nothing(trial: VertexTrial, ver
     again = trial.upload()
     assert again.result["images_sent"] == 0
     assert len(vertex.storage.uploads()) == sent == 30
-    assert trial.ledger.lines[-2:] == ["found samples", "found dataset"]
+    assert trial.ledger.events[-2:] == ["found samples", "found dataset"]
     assert vertex.fake.count("ImportData") == 1
 
 
@@ -216,7 +230,7 @@ def test_a_training_whose_answer_was_lost_is_found_by_name(trial: VertexTrial, v
     plugin.train(trial.context)
     trial.train()
     assert vertex.fake.count("CreateTrainingPipeline") == 1
-    assert trial.ledger.lines[-1] == "found training"
+    assert trial.ledger.events[-1] == "found training"
 
 
 def test_a_training_is_called_off_at_teardown(trial: VertexTrial, vertex: VertexService) -> None:
@@ -246,7 +260,7 @@ def test_a_model_whose_line_was_closed_early_goes_with_its_training(trial: Verte
     trial.upload()
     trial.train()
     (training,) = [item for item in trial.ledger.made if item.kind == "training"]
-    delete(trial.context, training)
+    trial.delete(training)
     assert [line for line in vertex.resources() if line.startswith(("model", "training"))] == []
 
 
@@ -267,13 +281,13 @@ def test_the_bill_begins_after_its_line_in_the_ledger(trial: VertexTrial, vertex
 
     def note(method: str) -> None:
         if method == "DeployModel":
-            seen.append(list(trial.ledger.lines))
+            seen.append(list(trial.ledger.events))
 
     vertex.fake.before = note
     real = trial.ledger.ensure
-    trial.ledger.ensure = lambda kind, **more: (trial.ledger.lines.append(f"intends {kind}"), real(kind, **more))[1]  # type: ignore[method-assign]
+    trial.ledger.ensure = lambda kind, **more: (trial.ledger.events.append(f"intends {kind}"), real(kind, **more))[1]  # type: ignore[method-assign]
     trial.up()
-    assert seen[0][-2:] == ["intends deployed-model", "created deployed-model"]
+    assert seen[0][-2:] == ["intends deployed-model", "creating deployed-model"]
 
 
 def test_a_node_is_billed_from_deployment_to_the_end_of_undeployment(trial: VertexTrial, vertex: VertexService) -> None:

@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 from automl_bench_vertex import plugin, shipping
 from vertex_service import VertexService
-from vertex_trial import VertexTrial, labelled
+from vertex_trial import VertexTrial
 
 from automl_bench.contract import LabelledSample, Sample, TrainingSet
 from automl_bench.errors import PermissionDenied, RequestRefused, ServiceUnavailable
+from automl_bench.testing.hook_trial import image_sample
 
 
 def test_several_uploads_are_under_way_at_once(trial: VertexTrial, vertex: VertexService) -> None:
@@ -89,7 +90,7 @@ def test_copies_go_up_once_and_are_counted(trial: VertexTrial, vertex: VertexSer
 def test_names_that_need_quoting_and_files_that_are_gone(trial: VertexTrial, tmp_path: Path) -> None:
     odd = tmp_path / "ünicode & co.png"
     shutil.copy(trial.set.train[0].sample.path, odd)
-    assert labelled(odd, "brick", 16).sample.sample_id == trial.set.train[0].sample.sample_id
+    assert image_sample(odd).sample_id == trial.set.train[0].sample.sample_id
     gone = Sample("0" * 64, tmp_path / "gone.png", 1, "image/png")
     trial.set = TrainingSet("squares", trial.set.labels, (LabelledSample(gone, "brick"),), ())
     with pytest.raises(RequestRefused, match="gone.png"):

@@ -12,7 +12,7 @@ from automl_bench_vertex import objects, plugin
 from google.cloud.aiplatform_v1 import types
 from vertex_routes import Refusal
 from vertex_service import VertexService
-from vertex_trial import TRIAL_ID, VertexTrial, delete
+from vertex_trial import TRIAL_ID, VertexTrial
 
 from automl_bench.contract import NAME_PREFIX, Deletion, Operation, OperationState, Resource
 from automl_bench.errors import PermissionDenied, ResourceConflict, ResourceMissing
@@ -41,7 +41,7 @@ def test_what_this_process_has_deleted_is_not_taken_for_new(trial: VertexTrial, 
     trial.deploy()
     for resource in reversed(trial.ledger.made):
         young = replace(resource, since=datetime.now(UTC).isoformat())
-        delete(trial.context, young)
+        trial.delete(young)
         young = replace(resource, since=datetime.now(UTC).isoformat())
         assert plugin.delete_resource(trial.context, young) is Deletion.ALREADY_GONE, resource.kind
     assert vertex.resources() == []
@@ -118,7 +118,7 @@ def test_an_endpoint_with_something_deployed_by_hand_is_cleared(trial: VertexTri
     vertex.fake.project.serving.all[endpoint.resource_id.replace("bench-project", "123456789012")].deployed_models[
         0
     ].display_name = "by-hand"
-    delete(trial.context, endpoint)
+    trial.delete(endpoint)
     assert vertex.billing() == []
     assert f"endpoint {STEM}-endpoint" not in vertex.resources()
 
@@ -132,7 +132,7 @@ def test_a_half_done_upload_is_found_and_cleared_with_no_local_file(
     (found,) = plugin.list_resources(trial.context, NAME_PREFIX)
     assert (found.kind, found.name, found.hourly_usd) == ("samples", f"{STEM}-samples", 0.0)
     assert found.delete_by_hand == f"gcloud storage rm --recursive gs://{vertex.bucket}/automl-bench/{STEM}-samples/"
-    assert delete(trial.context, found) is Deletion.DELETED
+    assert trial.delete(found) is Deletion.DELETED
     assert vertex.object_names() == ["automl-bench-other/not-ours"]
 
 
@@ -145,7 +145,7 @@ def test_many_objects_are_deleted_in_portions(
     assert plugin.delete_resource(trial.context, samples) is Deletion.PENDING
     assert len(vertex.object_names()) == 31 - 12
     assert f"automl-bench/{STEM}-samples/import.csv" in vertex.object_names(), "what tells of the rest goes last"
-    assert delete(trial.context, samples) is Deletion.DELETED
+    assert trial.delete(samples) is Deletion.DELETED
     assert vertex.object_names() == []
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 from automl_bench.contract import Sample
-from automl_bench.errors import DatasetError, WorkspaceError
+from automl_bench.errors import DatasetError
+from automl_bench.toolkit.whole_files import replaced_file
 
 
 def blind(samples: Sequence[Sample], cache_dir: Path) -> list[Sample]:
@@ -42,28 +42,23 @@ def blind_path(sample: Sample, cache_dir: Path) -> Path:
 
 def _blinded(sample: Sample, cache_dir: Path) -> Path:
     target = blind_path(sample, cache_dir)
-    folder = target.parent
     if target.exists():
         return target
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        draft = folder / f".{target.name}.{os.getpid()}"
-        with suppress(FileNotFoundError):
-            draft.unlink()
+    with replaced_file(target) as draft:
         try:
-            os.link(sample.path, draft)
-        except FileNotFoundError:
-            raise
-        except OSError:  # another disk, or one without hard links
-            shutil.copyfile(sample.path, draft)
-        draft.replace(target)
-    except FileNotFoundError as error:
-        raise DatasetError(
-            f"the file {sample.path} of a test sample is gone.",
-            remedy="Put it back, or import the dataset again.",
-        ) from error
-    except OSError as error:
-        raise WorkspaceError(
-            f"{folder} cannot be written to: {error.strerror or error}.", remedy="Make room or change the permissions."
-        ) from error
+            _link_or_copy(sample.path, draft)
+        except FileNotFoundError as error:
+            raise DatasetError(
+                f"the file {sample.path} of a test sample is gone.",
+                remedy="Put it back, or import the dataset again.",
+            ) from error
     return target
+
+
+def _link_or_copy(source: Path, target: Path) -> None:
+    try:
+        os.link(source, target)
+    except FileNotFoundError:
+        raise
+    except OSError:  # another disk, or one without hard links
+        shutil.copyfile(source, target)

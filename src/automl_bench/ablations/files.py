@@ -21,8 +21,9 @@ from automl_bench.ablations.provider_files import ManifestExporter, Objects, Pro
 from automl_bench.ablations.shots import VALIDATION_EVERY, parse_shots, spell
 from automl_bench.border.cells import inert, restored
 from automl_bench.border.command_lines import quoted_command
-from automl_bench.datasets.placing import cannot, scratch_folder
+from automl_bench.datasets.placing import scratch_folder
 from automl_bench.errors import DatasetError, DatasetNotFound, UsageError
+from automl_bench.toolkit.whole_files import cannot
 
 if TYPE_CHECKING:
     import numpy as np

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -29,8 +28,8 @@ from automl_bench.datasets.decoding import (
     orientation_of,
     pixels_of,
 )
-from automl_bench.datasets.placing import cannot
 from automl_bench.errors import DatasetError, InvalidSetting
+from automl_bench.toolkit.whole_files import replaced_file
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -347,19 +346,8 @@ def target_size(size: tuple[int, int], setting: ImageSetting) -> tuple[int, int]
 
 
 def _save(picture: Image.Image, kind: str, options: dict[str, Any], path: Path) -> Path:
-    draft: Path | None = None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=".", suffix=f".{kind}.tmp", dir=path.parent)
-        draft = Path(name)
-        with os.fdopen(handle, "wb") as file:
-            picture.save(file, kind.upper(), **options)
-        draft.replace(path)
-    except OSError as error:
-        if draft is not None:
-            with suppress(OSError):
-                draft.unlink(missing_ok=True)
-        raise cannot("write", path, error) from error
+    with replaced_file(path) as draft, draft.open("xb") as file:
+        picture.save(file, kind.upper(), **options)
     return path
 
 

@@ -16,6 +16,8 @@ import os
 import re
 import threading
 from collections.abc import Iterable, Mapping
+from itertools import takewhile
+from operator import eq
 from urllib.parse import quote, quote_plus
 
 HIDDEN = "•••"
@@ -25,6 +27,8 @@ SHORTEST_ENCODED = 8
 """Encoded forms of shorter values are not looked for: a few letters of base64 stand in any text."""
 LONGEST_TEXT = 2000
 """Characters kept of words from outside."""
+SHORTEST_REMAINS = 12
+"""Characters at an end of a secret that give it away: plugins and SDKs cut long words before they get here."""
 
 _known: set[str] = set()
 _known_lock = threading.Lock()
@@ -88,9 +92,10 @@ def remember_environment(environment: Mapping[str, str] | None = None) -> None:
 
 @functools.cache
 def _forms(value: str) -> frozenset[str]:
-    """Return how a secret may be written: plain, base64 (standard and for URLs, at each place), URL, JSON, HTML."""
+    """Return how a secret may be written: plain, backwards, base64 (standard and for URLs, at each place), hex …"""
     forms = {
         value,
+        value[::-1],
         quote(value, safe=""),
         quote(value),
         quote_plus(value),
@@ -103,6 +108,8 @@ def _forms(value: str) -> frozenset[str]:
     }
     if len(value) >= SHORTEST_ENCODED:
         data = value.encode()
+        # S3 quotes what was signed, and that holds the session's token, as bytes with spaces between.
+        forms.update((data.hex(), data.hex(" ")))
         for encoded in (base64.b64encode, base64.urlsafe_b64encode):
             for lead in range(3):
                 text = encoded(b"\0" * lead + data).decode()
@@ -118,6 +125,26 @@ def scrub(text: str) -> str:
         if form in text:
             text = text.replace(form, HIDDEN)
     return text
+
+
+def _without_remains(text: str) -> str:
+    """Return the text without the beginnings and ends of known secrets that were cut before they came here."""
+    for form in _written:
+        if len(form) < SHORTEST_REMAINS:
+            break  # the longest come first
+        while (begin := text.find(form[:SHORTEST_REMAINS])) >= 0:
+            end = begin + _alike(form, text[begin : begin + len(form)])
+            text = text[:begin] + HIDDEN + text[end:]
+        while (found := text.find(form[-SHORTEST_REMAINS:])) >= 0:
+            end = found + SHORTEST_REMAINS
+            begin = end - _alike(reversed(form), reversed(text[max(0, end - len(form)) : end]))
+            text = text[:begin] + HIDDEN + text[end:]
+    return text
+
+
+def _alike(one: Iterable[str], other: Iterable[str]) -> int:
+    """Return how many characters are the same from the beginning on."""
+    return sum(takewhile(bool, map(eq, one, other)))
 
 
 def holds_secret(text: str) -> bool:
@@ -138,7 +165,7 @@ def clean(text: str, *, longest: int = LONGEST_TEXT) -> str:
         longest: Characters kept; a longer text ends with an ellipsis.
     """
     # Bounded before patterns run over it, with room for what they take out.
-    text = scrub(text[: 20 * longest])
+    text = _without_remains(scrub(text[: 20 * longest]))
     text = CREDENTIALS.sub(lambda found: f"{found['kept'] or ''}{HIDDEN}", text)
     text = " ".join(CONTROLS.sub(" ", ESCAPES.sub("", text)).split())
     return text if len(text) <= longest else f"{text[: longest - 1]}…"
@@ -146,7 +173,8 @@ def clean(text: str, *, longest: int = LONGEST_TEXT) -> str:
 
 def loggable(text: str) -> str:
     """Return lines from outside as a log or a traceback may hold them: without credentials and escapes, bounded."""
-    text = CREDENTIALS.sub(lambda found: f"{found['kept'] or ''}{HIDDEN}", printable(text))
+    text = _without_remains(printable(text))
+    text = CREDENTIALS.sub(lambda found: f"{found['kept'] or ''}{HIDDEN}", text)
     return text if len(text) <= 10 * LONGEST_TEXT else f"{text[: 10 * LONGEST_TEXT]}…"
 
 

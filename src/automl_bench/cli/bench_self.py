@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
-from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from automl_bench.cli.output import console, print_json, print_table, progress_bar
-from automl_bench.errors import WorkspaceError
 from automl_bench.settings.workspace import Workspace
+from automl_bench.toolkit.whole_files import write_text
 
 FILE_NAME = "self.json"
 
@@ -55,14 +53,4 @@ def _keep(path: Path, result: dict[str, Any]) -> None:
     Raises:
         WorkspaceError: If the file cannot be written.
     """
-    draft = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        draft.write_text(json.dumps(result, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-        draft.replace(path)
-    except OSError as error:
-        with suppress(OSError):
-            draft.unlink()
-        raise WorkspaceError(
-            f"{path} cannot be written: {error.strerror}.", remedy="Make room or change the folder's permissions."
-        ) from error
+    write_text(path, json.dumps(result, indent=2, ensure_ascii=False) + "\n")

@@ -41,9 +41,14 @@ def console(*, stderr: bool = False) -> Console:
 
     class CleanConsole(Console):
         def print(self, *objects: Any, **options: Any) -> None:
-            if any(isinstance(item, str) and PROGRAM in item for item in objects):
+            texts = [printable(item) if isinstance(item, str) else item for item in objects]
+            if options.get("markup") is False and not (self.soft_wrap or options.get("soft_wrap")):
+                # rich would break a path, and a command, in the middle
+                texts = [_folded(item, self.width) if isinstance(item, str) else item for item in texts]
+                options["soft_wrap"] = all(isinstance(item, str) for item in texts)
+            elif any(isinstance(item, str) and PROGRAM in item for item in texts):
                 options.setdefault("soft_wrap", True)  # a command is copied from the terminal: no line breaks in it
-            super().print(*(printable(item) if isinstance(item, str) else item for item in objects), **options)
+            super().print(*texts, **options)
 
     stream = sys.stderr if stderr else streams.output()
     # Into a file or a pipe, tables are as wide as they need rather than folded to a terminal's 80 columns.
@@ -64,16 +69,24 @@ def say(text: str) -> None:
             import shutil
 
             width = shutil.get_terminal_size().columns
-            shown = "\n".join(_folded(line, width) for line in shown.split("\n"))
+            shown = _folded(shown, width)
         print(shown, file=sys.stderr, flush=True)
 
 
-def _folded(line: str, width: int) -> str:
+def _folded(text: str, width: int) -> str:
+    """Return lines of a width, broken between words only, and never in a command."""
+    return "\n".join(_folded_line(line, width) for line in text.split("\n"))
+
+
+def _folded_line(line: str, width: int) -> str:
     if len(line) <= width or (PROGRAM in line and "`" not in line):
         return line
     import textwrap
 
-    whole = textwrap.fill(in_one_piece(line), width, break_long_words=False, break_on_hyphens=False)
+    indent = line[: len(line) - len(line.lstrip())]
+    whole = textwrap.fill(
+        in_one_piece(line), width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )
     return with_spaces(whole)
 
 

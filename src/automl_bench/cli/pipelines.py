@@ -191,7 +191,8 @@ def export_dvc(
         session.variant(text)
     _print(write_project(project, path, _asked(asked), sources, settings), as_json)
     if not as_json:
-        console(stderr=True).print(f"Next: cd {project}, git init, dvc init, dvc repro. See docs/dvc.md.", markup=False)
+        next_ = f"next: cd {shlex.quote(str(project))} && git init && dvc init && dvc repro"
+        console(stderr=True).print(next_, markup=False, soft_wrap=True)
 
 
 def _given(text: str) -> tuple[str, str]:

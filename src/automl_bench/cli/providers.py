@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -279,4 +280,5 @@ def new(
     out_lines = console()
     for path in files:
         out_lines.print(str(path), markup=False)
-    out_lines.print(f"next: pip install -e {folder} pytest && pytest {folder}", markup=False)
+    shown = shlex.quote(str(folder))
+    out_lines.print(f"next: pip install -e {shown} pytest && pytest {shown}", markup=False, soft_wrap=True)

@@ -137,6 +137,8 @@ class ProviderDescription:
         default_variant: The variant used when none is named.
         on_this_machine: Whether training and serving use this machine's processors. The host then never lets
             them run while something is being measured.
+        on_this_machine_where: Settings of a variant under which that holds of it, where it does not of all; held
+            against the variant's settings as `untrained_where` is.
         requires: The pip requirement that the plugin's SDK needs, for the message when it is absent.
         settle_seconds: How long after a create the provider's own lists may not show the new resource yet. After a
             lost answer the host looks that long before it creates again, and it does not believe "already gone" of
@@ -186,6 +188,7 @@ class ProviderDescription:
     not_taken: Mapping[Modality, str] = field(default_factory=dict)
     needs_training: bool = True
     untrained_where: Mapping[str, Json] | None = None
+    on_this_machine_where: Mapping[str, Json] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,9 @@ from typing import Any
 
 from automl_bench.datasets.class_folders import check_label
 from automl_bench.datasets.listing import Incoming, Listing
-from automl_bench.datasets.placing import cannot
 from automl_bench.errors import DatasetError
 from automl_bench.toolkit.answers import read_json
+from automl_bench.toolkit.whole_files import cannot
 
 _DOWNLOAD_AGAIN = "Download it again."
 

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from automl_bench.datasets.foreign_content import foreign_content
-from automl_bench.datasets.placing import cannot
 from automl_bench.datasets.tables import one_line
 from automl_bench.errors import DatasetError, UnsafeArchive, WorkspaceError
+from automl_bench.toolkit.whole_files import cannot
 
 _ZIP_ENDINGS = (".zip",)
 _TAR_ENDINGS = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tbz", ".tar.xz", ".txz")

@@ -16,8 +16,8 @@ from automl_bench.border.names import did_you_mean
 from automl_bench.contract import ColumnKind, DatasetSource, Modality
 from automl_bench.datasets.columnar.options import ColumnOptions
 from automl_bench.datasets.layouts import LayoutHints
-from automl_bench.datasets.placing import cannot
 from automl_bench.errors import InvalidSetting, UnknownSetting, UsageError
+from automl_bench.toolkit.whole_files import cannot
 
 LayoutName = Literal[
     "folders", "idx", "cifar10", "parquet", "food-lists", "pets-lists", "cars-matlab", "text-folders", "mail-folders"

@@ -12,8 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from automl_bench.datasets.placing import cannot, write_text_atomically
 from automl_bench.errors import ChecksumMismatch, DatasetError
+from automl_bench.toolkit.whole_files import cannot, write_text
 
 if TYPE_CHECKING:
     import requests
@@ -222,7 +222,7 @@ def _write_note(part: Path, url: str, answer: requests.Response) -> None:
     tag = answer.headers.get("ETag", "")
     strong = tag if tag and not tag.startswith("W/") else ""
     validator = strong or answer.headers.get("Last-Modified", "")
-    write_text_atomically(_note(part), json.dumps({"url": url, "validator": validator}))
+    write_text(_note(part), json.dumps({"url": url, "validator": validator}))
 
 
 def _reason(error: Exception) -> str:

@@ -22,8 +22,9 @@ from automl_bench.datasets.importing import (
 )
 from automl_bench.datasets.kaggle_client import address_on_kaggle, download_from_kaggle
 from automl_bench.datasets.packages import download_package
-from automl_bench.datasets.placing import cannot, scratch_folder
+from automl_bench.datasets.placing import scratch_folder
 from automl_bench.errors import DatasetError, MissingDependency, UsageError
+from automl_bench.toolkit.whole_files import cannot
 
 
 def fetch(

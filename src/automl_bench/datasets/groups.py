@@ -20,26 +20,52 @@ def grouped_by_path(listing: Listing, pattern: str, root: str) -> Listing:
 
     Args:
         listing: The samples.
-        pattern: Regular expression; the group is its first parenthesis, or all that it matches.
+        pattern: See `path_pattern`.
         root: Folder that the paths are relative to.
 
     Raises:
         UsageError: If the pattern is no regular expression.
-        DatasetError: While reading, if it matches nothing in a path.
+        DatasetError: If it could only be a column's name; while reading, if it matches nothing in a path.
+    """
+    compiled = path_pattern(pattern)
+    return replace(listing, samples=_with_groups(listing.samples, compiled, os.path.normpath(root)), grouped=True)
+
+
+def path_pattern(pattern: str) -> re.Pattern[str]:
+    """Return the regular expression on paths whose first parenthesis, or else all that it matches, is the group.
+
+    Raises:
+        UsageError: If it is none.
+        DatasetError: If it could only be a column's name.
     """
     if re.fullmatch(r"\w+", pattern):
-        raise UsageError(
+        raise DatasetError(
             f"--group {pattern!r} is no column of the data, and as a regular expression it always finds the same.",
             remedy="Give a column of the list or of the Parquet files, or an expression such as 'patient(\\d+)'.",
         )
     try:
-        compiled = re.compile(pattern)
+        return re.compile(pattern)
     except re.error as error:
         raise UsageError(
             f"--group {pattern!r} is no column and no regular expression: {error}.",
             remedy="Give a column of the list, or an expression such as 'patient(\\d+)'.",
         ) from error
-    return replace(listing, samples=_with_groups(listing.samples, compiled, os.path.normpath(root)), grouped=True)
+
+
+def group_of(path: str, pattern: re.Pattern[str]) -> str:
+    """Return the group that a pattern finds in a path.
+
+    Raises:
+        DatasetError: If it finds none.
+    """
+    match = pattern.search(path)
+    group = "" if match is None else match[1] if pattern.groups else match[0]
+    if not group:
+        raise DatasetError(
+            f"--group {pattern.pattern!r} finds nothing in {path!r}.",
+            remedy="Give an expression that matches every path, or a column of the list.",
+        )
+    return group
 
 
 def _with_groups(
@@ -48,14 +74,7 @@ def _with_groups(
     def grouped() -> Iterator[Incoming]:
         for sample in samples():
             path = os.path.relpath(sample.path, root) if sample.path else sample.name
-            match = pattern.search(path)
-            group = "" if match is None else match[1] if pattern.groups else match[0]
-            if not group:
-                raise DatasetError(
-                    f"--group {pattern.pattern!r} finds nothing in {path!r}.",
-                    remedy="Give an expression that matches every path, or a column of the list.",
-                )
-            yield sample._replace(group=group)
+            yield sample._replace(group=group_of(path, pattern))
 
     return grouped
 

@@ -19,7 +19,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from automl_bench.datasets.importing import Imported, ImportOptions, Progress, check_target, import_dataset
-from automl_bench.datasets.placing import cannot, scratch_folder
+from automl_bench.datasets.placing import scratch_folder
 from automl_bench.datasets.split_names import SPLIT_WORDS
 from automl_bench.errors import (
     AutomlBenchError,
@@ -29,6 +29,7 @@ from automl_bench.errors import (
     MissingDependency,
     UsageError,
 )
+from automl_bench.toolkit.whole_files import cannot
 
 CONVERTED = "refs/convert/parquet"
 """Branch in which the hub keeps Parquet copies of what was uploaded in another form."""
@@ -113,10 +114,10 @@ def import_from_hub(
         progress: Told about downloading (bytes) and placing (samples).
 
     Raises:
-        UsageError: If there are several configurations and none is named.
         DatasetNotFound: If there is no such dataset, revision or configuration, or not for this token.
         ChecksumMismatch: If a file is not what the hub says of it.
-        DatasetError: If it has no Parquet files, or the hub cannot be reached.
+        DatasetError: If it has several configurations and none is named, has no Parquet files, or the hub cannot be
+            reached.
         MissingDependency: If the hub's client is not installed.
     """
     target = check_target(name, data_dir, replace=options.replace)
@@ -228,7 +229,7 @@ def _choose(address: HubAddress, commit: _Commit) -> tuple[str, dict[str, list[_
     configs = _stated_configs(commit) or _configs_by_folder(commit)
     if not address.config and len(configs) > 1:
         example = sorted(configs)[0]
-        raise UsageError(
+        raise DatasetError(
             f"{address} has several configurations: {', '.join(sorted(configs))}.",
             remedy=f"Choose one, as in {HubAddress(address.repo, example, address.revision)}",
         )

@@ -17,6 +17,7 @@ from automl_bench.datasets.addresses import download_all, scheme_of
 from automl_bench.datasets.archives import is_archive
 from automl_bench.datasets.columnar.files import unpacked
 from automl_bench.datasets.columnar.importing import import_columns
+from automl_bench.datasets.columnar.own import import_own_columns, own_columns
 from automl_bench.datasets.columnar.readers import READERS
 from automl_bench.datasets.columnar.text_folders import MAIL_FOLDERS, TEXT_FOLDERS, holds_texts
 from automl_bench.datasets.groups import crossing_groups
@@ -110,9 +111,15 @@ def import_dataset(
         building_folder(target, replace=options.replace) as draft,
     ):
         source = ImportSource(name, path, scratch, (data_dir, *options.own_folders), owned=owned)
-        options = _with_modality(source, options, progress)
-        build = import_columns if options.hints.columns.asked else _import_images
-        layout, warnings, account = build(source, draft, options, progress)
+        given, options = options, _with_modality(source, options, progress)
+        own = own_columns(source)
+        if own is not None:
+            made = import_own_columns(own, source, draft, given)
+        elif options.hints.columns.asked:
+            made = import_columns(source, draft, options, progress)
+        else:
+            made = _import_images(source, draft, options, progress)
+        layout, warnings, account = made
     return Imported(read_manifest(target), layout, warnings, account)
 
 

@@ -27,8 +27,9 @@ from automl_bench.datasets.foreign_content import HEAD_BYTES, foreign_content
 from automl_bench.datasets.image_headers import admit
 from automl_bench.datasets.listing import Incoming, Listing
 from automl_bench.datasets.manifest import ManifestRow, manifest_table
-from automl_bench.datasets.placing import cannot, read_all
+from automl_bench.datasets.placing import read_all
 from automl_bench.errors import DatasetError
+from automl_bench.toolkit.whole_files import cannot
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from automl_bench.border.command_lines import quoted_command
-from automl_bench.datasets.placing import cannot
 from automl_bench.errors import AutomlBenchError, DatasetError, MissingDependency, MissingSecret
+from automl_bench.toolkit.whole_files import cannot
 
 COMPETITIONS = "competitions/"
 

@@ -19,7 +19,7 @@ from automl_bench.datasets.source import Source, level_with, levels_of, with_res
 from automl_bench.datasets.survey import Folder
 from automl_bench.datasets.tables import LIST_ENDINGS
 from automl_bench.datasets.tree_listing import listing_of
-from automl_bench.errors import DatasetError
+from automl_bench.errors import DatasetError, UsageError
 
 _MARKERS: tuple[tuple[str, str], ...] = (
     ("meta/train.json", "food-lists"),
@@ -75,6 +75,11 @@ def _read_own(source: Source, level: Folder) -> Listing:
     names = [name for name in ("path", "split", "label", "group") if name in manifest.table.column_names]
     rows = manifest.table.select(names)
     grouped = "group" in names
+    if grouped and source.hints.group:
+        raise UsageError(
+            f"{folder} is a dataset of automl-bench that has groups: they stay as they were imported.",
+            remedy="Leave out --group, or import its own source with it.",
+        )
 
     def samples() -> Iterator[Incoming]:
         for batch in rows.to_batches(1000):

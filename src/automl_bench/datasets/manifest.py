@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 from automl_bench.border.command_lines import quoted_command
 from automl_bench.border.names import did_you_mean
 from automl_bench.contract import Column, Modality
-from automl_bench.datasets.placing import cannot, write_text_atomically
 from automl_bench.datasets.provenance import DatasetCard, read_card, write_card
 from automl_bench.errors import DatasetError, DatasetNotFound
+from automl_bench.toolkit.whole_files import cannot, replaced_file, write_text
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -336,14 +336,9 @@ def write_manifest(folder: Path, table: pa.Table, card: DatasetCard) -> DatasetC
     """
     labels = labels_of(table)
     path = folder / MANIFEST_NAME
-    draft = folder / f".{MANIFEST_NAME}.tmp"
-    try:
+    with replaced_file(path) as draft:
         _write_rows(draft, table.cast(_plain_schema(grouped=GROUP in table.column_names)))
-        draft.replace(path)
-    except OSError as error:
-        draft.unlink(missing_ok=True)
-        raise cannot("write", path, error) from error
-    write_text_atomically(folder / CLASSES_NAME, "".join(f"{label}\n" for label in labels))
+    write_text(folder / CLASSES_NAME, "".join(f"{label}\n" for label in labels))
     card = replace(
         card,
         fingerprint=fingerprint_of(table),

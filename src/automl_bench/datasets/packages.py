@@ -9,8 +9,8 @@ from pathlib import Path
 
 from automl_bench.border.command_lines import quoted_command
 from automl_bench.datasets.downloading import file_sha256
-from automl_bench.datasets.placing import cannot
 from automl_bench.errors import ChecksumMismatch, DatasetError, MissingDependency
+from automl_bench.toolkit.whole_files import cannot
 
 _MOST_SECONDS = 1800
 

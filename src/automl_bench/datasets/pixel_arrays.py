@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from automl_bench.datasets.listing import Incoming, Listing
-from automl_bench.datasets.placing import cannot
 from automl_bench.errors import DatasetError
 from automl_bench.numbers_in_words import number_of
+from automl_bench.toolkit.whole_files import cannot
 
 if TYPE_CHECKING:
     import numpy as np

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 from automl_bench.border.command_lines import quoted_command
 from automl_bench.datasets.decoding import RULE
 from automl_bench.datasets.image_inspection import Inspected, inspect_all
-from automl_bench.datasets.placing import write_text_atomically
 from automl_bench.errors import DatasetError
 from automl_bench.numbers_in_words import counted
+from automl_bench.toolkit.whole_files import write_text
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -79,7 +79,7 @@ def remember(folder: Path, fingerprint: str, copies: Copies) -> None:
     for sample_id, first in sorted(copies.items()):
         groups[first].append(sample_id)
     values = {"decoding_rule": RULE, "fingerprint": fingerprint, "same_pixels": list(groups.values())}
-    write_text_atomically(folder / FILE_NAME, json.dumps(values, indent=1) + "\n")
+    write_text(folder / FILE_NAME, json.dumps(values, indent=1) + "\n")
 
 
 def known_copies(manifest: Manifest) -> Copies | None:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
-from automl_bench.errors import WorkspaceError
+from automl_bench.toolkit.whole_files import cannot
 
 _STEP_BYTES = 2**20
 
@@ -32,39 +31,6 @@ def read_all(file: int, size: int) -> bytes:
     while part := os.read(file, _STEP_BYTES):
         parts.append(part)
     return b"".join(parts)
-
-
-def cannot(action: str, path: Path, error: OSError) -> WorkspaceError:
-    """Return the error for a folder or file that cannot be used, with the remedy that fits the cause."""
-    reason = error.strerror or str(error)
-    remedies = {
-        errno.ENOSPC: "Free some space on that disk, or set AUTOML_BENCH_WORKSPACE to a folder on another one.",
-        errno.EDQUOT: "Your disk quota is used up: free some space or choose another workspace.",
-        errno.EACCES: "Check the permissions of the folder and of the file.",
-        errno.EPERM: "Check the permissions of the folder and of the file.",
-        errno.EROFS: "The file system is read-only: set AUTOML_BENCH_WORKSPACE to a folder you may write to.",
-        errno.ENAMETOOLONG: "Shorten the name.",
-        errno.ENOTDIR: "A file stands where a folder is needed: move it away.",
-        errno.EMFILE: "Too many files are open: raise the limit with `ulimit -n`.",
-    }
-    remedy = remedies.get(error.errno or 0, "Check that the folder exists and that you may use it.")
-    return WorkspaceError(f"cannot {action} {path}: {reason}.", remedy=remedy)
-
-
-def write_text_atomically(path: Path, text: str) -> None:
-    """Write a text file (UTF-8, LF) so that readers see the old or the new content, never half of it.
-
-    Raises:
-        WorkspaceError: If it cannot be written; nothing is left behind.
-    """
-    draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        draft.write_text(text, encoding="utf-8", newline="\n")
-        draft.replace(path)
-    except OSError as error:
-        with suppress(OSError):
-            draft.unlink(missing_ok=True)
-        raise cannot("write", path, error) from error
 
 
 @contextmanager

@@ -25,11 +25,11 @@ from automl_bench.datasets.layouts import CHOICES, LayoutHints
 from automl_bench.datasets.listing import Listing, pooled_split
 from automl_bench.datasets.other_exports import other_export
 from automl_bench.datasets.parquet_shards import parquet_shards, read_parquet
-from automl_bench.datasets.placing import cannot
 from automl_bench.datasets.source import Source
 from automl_bench.datasets.survey import Folder, survey
 from automl_bench.datasets.tables import LIST_ENDINGS
 from automl_bench.errors import DatasetError, UsageError
+from automl_bench.toolkit.whole_files import cannot
 
 UNDERSTOOD = (
     "a folder with one folder per class, a list with the columns path,label[,split], a .zip or .tar[.gz|.bz2|.xz] of "

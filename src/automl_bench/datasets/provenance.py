@@ -11,8 +11,8 @@ from typing import Any
 
 from automl_bench.contract import ColumnKind, Modality
 from automl_bench.datasets.account import Account, account_of
-from automl_bench.datasets.placing import write_text_atomically
 from automl_bench.errors import DatasetError, WorkspaceError
+from automl_bench.toolkit.whole_files import write_text
 
 CARD_NAME = "dataset.toml"
 
@@ -128,7 +128,7 @@ def write_card(folder: Path, card: DatasetCard) -> None:
         lines += ["", "[kinds]", *(f"{_toml_value(name)} = {_toml_value(str(k))}" for name, k in card.kinds.items())]
     if card.account:
         lines += _account_lines(card.account)
-    write_text_atomically(folder / CARD_NAME, "\n".join(lines) + "\n")
+    write_text(folder / CARD_NAME, "\n".join(lines) + "\n")
 
 
 def _account_lines(account: Account) -> list[str]:

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from automl_bench.datasets.manifest import GROUP, sorted_table, string_array
-from automl_bench.datasets.placing import cannot
+from automl_bench.toolkit.whole_files import cannot
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -10,8 +10,8 @@ from pathlib import Path
 from automl_bench.datasets.account import Reason
 from automl_bench.datasets.foreign_content import DOCUMENT_ENDINGS, DOCUMENT_NAMES, FOREIGN_ENDINGS
 from automl_bench.datasets.image_headers import has_image_extension
-from automl_bench.datasets.placing import cannot
 from automl_bench.errors import DatasetError
+from automl_bench.toolkit.whole_files import cannot
 
 DEEPEST = 32
 """Folders inside each other; more come from links that lead in a circle."""

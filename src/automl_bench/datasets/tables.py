@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from automl_bench.datasets.foreign_content import foreign_content, is_git_lfs_pointer
-from automl_bench.datasets.placing import cannot
 from automl_bench.errors import DatasetError
 from automl_bench.numbers_in_words import number_of
 from automl_bench.toolkit.answers import read_json
+from automl_bench.toolkit.whole_files import cannot
 
 TEXT_ENDINGS = (".csv", ".tsv")
 LIST_ENDINGS = (*TEXT_ENDINGS, ".jsonl", ".parquet")

@@ -17,6 +17,7 @@ class Chart:
         caption: What is drawn and how.
         wide: An SVG element of class "wide"; every text in it is escaped.
         narrow: The same for narrow screens, of class "narrow".
+        instead_of: Name of the figure that it stands for on the page; results.md shows that.
     """
 
     name: str
@@ -24,6 +25,7 @@ class Chart:
     caption: str
     wide: str
     narrow: str
+    instead_of: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -225,8 +225,8 @@ def training_words(seen: Standing) -> tuple[str, ...]:
     parts = []
     for name, many in seen.by_series.items():
         timed = [one for one in many if one.train_seconds is not None]
-        if not timed:
-            parts.append(f"{name} unknown")
+        if not timed or not any(one.learns for one in many):
+            parts.append(f"{name} {'unknown' if any(one.learns for one in many) else 'needs none'}")
             continue
         longest = max(timed, key=lambda one: one.train_seconds or 0.0)
         usd = "cost unknown" if longest.train_usd is None else dollars(longest.train_usd)
@@ -235,25 +235,29 @@ def training_words(seen: Standing) -> tuple[str, ...]:
 
 
 def more_labels(seen: Standing) -> tuple[str, ...]:
-    """Say what doubling the labels should bring the first of each dataset."""
+    """Say what doubling the labels should bring the first of each dataset that learns from them."""
     curves = fitted(seen.named)
     words = []
     for dataset, own in list(seen.tiers.items())[:MOST_DATASETS]:
-        leader = own[0].names[0]
+        learning = {one.series for one in seen.of(dataset) if one.learns}
+        ranked = [name for tier in own for name in tier.names]
+        leader = next((name for name in ranked if name in learning), None)
+        if leader is None:
+            words.append(f"{dataset}: No, nothing here learns from labels.")
+            continue
+        where = dataset if leader == ranked[0] else f"{dataset} ({ranked[0]} learns from none)"
         curve = curves.get((leader, dataset))
         if curve is None:
-            words.append(f"{dataset}: not known; that needs results with 3 numbers of shots.")
+            words.append(f"{where}: not known; that needs results with 3 numbers of shots.")
             continue
         gain = curve.doubling()
         if gain is None:
-            words.append(f"{dataset}: not known beyond what was measured; {_last_step(seen, leader, dataset)}.")
+            words.append(f"{where}: not known beyond what was measured; {_last_step(seen, leader, dataset)}.")
             continue
         low, high = gain
         verdict = "Yes" if low >= WORTH_A_LABEL else "Hardly" if high < WORTH_A_LABEL else "Perhaps"
         span = f"{points(low)} to {points(high)}".replace("-", "−")
-        text = (
-            f"{dataset}: {verdict}, doubling the {curve.largest:g} labels a class should bring {leader} {span} points"
-        )
+        text = f"{where}: {verdict}, doubling the {curve.largest:g} labels a class should bring {leader} {span} points"
         classes = next((one.classes for one in seen.of(dataset) if one.classes), None)
         if seen.use.label_usd is not None and classes:
             text += f", for {dollars(seen.use.label_usd * classes * curve.largest)} of labels"

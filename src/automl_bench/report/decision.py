@@ -30,7 +30,7 @@ from automl_bench.report.labels import Labelled, baseline_label, in_order, label
 from automl_bench.report.rows import Row, result_rows
 from automl_bench.report.running_costs import ASSUMPTIONS, Use
 from automl_bench.report.support import Support, comparisons
-from automl_bench.report.tables import Table, milliseconds, percent, seconds
+from automl_bench.report.tables import UNKNOWN, Table, milliseconds, percent, seconds
 from automl_bench.report.tiers import Tier, tiers
 from automl_bench.store.records import TrialStatus
 from automl_bench.trials.pricing import dollars
@@ -263,7 +263,7 @@ def candidates_table(decision: Decision) -> Table:
             "—" if one.speed is None else milliseconds(one.speed.p95_ms),
             "—" if one.speed is None else one.speed.load,
             seconds(one.train_seconds),
-            "unknown" if one.train_usd is None else dollars(one.train_usd).replace("$", ""),
+            _training_usd(one),
         )
         for one in ordered
     )
@@ -277,6 +277,12 @@ def candidates_table(decision: Decision) -> Table:
         *ASSUMPTIONS,
     )
     return Table("What each offers", heads, cells, tuple(_record(one, use) for one in ordered), notes if cells else ())
+
+
+def _training_usd(one: Candidate) -> str:
+    if not one.learns:
+        return UNKNOWN
+    return "unknown" if one.train_usd is None else dollars(one.train_usd).replace("$", "")
 
 
 def _record(one: Candidate, use: Use) -> dict[str, Any]:

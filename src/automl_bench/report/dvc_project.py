@@ -16,7 +16,7 @@ from automl_bench.border.command_lines import command_line
 from automl_bench.errors import SettingsError, WorkspaceError
 from automl_bench.report.labels import shots_label
 from automl_bench.report.pipeline_files import Point, confusion_file, curve_file
-from automl_bench.store.replaced_file import replaced_file
+from automl_bench.toolkit.whole_files import replaced_file
 
 EXPERIMENT, STAGES, PARAMS = "experiment.toml", "dvc.yaml", "params.yaml"
 TRIALS = "trials"

@@ -49,6 +49,7 @@ RESULT_FIELDS: Mapping[str, str] = {
     ' included; "imported".',
     "chosen": "What the training chose by itself, as the provider tells it (features, a kind of model); null where"
     " nothing was chosen or told. Latencies of different choices are never pooled.",
+    "environment": "The environment that the variant trained and served in, where it had one of its own; else null.",
     "predict_seconds": "Sum of the service times of all measured calls, in seconds.",
     "latency_ms": "Service time (sent to received) of the measured calls that were answered, in milliseconds.",
     "calls": "Requests of the accuracy pass by outcome, repeated attempts included.",
@@ -58,12 +59,14 @@ RESULT_FIELDS: Mapping[str, str] = {
     " milliseconds; null where it was not probed.",
     "latency_verdict": "Whether the latencies of the accuracy pass may be compared, with reasons and notes; null where"
     " that was not judged. The accuracy does not depend on it.",
-    "interleaved_with": "Ids of the trials that were called in turn with this one, image by image.",
+    "interleaved_with": "Ids of the trials that were called in turn with this one, sample by sample.",
     "stopping": "Where `[invoke] stop` was set: samples answered and in all, calls and dollars saved, and each "
     "comparison with its interval and p, which hold at every look; else null.",
     "stages": "Each stage that began: status and seconds.",
     "cost": "What the trial has cost so far, as far as that can be told, at the prices of the day it began.",
     "usage": "What the measured answers used, as they say: tokens, models, endings; null where none says so.",
+    "stability": "How often repeated answers agree, where the experiment's `repeats` made the draw more than once; else"
+    " null.",
     "shared": "Whether the variant learns from no sample, so that one trial stands for all shots and folds. Its row is"
     " repeated at the points of the others, without the costs, calls and latencies, which stand once.",
     "throughput": "Answers per second of the last complete closed-loop load run, or null.",
@@ -78,6 +81,18 @@ RESULT_FIELDS: Mapping[str, str] = {
 }
 """Field → meaning, in the order of the row."""
 
+ENVIRONMENT_FIELDS: Mapping[str, str] = {
+    "where": "host, venv or container: the Python of automl-bench, a virtual environment, or an image.",
+    "python": "Version of Python in it.",
+    "packages": "Names and versions of all packages in it.",
+    "blas": "Numeric libraries that were loaded, with their versions; empty where the environment cannot tell.",
+    "threads": "Threads of these libraries.",
+    "megabytes": "What venv or image take on the disk.",
+    "build_seconds": "What building it took, once; in no other time.",
+    "lock": "Hash over Python, system and packages, or of the image: the same digits are the same environment.",
+}
+"""Field → meaning of `environment`; null where the variant ran as usual."""
+
 USAGE_FIELDS: Mapping[str, str] = {
     "answers": "Measured answers that say what they used.",
     "input_tokens": "Tokens read, together; cached ones and those of images are among them.",
@@ -89,6 +104,16 @@ USAGE_FIELDS: Mapping[str, str] = {
     "endings": "Answers by the way they ended.",
 }
 """Field → meaning of `usage`; null where no answer says so."""
+
+STABILITY_FIELDS: Mapping[str, str] = {
+    "trials": "Complete trials of the draw.",
+    "samples": "Test samples that all of them answered, be it without a label.",
+    "same": "Those of them that all answered alike.",
+    "same_low": "Lower end of the 95 % Wilson interval of their share.",
+    "same_high": "Upper end of it.",
+    "agreement": "How often two of the trials give a sample the same answer, 0 to 1; the mean over the samples.",
+}
+"""Fields of `stability`, the same in each row of the draw."""
 
 LATENCY_FIELDS: Mapping[str, str] = {
     "n": "Calls.",

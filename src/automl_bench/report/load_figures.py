@@ -22,13 +22,16 @@ from automl_bench.report.summary import load_words, run_verdict
 MOST_TIMELINES = 9
 """Load runs that get a timeline; the latest of each variant, dataset and kind of load."""
 
+RATE_FIGURE = "latency_against_rate"
+"""Name of the figure that the page draws in its own way."""
+
 CURVES = (("p50", "-"), ("p95", "--"), ("p99", ":"))
 """Percentiles of the latency-against-rate curve."""
 
 
 def rate_figure(named: Sequence[Labelled], look: Mapping[str, Look]) -> Drawing | None:
     """Draw response time against the offered rate, from sweeps and open loops; the knee is marked."""
-    curves = _curves(named)
+    curves = rate_curves(named)
     if not curves:
         return None
     datasets = in_order(dataset for _, dataset in curves)
@@ -71,11 +74,11 @@ def rate_figure(named: Sequence[Labelled], look: Mapping[str, Look]) -> Drawing 
         legend_below(figure, list(handles.values()), list(handles))
         return finish(
             figure,
-            "latency_against_rate",
+            RATE_FIGURE,
             title="Latency against rate",
             caption="Response time, counted from the scheduled moment, against the offered rate of open loops and"
             " sweeps; bands are 95 % order-statistic intervals; percentiles without enough calls are left out."
-            f" A vertical line marks the rate at which a sweep stopped. {' '.join(_knees(named))}",
+            f" A vertical line marks the rate at which a sweep stopped. {' '.join(knee_words(named).values())}",
             alt=f"Response time against offered rate for {', '.join(handles)}.",
         )
 
@@ -85,7 +88,7 @@ def _runs(named: Sequence[Labelled]) -> list[tuple[Labelled, Mapping[str, Any]]]
     return [(one, run) for one in named for run in one.row["load_runs"] if run["complete"]]
 
 
-def _curves(named: Sequence[Labelled]) -> dict[tuple[str, str], list[Mapping[str, Any]]]:
+def rate_curves(named: Sequence[Labelled]) -> dict[tuple[str, str], list[Mapping[str, Any]]]:
     """Return (series, dataset) → steps by rising rate: the steps of the last sweep, else the single open loops."""
     sweeps: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
     singles: dict[tuple[str, str], dict[float, Mapping[str, Any]]] = {}
@@ -101,14 +104,14 @@ def _curves(named: Sequence[Labelled]) -> dict[tuple[str, str], list[Mapping[str
     return found | sweeps
 
 
-def _knees(named: Sequence[Labelled]) -> list[str]:
-    """Say for each variant and dataset why its last sweep stopped."""
+def knee_words(named: Sequence[Labelled]) -> dict[tuple[str, str], str]:
+    """Return (series, dataset) → why its last sweep stopped."""
     words = {}
     for one, run in _runs(named):
         knee = run["summary"].get("knee")
         if run["summary"].get("steps") and isinstance(knee, Mapping):
             words[one.series, one.dataset] = f"{one.series} on {one.dataset}: {knee['cause']}. {knee['evidence']}"
-    return list(words.values())
+    return words
 
 
 def timeline_figure(named: Sequence[Labelled], look: Mapping[str, Look]) -> Drawing | None:

@@ -22,7 +22,7 @@ from automl_bench.statistics.means import shots_order
 from automl_bench.statistics.quality import per_class
 from automl_bench.statistics.scores import score_pairs
 from automl_bench.store.records import CallPhase, Outcome
-from automl_bench.store.replaced_file import replaced_file
+from automl_bench.toolkit.whole_files import replaced_file
 
 if TYPE_CHECKING:
     from automl_bench.store import Store

@@ -19,7 +19,7 @@ from automl_bench.report.predictions import PREDICTION_COLUMNS
 from automl_bench.report.rows import ANSWER_COLUMNS, final_places
 from automl_bench.store.ancestor_files import results_names, service_name
 from automl_bench.store.records import Outcome, TrialRecord
-from automl_bench.store.replaced_file import replaced_file
+from automl_bench.toolkit.whole_files import replaced_file
 
 if TYPE_CHECKING:
     from automl_bench.datasets.manifest import Manifest

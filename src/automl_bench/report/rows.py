@@ -8,8 +8,10 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from automl_bench.contract import Stage
+from automl_bench.report.environments import told_environment
 from automl_bench.report.fields import RESULT_FIELDS
 from automl_bench.report.missing import no_experiment
+from automl_bench.report.repeated import stabilities
 from automl_bench.report.unanswered import reasons_of
 from automl_bench.report.used import used, with_shared
 from automl_bench.statistics.quantiles import describe, name_of
@@ -70,7 +72,8 @@ def result_rows(store: Store, experiment: str | None = None) -> list[Row]:
         if trial.fingerprint not in labels:
             labels[trial.fingerprint] = store.true_labels(trial.fingerprint)
         rows.append(trial_row(store, trial, labels[trial.fingerprint]))
-    rows = with_shared(rows)
+    stable = stabilities(store, rows)
+    rows = with_shared([row | {"stability": stable.get(row["trial_id"])} for row in rows])
     if experiment is None:
         rows += [imported_row(one) for one in store.imported()]
         rows += [imported_run_row(one) for one in store.imported_runs()]
@@ -78,7 +81,7 @@ def result_rows(store: Store, experiment: str | None = None) -> list[Row]:
 
 
 def trial_row(store: Store, trial: TrialRecord, labels: frozenset[str] = frozenset()) -> Row:
-    """Build the row of one trial.
+    """Build the row of one trial; its stability, which takes the other trials of its draw, is None.
 
     Args:
         store: The results file.
@@ -113,6 +116,7 @@ def trial_row(store: Store, trial: TrialRecord, labels: frozenset[str] = frozens
         "train_seconds": train_seconds,
         "train_seconds_kind": kind,
         "chosen": _chosen(by_stage.get(Stage.TRAIN)),
+        "environment": told_environment(by_stage[Stage.TRAIN].result) if Stage.TRAIN in by_stage else None,
         "predict_seconds": float(calls.service_ns[timed].sum()) / 1e9 if timed.any() else None,
         "latency_ms": latency_summary(calls.service_ns[timed & calls.answered] / 1e6),
         "calls": calls.outcomes(),
@@ -125,6 +129,7 @@ def trial_row(store: Store, trial: TrialRecord, labels: frozenset[str] = frozens
         "stages": {record.stage.value: _stage(record) for record in stages},
         "cost": _cost(spent, stages),
         "usage": used(store, trial.trial_id, calls.told_usd),
+        "stability": None,
         "shared": bool(invoked.get(SHARED)),
         "throughput": _throughput(load_runs),
         "load_runs": [_load_run(run) for run in load_runs],

@@ -12,18 +12,21 @@ from automl_bench.report.blocks import Chart, Widget
 from automl_bench.report.break_even import break_even_widget, break_even_words
 from automl_bench.report.candidates import Candidate, candidates
 from automl_bench.report.costs import cost_table
-from automl_bench.report.curve_words import CURVE_CAUTION, curve_notes
+from automl_bench.report.curve_words import CURVE_CAUTION, curve_notes, fitted
 from automl_bench.report.decision import Decision, candidates_table, decide
 from automl_bench.report.drawing import Drawing, looks
+from automl_bench.report.environments import environments_table
 from automl_bench.report.evidence import evidence_widget
 from automl_bench.report.further_scores import further_table
 from automl_bench.report.labels import Labelled, baseline_label, current, in_order, observations
 from automl_bench.report.latency import LatencyPool, latency_pools, latency_table
 from automl_bench.report.latency_figures import box_figure, distribution_figure, phases_figure
-from automl_bench.report.load_figures import rate_figure, timeline_figure
+from automl_bench.report.load_figures import RATE_FIGURE, rate_figure, timeline_figure
 from automl_bench.report.quality_chart import quality_charts
 from automl_bench.report.quality_tables import QualityTables, quality_tables
+from automl_bench.report.repeated import stability_table
 from automl_bench.report.rows import Row
+from automl_bench.report.speed_charts import latency_charts, sweep_charts
 from automl_bench.report.summary import (
     CONSTANT_PANEL,
     accuracy_table,
@@ -80,6 +83,7 @@ class Findings:
     quality: QualityTables
     further: Table
     times: Table
+    environments: Table
     latency: Table
     loads: Table
     support: Table
@@ -140,6 +144,7 @@ def find(
         quality=quality_tables(store, named),
         further=further_table(rows),
         times=times_table(rows),
+        environments=environments_table(rows),
         latency=latency_table(pools),
         loads=load_table(rows),
         support=support_table(compared),
@@ -223,26 +228,47 @@ def page_sections(
             "classes",
             "Classes and confidence",
             (),
-            blocks(findings.further, findings.quality.confidence, findings.quality.worst, findings.quality.confused),
+            blocks(
+                findings.further,
+                stability_table(findings.named),
+                findings.quality.confidence,
+                findings.quality.worst,
+                findings.quality.confused,
+            ),
         ),
         Section("answers", "Answers, sample by sample", (), () if findings.evidence is None else (findings.evidence,)),
         Section("times", "Training and prediction times", (), blocks("training_time", findings.times)),
+        Section("environments", "Versions and environments", (), blocks(findings.environments)),
         Section(
             "latency",
             "Latency",
             (),
-            blocks("latency_and_throughput", findings.latency, "latency_distribution", "where_the_time_goes"),
+            (
+                *latency_charts(findings.pools, findings.named),
+                *blocks("latency_and_throughput", findings.latency, "latency_distribution", "where_the_time_goes"),
+            ),
         ),
-        Section("load", "Load runs", (), blocks(findings.loads, "latency_against_rate", "load_timeline")),
+        Section(
+            "load",
+            "Load runs",
+            (),
+            (*sweep_charts(findings.named), *blocks(findings.loads, RATE_FIGURE, "load_timeline")),
+        ),
         Section("cost", "Cost", (), blocks(findings.cost, usage_table(findings.named))),
         Section("failures", "Failures", _failures(findings), blocks(findings.unscored, findings.unanswered)),
         Section("trials", "Every trial", *_every_trial(findings.trials)),
         Section("deviations", "Deviations", _deviations(findings, settings)),
         Section("settings", "Settings", (), blocks(_key_values("Settings as resolved", settings))),
-        Section("environment", "Environment", (), blocks(_key_values("Where it was measured", environment))),
+        Section("environment", "Environment", (), blocks(_where(environment))),
         Section("reading", "How to read this", READING),
     ]
     return [part for part in parts if part.points or part.blocks]
+
+
+def _where(environment: Mapping[str, Any]) -> Table:
+    """Return the environment without the packages that nothing at work asked for; results.json has them."""
+    shown = {name: value for name, value in environment.items() if name != "other_packages"}
+    return _key_values("Where it was measured", shown)
 
 
 def _use(findings: Findings) -> Section:
@@ -253,7 +279,7 @@ def _use(findings: Findings) -> Section:
 
 def _charts(findings: Findings) -> list[Chart]:
     decision = findings.decision
-    return quality_charts(findings.offers, decision.tiers, decision.use)
+    return quality_charts(findings.offers, decision.tiers, decision.use, fitted(findings.named))
 
 
 def _short(findings: Findings) -> tuple[str, ...]:

@@ -9,6 +9,8 @@ from html import escape
 
 ZERO_SLOT = 34.0
 """Width that the value 0 takes before a logarithmic axis."""
+LEGEND_ROW = 22
+"""Height of a row of the legend."""
 COLOURS = 8
 """Classes s0, s1, … of the style sheet; more variants take them again with another marker."""
 MARKERS = ("circle", "square", "diamond", "triangle")
@@ -21,17 +23,27 @@ def series_look(place: int) -> tuple[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class LogScale:
-    """A logarithmic axis from left to right, with a place of its own for 0.
+    """A logarithmic axis from left to right or from bottom to top, with a place of its own for 0.
 
     Attributes:
         values: Values to be shown, at least one; 0 or above.
-        start: Pixel of the left end.
-        end: Pixel of the right end.
+        start: Pixel of the left end, or of the lower one.
+        end: Pixel of the right end, or of the upper one.
     """
 
     values: tuple[float, ...]
     start: float
     end: float
+
+    @property
+    def bottom(self) -> float:
+        """Pixel of the lower end of a vertical axis."""
+        return self.start
+
+    @property
+    def top(self) -> float:
+        """Pixel of the upper end of a vertical axis."""
+        return self.end
 
     @property
     def has_zero(self) -> bool:
@@ -120,6 +132,11 @@ class Picture:
         path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
         self.parts.append(f'<polyline points="{path}" fill="none"{_class(kind)}/>')
 
+    def area(self, points: Iterable[tuple[float, float]], kind: str) -> None:
+        """Fill the polygon with these corners."""
+        path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
+        self.parts.append(f'<polygon points="{path}"{_class(kind)}/>')
+
     def marker(self, x: float, y: float, shape: str, kind: str, *, radius: float = 5, title: str = "") -> None:
         """Draw a point; its title is shown when it is pointed at."""
         inner = f"<title>{escape(title)}</title>" if title else ""
@@ -144,28 +161,71 @@ class Picture:
 
 
 def axes(
-    picture: Picture, x: LogScale, y: LinearScale, *, title: str, x_words: Sequence[tuple[float, str]], y_words: bool
+    picture: Picture,
+    x: LogScale,
+    y: LinearScale | LogScale,
+    *,
+    title: str,
+    x_words: Sequence[tuple[float, str]],
+    y_words: bool,
 ) -> None:
     """Draw a panel's grid, axes and ticks.
 
     Args:
         picture: Where to draw.
         x: Its horizontal scale.
-        y: Its vertical scale, of percent.
+        y: Its vertical scale.
         title: Stands above it.
         x_words: (value, words) of each tick.
-        y_words: Whether the percent stand beside it.
+        y_words: Whether the numbers of the vertical scale stand beside it.
     """
     for value in y.ticks():
         at = y.at(value)
         picture.line([(x.start, at), (x.end, at)], "grid")
         if y_words:
-            picture.text(x.start - 6, at + 4, f"{value:g}", anchor="end", kind="faint")
+            picture.text(x.start - 6, at + 4, tick_words(value), anchor="end", kind="faint")
     for value, words in x_words:
         picture.line([(x.at(value), y.bottom), (x.at(value), y.bottom + 4)], "axis")
         picture.text(x.at(value), y.bottom + 17, words, anchor="middle", kind="faint")
     picture.line([(x.start, y.top), (x.start, y.bottom), (x.end, y.bottom)], "axis")
     picture.text(x.start, y.top - 9, title, size=12.5, kind="title")
+
+
+def tick_words(value: float) -> str:
+    """Return the number at a tick."""
+    return f"{value:,.6g}"
+
+
+def legend(
+    picture: Picture,
+    entries: Sequence[tuple[str, int, bool]],
+    *,
+    x: float,
+    y: float,
+    columns: int,
+    step: float,
+) -> None:
+    """Draw the marker and the name of each variant, row by row.
+
+    Args:
+        picture: Where to draw.
+        entries: (name, place among all variants, whether its marker is filled).
+        x: Left end.
+        y: Base line of the first row.
+        columns: Entries in a row.
+        step: Width of an entry; a longer name is cut.
+    """
+    for number, (name, place, filled) in enumerate(entries):
+        left, base = x + step * (number % columns), y + LEGEND_ROW * (number // columns)
+        colour, shape = series_look(place)
+        picture.marker(left + 6, base - 4, shape, f"dot{'' if filled else ' hollow'} {colour}", radius=5)
+        picture.text(left + 18, base, fitting(name, step - 21))
+
+
+def fitting(words: str, width: float, *, size: float = 12) -> str:
+    """Return words cut to a width in pixels, at the mean width of a character."""
+    longest = int(width * 12 / size / 7)
+    return words if len(words) <= longest else f"{words[: longest - 1]}…"
 
 
 def _class(kind: str) -> str:

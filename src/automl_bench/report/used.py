@@ -69,6 +69,7 @@ def _copy(row: dict[str, Any], shots: int | None, fold: int) -> dict[str, Any]:
         "throughput": None,
         "load_runs": [],
         "usage": None,
+        "stability": None,
         "unanswered": [],
         "deviations": [],
     }

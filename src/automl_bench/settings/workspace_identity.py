@@ -21,7 +21,7 @@ from automl_bench.ownership import WORKSPACE_DIGITS, is_workspace_id
 from automl_bench.settings.workspace import Workspace
 from automl_bench.store import Store
 from automl_bench.store.records import WorkspaceRecord
-from automl_bench.store.replaced_file import replaced_file
+from automl_bench.toolkit.whole_files import replaced_file
 
 
 @dataclass(frozen=True, slots=True)

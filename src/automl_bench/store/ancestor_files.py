@@ -14,8 +14,8 @@ from typing import Any
 
 from automl_bench.border.cells import inert
 from automl_bench.store.records import CallPhase, LoadRun, Outcome, TrialRecord
-from automl_bench.store.replaced_file import replaced_file
 from automl_bench.store.store import Store
+from automl_bench.toolkit.whole_files import replaced_file
 
 RESULTS_HEADER = ("actual_class", "predicted_class", "confidence", "invoke_time")
 THROUGHPUTS_FILE = "image-classification-throughputs.csv"

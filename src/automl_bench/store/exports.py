@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from automl_bench.border.cells import inert
 from automl_bench.errors import UsageError
-from automl_bench.store.replaced_file import replaced_file
 from automl_bench.store.store import Store
+from automl_bench.toolkit.whole_files import replaced_file
 
 if TYPE_CHECKING:
     import pandas as pd

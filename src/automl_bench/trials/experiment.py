@@ -158,14 +158,23 @@ class Learning(StrEnum):
 
 def learning_of(description: ProviderDescription, variant: Variant) -> Learning:
     """Return what a variant makes of the training samples, as its provider declares."""
-    where = description.untrained_where
-    defaults = {setting.name: setting.default for setting in description.variant_settings or ()}
-    if where is not None and all(
-        str(variant.settings.get(name, defaults.get(name))).lower() == str(value).lower()
-        for name, value in where.items()
-    ):
+    if _holds(description.untrained_where, description, variant):
         return Learning.NONE
     return Learning.NEEDED if description.needs_training else Learning.USED
+
+
+def computes_here(description: ProviderDescription, variant: Variant) -> bool:
+    """Return whether a variant trains and serves on this machine, as its provider declares."""
+    return description.on_this_machine or _holds(description.on_this_machine_where, description, variant)
+
+
+def _holds(where: Mapping[str, Json] | None, description: ProviderDescription, variant: Variant) -> bool:
+    """Return whether a variant has these settings, its declared defaults among them; None is held by none."""
+    defaults = {setting.name: setting.default for setting in description.variant_settings or ()}
+    return where is not None and all(
+        str(variant.settings.get(name, defaults.get(name))).lower() == str(value).lower()
+        for name, value in where.items()
+    )
 
 
 def expand(

@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+from automl_bench.ablations.selection import subset_hash
 from automl_bench.border.texts import remember
 from automl_bench.contract import (
     Capability,
@@ -44,8 +45,9 @@ from automl_bench.providers.feasibility import limits_for
 from automl_bench.store.elapsed import Instant, clock_stamp, seconds_between
 from automl_bench.store.records import StageRecord, StageStatus, TrialRecord
 from automl_bench.trials.claims import require_lease
+from automl_bench.trials.environment import RAN_IN, SUBSET
 from automl_bench.trials.error_meaning import Meaning, Moment, meaning_of
-from automl_bench.trials.experiment import Learning, learning_of
+from automl_bench.trials.experiment import Learning, computes_here, learning_of
 from automl_bench.trials.ledger import TrialLedger
 from automl_bench.trials.machine import Use
 from automl_bench.trials.material import Material, obstacle
@@ -97,14 +99,17 @@ class Trial:
 
     @property
     def here(self) -> bool:
-        """Whether the provider computes on this machine."""
-        return self.bound.provider.description.on_this_machine
+        """Whether its variant computes on this machine."""
+        return computes_here(self.bound.provider.description, self._variant)
 
     @property
     def learning(self) -> Learning:
         """What its variant makes of the training samples."""
-        variant = Variant(self.record.provider, self.record.variant, self.record.variant_settings)
-        return learning_of(self.bound.provider.description, variant)
+        return learning_of(self.bound.provider.description, self._variant)
+
+    @property
+    def _variant(self) -> Variant:
+        return Variant(self.record.provider, self.record.variant, self.record.variant_settings)
 
     @property
     def limits(self) -> Limits:
@@ -273,11 +278,14 @@ class Trial:
         return self._finish(done, begun)
 
     def _kept_with(self, stage: Stage, context: TrialContext) -> dict[str, Json]:
-        """Return what is kept with the first stage: how many samples were learnt from, and today's prices."""
+        """Return what is kept with the first stage: what was learnt from, and today's prices."""
         if stage is not (*self.stages(), Stage.INVOKE)[0]:
             return {}
         drawn = self.material.training_set
-        kept: dict[str, Json] = {"train_samples": len(drawn.train) + len(drawn.validation)}
+        kept: dict[str, Json] = {
+            "train_samples": len(drawn.train) + len(drawn.validation),
+            SUBSET: subset_hash(drawn),
+        }
         try:
             table = self.bound.provider.price(context)
         except AutomlBenchError as error:
@@ -350,8 +358,10 @@ class Trial:
         whole = seconds_between(
             Instant(started_at, known.started_clock if known else ""), Instant(finished_at, clock_stamp())
         )
+        ran_in = {RAN_IN: self.around.environment} if self.around.environment else {}
         record = replace(
             record,
+            result={**record.result, **ran_in},
             started_at=started_at,
             finished_at=finished_at,
             wall_seconds=max(whole or 0.0, time.monotonic() - begun),

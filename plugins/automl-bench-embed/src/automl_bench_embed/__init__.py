@@ -1,1 +1,1 @@
-"""Embeddings of an OpenAI-compatible address with a head fitted here, as a provider of automl-bench."""
+"""Embeddings, of an address or computed here, with a head fitted here, as a provider of automl-bench."""

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from automl_bench.toolkit.whole_files import replaced_file
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -50,21 +52,23 @@ class Head:
         return dict(zip(self.labels, map(float, votes), strict=True))
 
     def save(self, path: Path) -> None:
-        """Write it to a file."""
+        """Write it to a file.
+
+        Raises:
+            WorkspaceError: If it cannot be written.
+        """
         import numpy as np
 
-        path.parent.mkdir(parents=True, exist_ok=True)
         labels = np.array([one.encode() for one in self.labels], dtype=np.bytes_)
-        parts = path.with_suffix(".part.npz")
-        np.savez(
-            parts,
-            words=np.array(self.words),
-            labels=labels,
-            weights=self.weights,
-            bias=self.bias,
-            neighbours=self.neighbours,
-        )
-        parts.replace(path)
+        with replaced_file(path) as draft, draft.open("xb") as file:
+            np.savez(
+                file,
+                words=np.array(self.words),
+                labels=labels,
+                weights=self.weights,
+                bias=self.bias,
+                neighbours=self.neighbours,
+            )
 
     @classmethod
     def load(cls, path: Path) -> Head:

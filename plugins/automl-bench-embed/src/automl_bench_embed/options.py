@@ -6,22 +6,33 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from automl_bench.contract import ProviderContext, Setting, SettingKind
-from automl_bench.errors import MissingSecret
+from automl_bench.errors import InvalidSetting, MissingSecret
 from automl_bench.toolkit.setting_values import settings_of, variant_settings_of
+from automl_bench_embed.shapes import LOCAL, SHAPES, Shape
 
 DECLARED = (
     Setting("api_key", "Key of the address; none is needed on this machine.", env="EMBED_API_KEY", secret=True),
+    Setting("jina_key", "Key of addresses of the shape jina.", env="JINA_API_KEY", secret=True),
+    Setting("cohere_key", "Key of addresses of the shape cohere.", env="CO_API_KEY", secret=True),
+    Setting("voyage_key", "Key of addresses of the shape voyage.", env="VOYAGE_API_KEY", secret=True),
     Setting(
         "base_url",
-        "The address.",
+        "The address, in place of that of the variant's shape.",
         env="EMBED_BASE_URL",
-        default="https://api.openai.com/v1",
         kind=SettingKind.ADDRESS,
+        example="https://gateway.example.com/v1",
     ),
 )
 VARIANT_SETTINGS = (
+    Setting(
+        "shape",
+        "Whose requests the address takes; local computes in this process, at no address.",
+        default="openai",
+        kind=SettingKind.CHOICE,
+        choices=(*SHAPES, LOCAL),
+    ),
     Setting("base_url", "Address of this variant, in place of the setting's.", kind=SettingKind.ADDRESS),
-    Setting("model", "Model that embeds.", default="text-embedding-3-small"),
+    Setting("model", "Model that embeds; by default that of the shape.", example="text-embedding-3-small"),
     Setting(
         "dimensions",
         "Length of the vectors, where the model can shorten them.",
@@ -49,12 +60,15 @@ VARIANT_SETTINGS = (
     ),
 )
 TIMEOUT_SECONDS = 120.0
+OF_AN_ADDRESS = ("base_url", "model", "dimensions", "usd_in")
+"""Keys that say nothing where no address is asked."""
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
     """A variant as resolved; the fields are those of `VARIANT_SETTINGS`."""
 
+    shape_name: str
     base_url: str
     model: str
     dimensions: int | None
@@ -64,6 +78,16 @@ class Options:
     timeout_seconds: float = TIMEOUT_SECONDS
 
     @property
+    def is_local(self) -> bool:
+        """Whether vectors are computed in this process."""
+        return self.shape_name == LOCAL
+
+    @property
+    def shape(self) -> Shape:
+        """How the address is asked; there is none for `local`."""
+        return SHAPES[self.shape_name]
+
+    @property
     def is_here(self) -> bool:
         """Whether the address is on this machine."""
         return urlsplit(self.base_url).hostname in {"127.0.0.1", "localhost", "::1"}
@@ -71,7 +95,8 @@ class Options:
     @property
     def identity(self) -> str:
         """What makes vectors the same: a cache holds them by it."""
-        return f"{self.base_url} {self.model} {self.dimensions or 'whole'}"
+        place = self.base_url if self.shape_name == "openai" else f"{self.shape_name} {self.base_url}"
+        return f"{place} {self.model} {self.dimensions or 'whole'}"
 
     @classmethod
     def of(cls, context: ProviderContext) -> Options:
@@ -81,10 +106,21 @@ class Options:
             InvalidSetting: If a value cannot be used.
         """
         given = variant_settings_of(VARIANT_SETTINGS, context.variant)
-        base = given.pop("base_url", None) or settings_of(DECLARED, context.settings, "embed")["base_url"]
+        name = str(given["shape"])
+        if name == LOCAL:
+            if idle := [key for key in OF_AN_ADDRESS if given.get(key) is not None]:
+                raise InvalidSetting(
+                    f'{context.variant}: {idle[0]} says nothing with shape = "local".', remedy=f"Delete {idle[0]}."
+                )
+            base, model = "", "whole"
+        else:
+            own = settings_of(DECLARED, context.settings, "embed").get("base_url")
+            base = str(given.get("base_url") or own or SHAPES[name].base_url).rstrip("/")
+            model = str(given.get("model") or SHAPES[name].model)
         return cls(
-            base_url=str(base).rstrip("/"),
-            model=given["model"],
+            shape_name=name,
+            base_url=base,
+            model=model,
             dimensions=given.get("dimensions"),
             batch=given["batch"],
             token_budget=given["token_budget"],
@@ -99,7 +135,7 @@ class Options:
         """
         content = ("Content-Type", "application/json")
         try:
-            return (("Authorization", f"Bearer {context.secrets('api_key')}"), content)
+            return (("Authorization", f"Bearer {context.secrets(self.shape.secret)}"), content)
         except MissingSecret:
             if self.is_here:
                 return (content,)

@@ -28,20 +28,10 @@ def describe_provider() -> ProviderDescription:
 
 @hookimpl
 def check_access(context: ProviderContext) -> AccessReport:
-    """List the models."""
-    from automl_bench_openai.client import Client, Refused
+    """List the models, or have one word embedded."""
+    from automl_bench_embed.access import look
 
-    from automl_bench_embed.options import Options
-
-    options = Options.of(context)
-    client = Client(options, options.headers(context))
-    try:
-        client.ask("/models", what="list the models")
-    except Refused as refused:
-        raise refused.error from None
-    finally:
-        client.close()
-    return AccessReport(True, options.base_url)
+    return look(context)
 
 
 @hookimpl
@@ -63,9 +53,9 @@ def train(context: TrialContext) -> Operation:
 @hookimpl
 def invoke(context: TrialContext, endpoint: Endpoint) -> Invoker:
     """Return how a sample is embedded and labelled."""
-    from automl_bench_embed.invoking import EmbedInvoker
+    from automl_bench_embed.invoking import invoker_of
 
-    return EmbedInvoker.of(context)
+    return invoker_of(context)
 
 
 @hookimpl

@@ -11,12 +11,10 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from automl_bench_openai import tokens
-from automl_bench_openai.prompts import sample_text
-
-from automl_bench.contract import Column, HttpRequest, Sample
-from automl_bench.errors import RequestRefused
+from automl_bench.contract import HttpRequest
+from automl_bench_embed.items import Item
 from automl_bench_embed.options import Options
+from automl_bench_embed.shapes import Shape
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,36 +24,22 @@ FILE_NAME = "vectors.sqlite"
 WAIT_SECONDS = 30.0
 
 
-def words_of(sample: Sample, columns: tuple[Column, ...], budget: int) -> str:
-    """Return what is embedded of a sample: its text, or its fields one a line.
+def request_for(options: Options, headers: tuple[tuple[str, str], ...], items: Sequence[Item]) -> HttpRequest:
+    """Return the request that embeds contents.
 
     Raises:
-        RequestRefused: If it is empty, or longer than the budget.
+        OSError: If the file of an image cannot be read.
     """
-    words = sample_text(sample, columns) or ""
-    if not words.strip():
-        raise RequestRefused("The sample is empty, and empty texts are not embedded.")
-    if tokens.of_text(words) > budget:
-        raise RequestRefused(
-            f"The sample takes more than the {budget:,} tokens of token_budget.", remedy="Raise token_budget."
-        )
-    return words
-
-
-def request_for(options: Options, headers: tuple[tuple[str, str], ...], texts: Sequence[str]) -> HttpRequest:
-    """Return the request that embeds texts."""
-    body: dict[str, Any] = {"model": options.model, "input": list(texts), "encoding_format": "base64"}
-    if options.dimensions is not None:
-        body["dimensions"] = options.dimensions
+    body = options.shape.body(options.model, items, options.dimensions)
     return HttpRequest(
-        f"{options.base_url}/embeddings",
+        f"{options.base_url}{options.shape.path}",
         headers=headers,
         body=json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode(),
         timeout_seconds=options.timeout_seconds,
     )
 
 
-def vectors_in(content: Mapping[str, Any], count: int) -> NDArray[np.float64]:
+def vectors_in(shape: Shape, content: Mapping[str, Any], count: int) -> NDArray[np.float64]:
     """Return the vectors of an answer, in the order asked for, each of length one.
 
     Raises:
@@ -64,15 +48,13 @@ def vectors_in(content: Mapping[str, Any], count: int) -> NDArray[np.float64]:
     import numpy as np
 
     found: dict[int, NDArray[np.float64]] = {}
-    for one in content["data"]:
-        given = one["embedding"]
+    for place, given in shape.vectors(content):
         if isinstance(given, str):
-            vector = np.frombuffer(base64.b64decode(given, validate=True), dtype="<f4").astype(np.float64)
+            found[place] = np.frombuffer(base64.b64decode(given, validate=True), dtype="<f4").astype(np.float64)
         else:
-            vector = np.asarray(given, dtype=np.float64)
-        found[int(one["index"])] = vector
+            found[place] = np.asarray(given, dtype=np.float64)
     if sorted(found) != list(range(count)) or len({one.shape for one in found.values()}) != 1:
-        raise ValueError("not one vector for each text")
+        raise ValueError("not one vector for each content")
     matrix = np.stack([found[place] for place in range(count)])
     lengths = np.linalg.norm(matrix, axis=1, keepdims=True)
     if matrix.ndim != 2 or not np.isfinite(matrix).all() or not (lengths > 0).all():
@@ -99,25 +81,28 @@ class VectorCache:
     def _open(self) -> closing[sqlite3.Connection]:
         return closing(sqlite3.connect(self._file, timeout=WAIT_SECONDS, isolation_level=None))
 
-    def key(self, words: str) -> bytes:
-        """Return the key of what is embedded."""
-        return hashlib.sha256(f"{self._identity}\n{words}".encode()).digest()
+    def key(self, content: str) -> bytes:
+        """Return the key of a content (`Item.identity`)."""
+        return hashlib.sha256(f"{self._identity}\n{content}".encode()).digest()
 
-    def find(self, words: Iterable[str]) -> dict[str, NDArray[np.float64]]:
-        """Return the vectors that are kept, by their words."""
+    def find(self, contents: Iterable[str]) -> dict[str, NDArray[np.float64]]:
+        """Return the vectors that are kept, by `Item.identity`."""
         import numpy as np
 
         found = {}
         with self._open() as connection:
-            for text in words:
-                row = connection.execute("SELECT vector FROM vectors WHERE key = ?", (self.key(text),)).fetchone()
+            for one in contents:
+                row = connection.execute("SELECT vector FROM vectors WHERE key = ?", (self.key(one),)).fetchone()
                 if row is not None:
-                    found[text] = np.frombuffer(row[0], dtype="<f8")
+                    found[one] = np.frombuffer(row[0], dtype="<f8")
         return found
 
-    def keep(self, words: Sequence[str], vectors: NDArray[np.float64]) -> None:
+    def keep(self, items: Sequence[Item], vectors: NDArray[np.float64]) -> None:
         """Keep vectors."""
-        rows = [(self.key(text), vector.astype("<f8").tobytes()) for text, vector in zip(words, vectors, strict=True)]
+        rows = [
+            (self.key(item.identity), vector.astype("<f8").tobytes())
+            for item, vector in zip(items, vectors, strict=True)
+        ]
         with self._open() as connection:
             connection.execute("BEGIN IMMEDIATE")
             connection.executemany("INSERT OR IGNORE INTO vectors VALUES (?, ?)", rows)

@@ -19,7 +19,7 @@ from automl_bench.contract import Stage, Variant
 from automl_bench.errors import ProviderError, TrainingFailed, UsageError
 from automl_bench_local import folders, jobs
 from automl_bench_local.description import NAME
-from automl_bench_local.model import CARD
+from automl_bench_local.inside.records import CARD
 
 if TYPE_CHECKING:
     from automl_bench.contract import TrainingSet
@@ -52,9 +52,10 @@ def trained_trial(
     words = "all" if shots is None else str(shots)
     if not trained:
         what = f"{NAME}:{variant}" if variant else NAME
+        asked = [what, dataset, words, *(["--fold", str(fold)] if fold else [])]
         raise UsageError(
             f"no trial of {what} has been trained on {dataset} at {words} shots, fold {fold}.",
-            remedy=f"Begin with: {quoted_command('upload', what, dataset, words)}, then train.",
+            remedy=f"Train one: {quoted_command('upload', *asked)}, then {quoted_command('train', *asked)}.",
         )
     if len(trained) > 1:
         raise UsageError(

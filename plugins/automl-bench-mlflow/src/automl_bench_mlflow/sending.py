@@ -14,6 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from automl_bench.border.command_lines import quoted_command
 from automl_bench.settings.workspace import Workspace
 from automl_bench_mlflow import words
 from automl_bench_mlflow.backlog import Backlog
@@ -94,7 +95,7 @@ def send_backlog(workspace: Path, *, insist: bool = False) -> Iterator[str]:
             raise NotSent(reason) from error
         yield (
             f"warning: MLflow at {tracking_uri(workspace)} did not take the runs ({reason}); they are sent at the end "
-            "of the next run, or by `automl-bench mlflow`"
+            f"of the next run, or by {quoted_command('mlflow')}"
         )
 
 

@@ -25,7 +25,11 @@ DESCRIPTION = ProviderDescription(
     limits=Limits(min_classes=2, max_classes=MOST_LABELS, media_types=MEDIA_TYPES),
     settings=DECLARED,
     variant_settings=VARIANT_SETTINGS,
-    variants={"default": {}, "few": {"examples": 8}},
+    variants={
+        "default": {},
+        "few": {"examples": 8},
+        "nearest": {"examples": 8, "examples_by": "embedding"},
+    },
     requires="automl-bench[openai]",
     split_policy="Is not trained. Examples, where the variant shows any, come from both halves.",
     docs_url="https://platform.openai.com/docs/api-reference",

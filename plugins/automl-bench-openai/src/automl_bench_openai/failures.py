@@ -87,6 +87,8 @@ def fault_of(content: Any) -> Fault | None:
     error = content.get("error")
     if error is None and "detail" in content:
         return Fault(str(content["detail"]))
+    if error is None and isinstance(content.get("message"), str):  # Cohere's
+        return Fault(content["message"])
     if isinstance(error, str):
         return Fault(error)
     if not isinstance(error, Mapping):

@@ -12,7 +12,7 @@ from automl_bench.toolkit.answers import unreadable
 from automl_bench_openai import dialects, tokens
 from automl_bench_openai.client import Client
 from automl_bench_openai.dialects import Told, Turn
-from automl_bench_openai.examples import Examples
+from automl_bench_openai.examples import Examples, embedding_vector
 from automl_bench_openai.failures import SERVICE, error_for, fault_of, read_json
 from automl_bench_openai.options import Options
 from automl_bench_openai.probe import Findings, findings_of
@@ -63,8 +63,6 @@ class PromptInvoker:
         finally:
             client.close()
         naming = Naming.of(context.labels)
-        training = context.training_set
-        labelled = (*training.train, *training.validation) if training is not None else ()
         return cls(
             options=options,
             findings=findings,
@@ -73,7 +71,7 @@ class PromptInvoker:
                 context, naming, findings.mode, self_report=options.confidence == "self", file=options.prompt_file
             ),
             naming=naming,
-            examples=Examples(labelled, options.examples, context.columns, context.seed),
+            examples=_examples(context, options),
             context=context,
         )
 
@@ -83,7 +81,8 @@ class PromptInvoker:
         from automl_bench_openai.prices import ending_words
 
         shown = {0: "No example is shown.", -1: "As many examples as fit are shown, in one order."}
-        examples = shown.get(self.options.examples, f"The {self.options.examples} nearest examples are shown.")
+        by = ", by embeddings" if self.options.examples_by == "embedding" else ""
+        examples = shown.get(self.options.examples, f"The {self.options.examples} nearest examples{by} are shown.")
         ending = ending_words(self.options.model)
         return (*self.findings.sentences(self.options), examples, *([ending] if ending else []))
 
@@ -176,6 +175,20 @@ class PromptInvoker:
         scores = {self.naming.label_of(name): score for name, score in (told.scores or {}).items()}
         sure = told.confidence if self.options.confidence != "none" else None
         return Prediction(label, sure, scores if self.options.confidence != "none" else {}, usage)
+
+
+def _examples(context: TrialContext, options: Options) -> Examples:
+    """Return the trial's examples.
+
+    Raises:
+        Infeasible: If they are to be chosen by embeddings and a package for that is missing.
+    """
+    training = context.training_set
+    labelled = (*training.train, *training.validation) if training is not None else ()
+    vector = None
+    if options.examples > 0 and labelled and options.examples_by == "embedding":
+        vector = embedding_vector(context.modality, context.columns, context.cache_dir)
+    return Examples(labelled, options.examples, context.columns, context.seed, vector)
 
 
 def _is_answer(content: Any) -> bool:

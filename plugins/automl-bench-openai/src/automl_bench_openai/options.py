@@ -56,6 +56,13 @@ VARIANT_SETTINGS = (
         choices=("auto", "decisions", "chat", "tool", "plain"),
     ),
     _number("examples", "Labelled samples shown with each request, the nearest ones; -1 for all.", "0", -1, 10_000),
+    Setting(
+        "examples_by",
+        "What nearness is reckoned by: thumbnails and common words, or embeddings computed in this process.",
+        default="content",
+        kind=SettingKind.CHOICE,
+        choices=("content", "embedding"),
+    ),
     _number("token_budget", "Most tokens of one request, examples included.", "8000", 100, 1_000_000),
     _number("max_output_tokens", "Most tokens of one answer, a reasoning included.", "200", 1, 100_000),
     Setting(
@@ -98,6 +105,7 @@ class Options:
     model: str
     mode: str
     examples: int
+    examples_by: str
     token_budget: int
     max_output_tokens: int
     image_detail: str
@@ -149,6 +157,7 @@ class Options:
             model=str(model),
             mode=given["mode"],
             examples=given["examples"],
+            examples_by=given["examples_by"],
             token_budget=given["token_budget"],
             max_output_tokens=given["max_output_tokens"],
             image_detail=given["image_detail"],

@@ -98,15 +98,14 @@ def findings_of(client: Client, options: Options, modality: Modality, labels: in
         Infeasible: If it drops or refuses images and the dataset has them.
         ProviderError: If it cannot be asked at all.
     """
-    few = labels <= MOST_CHOICES
     asked = (options.base_url, options.model, options.mode, options.reasoning, options.confidence, options.image_detail)
-    key = json.dumps([modality.value, few, *asked])
+    key = json.dumps([modality.value, labels, *asked])
     path = cache_dir / f"probe-{hashlib.sha256(key.encode()).hexdigest()[:16]}.json"
     known = _kept(path)
     if known is not None:
         return known
     try:
-        found = _Probe(client, options, decides=few).run(with_image=modality is Modality.IMAGE)
+        found = _Probe(client, options, labels).run(with_image=modality is Modality.IMAGE)
     except Refused as refused:
         raise refused.error from None
     found.at = time.time()
@@ -124,9 +123,12 @@ def _kept(path: Path) -> Findings | None:
 
 
 class _Probe:
-    def __init__(self, client: Client, options: Options, *, decides: bool) -> None:
+    def __init__(self, client: Client, options: Options, labels: int) -> None:
         self._client = client
-        self._dialects = options.preset.decisions if decides else ()
+        self._dialects = options.preset.decisions if labels <= MOST_CHOICES else ()
+        # As many as the dataset has: `transformers serve`, for one, takes 26 and refuses more.
+        fillers = tuple(f"animal {n}" for n in range(3, labels + 1))
+        self._choices = {one: one for one in (*NAMING.shown.values(), *fillers)}
         self._options = options
         self._found = Findings("plain")
 
@@ -154,13 +156,12 @@ class _Probe:
                 if refused.status in (400, 404, 405, 422, 501):
                     continue
                 raise
-            self._found.dialect, self._found.enforced = dialect, told.name in NAMING.shown.values()
+            self._found.dialect, self._found.enforced = dialect, told.name in self._choices
             return told.name is not None
         return False
 
     def _decide(self, dialect: str, turn: Turn) -> tuple[Told, int]:
-        names = {one: one for one in NAMING.shown.values()}
-        body = dialects.decision_body(self._options, dialect, "Which animal?", NAMING, [turn], names)
+        body = dialects.decision_body(self._options, dialect, "Which animal?", NAMING, [turn], self._choices)
         content = self._client.ask(dialects.decision_path(dialect), body, what="decide")
         try:
             told = dialects.read_decision(content)

@@ -11,9 +11,9 @@ from automl_bench.border.command_lines import quoted_command
 from automl_bench.contract import Modality, Sample
 from automl_bench.datasets.columnar.identity import ids_of_rows, ids_of_texts
 from automl_bench.datasets.content_ids import leading_words
-from automl_bench.datasets.placing import cannot
 from automl_bench.datasets.tables import one_line
 from automl_bench.errors import DatasetError
+from automl_bench.toolkit.whole_files import cannot
 
 if TYPE_CHECKING:
     import numpy as np

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 from automl_bench.datasets.columnar.encodings import Encoding, encoding_of
 from automl_bench.datasets.columnar.options import ColumnOptions
 from automl_bench.datasets.columnar.source_table import SourceTable, unique_names
-from automl_bench.datasets.placing import cannot
 from automl_bench.datasets.tables import one_line
 from automl_bench.errors import DatasetError, UsageError
 from automl_bench.numbers_in_words import number_of
+from automl_bench.toolkit.whole_files import cannot
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from automl_bench.datasets.placing import cannot
 from automl_bench.errors import DatasetError, UsageError
+from automl_bench.toolkit.whole_files import cannot
 
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig", "UTF-8 with a byte order mark"),

@@ -69,26 +69,33 @@ def _escaped(cells: pa.Array) -> pa.Array:
 
 
 def _ids(contents: pa.ChunkedArray) -> tuple[pa.StringArray, pa.Int64Array]:
+    """Return the digest of each string in hexadecimal, and its bytes; in steps, as a digest is an object at first."""
+    import pyarrow as pa
+
+    parts = [
+        _ids_of_step(chunk.slice(start, ROWS_PER_STEP))
+        for chunk in contents.chunks
+        for start in range(0, len(chunk), ROWS_PER_STEP)
+    ]
+    kind = pa.large_string() if 2 * hashlib.sha256().digest_size * len(contents) >= 2**31 else pa.string()
+    ids, sizes = zip(*parts, strict=True) if parts else ((), ())
+    return (
+        pa.concat_arrays([pa.array([], kind), *(part.cast(kind) for part in ids)]),
+        pa.concat_arrays([pa.array([], pa.int64()), *sizes]),
+    )
+
+
+def _ids_of_step(strings: pa.Array) -> tuple[pa.StringArray, pa.Int64Array]:
     import numpy as np
     import pyarrow as pa
 
-    digests: list[bytes] = []
-    sizes = []
-    for chunk in contents.chunks:
-        if not len(chunk):
-            continue
-        wide = pa.types.is_large_string(chunk.type)
-        _, offsets, data = chunk.buffers()
-        ends = np.frombuffer(offsets, np.int64 if wide else np.int32)[chunk.offset : chunk.offset + len(chunk) + 1]
-        view = memoryview(data if data is not None else b"")
-        places = ends.tolist()
-        sha256 = hashlib.sha256
-        digests += [sha256(view[a:b]).digest() for a, b in itertools.pairwise(places)]
-        sizes.append(np.diff(ends).astype(np.int64))
-    count = len(digests)
-    letters = b"".join(digests).hex().encode()
-    stops = np.arange(0, 64 * count + 1, 64, dtype=np.int64 if 64 * count >= 2**31 else np.int32)
-    made = pa.LargeStringArray if 64 * count >= 2**31 else pa.StringArray
-    ids = made.from_buffers(count, pa.py_buffer(stops), pa.py_buffer(letters))
-    lengths = np.concatenate(sizes) if sizes else np.empty(0, np.int64)
-    return ids, pa.Array.from_buffers(pa.int64(), count, [None, pa.py_buffer(lengths)])
+    wide = pa.types.is_large_string(strings.type)
+    _, offsets, data = strings.buffers()
+    ends = np.frombuffer(offsets, np.int64 if wide else np.int32)[strings.offset : strings.offset + len(strings) + 1]
+    view = memoryview(data if data is not None else b"")
+    sha256 = hashlib.sha256
+    letters = b"".join([sha256(view[a:b]).digest() for a, b in itertools.pairwise(ends.tolist())]).hex().encode()
+    stops = np.arange(0, len(letters) + 1, 2 * sha256().digest_size, dtype=np.int32)
+    ids = pa.StringArray.from_buffers(len(strings), pa.py_buffer(stops), pa.py_buffer(letters))
+    lengths = np.diff(ends).astype(np.int64)
+    return ids, pa.Array.from_buffers(pa.int64(), len(lengths), [None, pa.py_buffer(lengths)])

@@ -19,12 +19,13 @@ from automl_bench.datasets.columnar.remarks import remarks_on
 from automl_bench.datasets.columnar.source_table import place_of
 from automl_bench.datasets.columnar.targets import merged_labels, refuse_other_tasks, whole_labels
 from automl_bench.datasets.columnar.text_folders import MAIL_FOLDERS, TEXT_FOLDERS, read_text_folders
+from automl_bench.datasets.groups import group_of, path_pattern
 from automl_bench.datasets.import_options import ImportOptions, ImportSource, Made, Progress
 from automl_bench.datasets.list_columns import looks_like_group
 from automl_bench.datasets.manifest import manifest_schema, sorted_table, write_manifest
 from automl_bench.datasets.provenance import DatasetCard
 from automl_bench.datasets.splitting import choose_test_by_group
-from automl_bench.errors import DatasetError, UsageError
+from automl_bench.errors import DatasetError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -83,12 +84,13 @@ def import_columns(source: ImportSource, draft: Path, options: ImportOptions, pr
 def _read(source: ImportSource, options: ImportOptions, progress: Progress) -> tuple[Joined, Tally, str]:
     hints = options.hints
     if hints.layout in (TEXT_FOLDERS, MAIL_FOLDERS):
-        if hints.group:
-            raise UsageError("--group names a column, and folders of texts have none.", remedy="Leave it out.")
         tally = Tally()
         folder = unpacked(source, lambda done, total: progress("unpacking", done, total))
         table = read_text_folders(folder, hints.layout, hints.words, hints.columns.folder_labels, tally)
-        return join([("", table)], hints.columns, "", tally), tally, "texts, folders"
+        joined = join([("", table)], hints.columns, "", tally)
+        if hints.group:
+            joined.groups = _groups_of(joined.places, hints.group)
+        return joined, tally, "texts, folders"
     files = source_files(source.path, source.scratch, hints, lambda done, total: progress("unpacking", done, total))
     read = []
     for at, (split, path) in enumerate(files.files):
@@ -97,6 +99,14 @@ def _read(source: ImportSource, options: ImportOptions, progress: Progress) -> t
     layout = "texts" if hints.columns.modality is Modality.TEXT else "table"
     endings = sorted({path.suffix.lower().removeprefix(".").upper() for _, path in files.files})
     return join(read, hints.columns, hints.group, files.left_out), files.left_out, f"{layout}, {' and '.join(endings)}"
+
+
+def _groups_of(paths: pa.ChunkedArray, pattern: str) -> pa.ChunkedArray:
+    """Return the group of each file of a text, by its path."""
+    import pyarrow as pa
+
+    compiled = path_pattern(pattern)
+    return pa.chunked_array([pa.array([group_of(path, compiled) for path in paths.to_pylist()], pa.string())])
 
 
 def _leave_out(joined: Joined, options: ImportOptions, tally: Tally) -> None:

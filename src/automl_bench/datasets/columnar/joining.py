@@ -71,8 +71,7 @@ def join(files: list[tuple[str, SourceTable]], options: ColumnOptions, group: st
         tally: Is told what was left out.
 
     Raises:
-        DatasetError: If a column is missing, or files have different ones.
-        UsageError: If a name fits several columns.
+        DatasetError: If a column is missing, a name fits several columns, or files have different ones.
     """
     files[:] = _with_labels(files, options, tally)
     first = files[0][1]

@@ -12,9 +12,9 @@ from automl_bench.datasets.columnar.encodings import encoding_of
 from automl_bench.datasets.columnar.options import ColumnOptions
 from automl_bench.datasets.columnar.source_table import SourceTable, unique_names
 from automl_bench.datasets.columnar.workbooks import read_workbook
-from automl_bench.datasets.placing import cannot
 from automl_bench.datasets.tables import one_line, refuse_stand_ins
 from automl_bench.errors import DatasetError
+from automl_bench.toolkit.whole_files import cannot
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from automl_bench.border.names import did_you_mean
-from automl_bench.errors import DatasetError, UsageError
+from automl_bench.errors import DatasetError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -59,15 +59,14 @@ def place_of(name: str, names: Sequence[str], path: Path, option: str) -> int:
     """Return where a name stands among names: exactly so, or but for the case and spaces at its ends.
 
     Raises:
-        DatasetError: If it stands nowhere.
-        UsageError: If several are equal but for the case.
+        DatasetError: If it stands nowhere, or several are equal but for the case.
     """
     if name in names:
         return names.index(name)
     wanted = name.strip().casefold()
     found = [at for at, one in enumerate(names) if one.casefold() == wanted]
     if len(found) > 1:
-        raise UsageError(
+        raise DatasetError(
             f"{path} has several columns called {name!r} but for the case.", remedy=f"Write {option} exactly."
         )
     if found:

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 
 from automl_bench.datasets.account import Reason, Tally
 from automl_bench.datasets.columnar.source_table import SourceTable
-from automl_bench.datasets.placing import cannot
 from automl_bench.datasets.split_names import split_of
 from automl_bench.datasets.survey import kept_out
 from automl_bench.errors import DatasetError
+from automl_bench.toolkit.whole_files import cannot
 
 if TYPE_CHECKING:
     from email.message import Message

@@ -18,8 +18,9 @@ def read_workbook(path: Path, options: ColumnOptions) -> SourceTable:
     """Read one sheet.
 
     Raises:
-        UsageError: If openpyxl is not installed, or the sheet named does not exist.
-        DatasetError: If the workbook cannot be read, is empty, or has several sheets and none was chosen.
+        UsageError: If openpyxl is not installed.
+        DatasetError: If the workbook cannot be read, is empty, lacks the sheet that was named, or has several and none
+            was.
     """
     if find_spec("openpyxl") is None:
         raise UsageError(
@@ -49,7 +50,7 @@ def read_workbook(path: Path, options: ColumnOptions) -> SourceTable:
 def _chosen(path: Path, sheets: dict[str, Any], told: str) -> tuple[str, Any]:
     if told:
         if told not in sheets:
-            raise UsageError(
+            raise DatasetError(
                 f"{path} has no sheet {told!r} with cells.", remedy=f"Choose one of {', '.join(map(repr, sheets))}."
             )
         return told, sheets[told]
