@@ -70,8 +70,8 @@ class ProviderHooks:
     def check_access(self, context: ProviderContext) -> AccessReport | None:
         """Try the credentials with one cheap request that creates nothing.
 
-        Raises Unauthenticated or PermissionDenied with the setting to correct. Called by `providers check` and before
-        the first trial of an experiment.
+        Raises Unauthenticated or PermissionDenied with the setting to correct. Called by `providers check` (with the
+        default variant) and, with each variant of an experiment, before its first trial.
         """
 
     @hookspec(firstresult=True)
@@ -220,4 +220,7 @@ class ObserverHooks:
 
     @hookspec
     def register_commands(self, app: typer.Typer) -> None:
-        """Add commands to the command line."""
+        """Add commands to the command line, or to a group that is there, such as `export`.
+
+        `app.registered_groups` has the groups, each with its `name` and `typer_instance`.
+        """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from copy import deepcopy
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -22,14 +23,12 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROO
 @cache
 def commands() -> dict[str, Any]:
     """Return all commands by name, those that installed plugins add included."""
-    own: Any = typer.main.get_command(app)
     registry = PluginRegistry()
     registry.load_all(mentioning="register_commands")
-    added = typer.Typer()
-    added.callback()(lambda: None)
-    Observers(registry).tell("register_commands", app=added)
-    found: Any = typer.main.get_command(added)
-    return {**found.commands, **own.commands}
+    extended = deepcopy(app)
+    Observers(registry).tell("register_commands", app=extended)
+    found: Any = typer.main.get_command(extended)
+    return dict(found.commands)
 
 
 def parse(line: str) -> None:

@@ -46,17 +46,20 @@ def trained(home: Path, modality: str, images: TrainingSet) -> Path:
     return folder
 
 
-def service(model: Path, *, largest_body: int = 20_000, loopback: bool = False) -> FastAPI:
-    """Return the application of a model, with small limits."""
-    return load_app(
-        ServiceSettings(
-            model=model,
-            graphs=model.parent,
-            title="a small model",
-            facts={"trial": "0123456789ab"},
-            threads=1,
-            largest_body=largest_body,
-            most_samples=3,
-            loopback=loopback,
-        )
+def settings_of(model: Path, *, largest_body: int = 20_000, loopback: bool = False) -> ServiceSettings:
+    """Return how a model is served, with small limits."""
+    return ServiceSettings(
+        model=model,
+        graphs=model.parent,
+        title="a small model",
+        facts={"trial": "0123456789ab", "dataset": "people", "variant": "auto"},
+        threads=1,
+        largest_body=largest_body,
+        most_samples=3,
+        loopback=loopback,
     )
+
+
+def service(model: Path, **limits: Any) -> FastAPI:
+    """Return the application of a model, with small limits."""
+    return load_app(settings_of(model, **limits))

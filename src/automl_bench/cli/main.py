@@ -30,10 +30,13 @@ from automl_bench.cli import (
     pipelines,
     plan,
     providers,
+    records,
     report,
+    reproducing,
     resources,
     results,
     status,
+    ui,
     verbs,
     watch,
 )
@@ -154,17 +157,20 @@ class _TracebackFile(logging.Handler):
 
 
 first_steps.register(app)
-app.add_typer(data.app, name="data", help="Datasets: list, show, fetch, import, check.")
+app.add_typer(data.app, name="data", help="Datasets: list, show, fetch, import, check, push, pull.")
 app.command("ablate", rich_help_panel="Data")(ablate.ablate)
 verbs.register(app)
 app.command("plan", rich_help_panel="Experiments")(plan.plan)
 experiments.register(app)
 app.command("status", rich_help_panel="Experiments")(status.status)
 app.command("watch", rich_help_panel="Experiments")(watch.watch)
+app.command("ui", rich_help_panel="Results")(ui.ui)
 app.add_typer(results.app, name="results")
 app.command("compare", rich_help_panel="Results")(compare.compare)
 app.command("report", rich_help_panel="Results")(report.report)
+app.command("reproduce", rich_help_panel="Results")(reproducing.reproduce)
 report.export_app.command("dvc")(pipelines.export_dvc)
+report.export_app.command("environment")(records.export_environment)
 app.add_typer(report.export_app, name="export", rich_help_panel="Results")
 app.add_typer(
     pipelines.app,
@@ -306,14 +312,11 @@ def _keep_traceback(trace: str) -> Path | None:
 
 
 def _mount_plugin_commands(arguments: list[str]) -> None:
-    """Load the plugins' commands: for the list of all commands, and when the command asked for is none of ours.
+    """Load the plugins' commands: for a list of commands, and when the command asked for is none of ours.
 
     Commands of ours never wait for plugins that they do not use.
     """
-    known = {command.name for command in app.registered_commands} | {group.name for group in app.registered_groups}
-    words = [word for word in arguments if not word.startswith("-")]
-    for_the_list = not arguments or bool({"-h", "--help"} & set(arguments))
-    if known & set(words) or not (words or for_the_list):
+    if not _concerns_plugins(arguments):
         return
     from automl_bench.providers.discovery import PluginRegistry
     from automl_bench.providers.host import Observers
@@ -328,6 +331,21 @@ def _mount_plugin_commands(arguments: list[str]) -> None:
         group.rich_help_panel = group.rich_help_panel if isinstance(group.rich_help_panel, str) else PLUGINS
     # A plugin's own command prints what it likes.
     release()
+
+
+def _concerns_plugins(arguments: list[str]) -> bool:
+    groups = {group.name: group.typer_instance for group in app.registered_groups}
+    known = groups.keys() | {command.name for command in app.registered_commands}
+    asks_for_help = {"-h", "--help"}
+    position = next((index for index, word in enumerate(arguments) if word in known), None)
+    if position is None:
+        words = [word for word in arguments if not word.startswith("-")]
+        return bool(words) or not arguments or bool(asks_for_help & set(arguments))
+    group, following = groups.get(arguments[position]), arguments[position + 1 : position + 2]
+    if group is None or not following:
+        return False
+    own = {command.name for command in group.registered_commands}
+    return following[0] in asks_for_help or not (following[0].startswith("-") or following[0] in own)
 
 
 def _leave_no_thread_waiting(code: int) -> None:

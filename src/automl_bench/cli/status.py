@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
@@ -17,7 +16,6 @@ from automl_bench.errors import NoResults
 
 if TYPE_CHECKING:
     from automl_bench.store import Store
-    from automl_bench.store.records import StageRecord, TrialRecord
 
 WATCH_SECONDS = 2.0
 """Pause between two looks of `status --watch`."""
@@ -60,6 +58,7 @@ def status(
       automl-bench status --json
     """
     from automl_bench.cli.session import Session
+    from automl_bench.report.standings import totals
 
     session = Session()
     seen = None
@@ -68,7 +67,7 @@ def status(
             rows = _rows(store, experiment, provider, dataset, standing or ())
             left = len(store.ledger(open_only=True))
         if as_json:
-            print_json({"trials": rows, "totals": _totals(rows), "resources": left})
+            print_json({"trials": rows, "totals": totals(rows), "resources": left})
         elif rows != seen:
             _print(rows, left, watched=watch)
         seen = rows
@@ -87,6 +86,7 @@ def _rows(
         UsageError: If something asked for is in no trial.
     """
     from automl_bench.report.missing import no_experiment, nothing_of
+    from automl_bench.report.standings import standings
 
     if experiment is not None and store.experiment(experiment) is None:
         raise no_experiment(store, experiment)
@@ -107,44 +107,12 @@ def _rows(
     ]
     if not trials:
         raise NoResults("No trial matches.", remedy=f"All trials: {command_line('status')}")
-    stages: dict[str, list[StageRecord]] = {}
-    for record in store.stages():
-        stages.setdefault(record.trial_id, []).append(record)
-    return [_row(trial, stages.get(trial.trial_id, [])) for trial in trials]
-
-
-def _row(trial: TrialRecord, stages: Sequence[StageRecord]) -> dict[str, Any]:
-    from automl_bench.contract import Stage
-
-    order = list(Stage)
-    stages = sorted(stages, key=lambda record: order.index(record.stage))
-    return {
-        "trial_id": trial.trial_id,
-        "trial": trial.label,
-        "status": trial.status.value,
-        "reason": trial.reason,
-        "stages_done": [record.stage.value for record in stages if record.status in ("done", "undone")],
-        "stages": [
-            {
-                "stage": record.stage.value,
-                "status": record.status.value,
-                "wall_seconds": record.wall_seconds,
-                "queue_seconds": record.queue_seconds,
-                "work_seconds": record.work_seconds,
-                "message": record.message,
-            }
-            for record in stages
-        ],
-    }
-
-
-def _totals(rows: Sequence[Mapping[str, Any]]) -> dict[str, int]:
-    """Return the number of trials by status, in the order in which a trial goes through them."""
-    counts = Counter(row["status"] for row in rows)
-    return {name.value: counts[name] for name in Standing if counts[name]}
+    return standings(store, trials)
 
 
 def _print(rows: Sequence[Mapping[str, Any]], left: int, *, watched: bool) -> None:
+    from automl_bench.report.standings import totals, totals_in_words
+
     out = console()
     if watched:
         if out.is_terminal:
@@ -155,8 +123,7 @@ def _print(rows: Sequence[Mapping[str, Any]], left: int, *, watched: bool) -> No
     if not any(row["reason"] for row in rows):
         columns, cells = columns[:-1], [line[:-1] for line in cells]
     print_table(columns, cells)
-    counts = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in _totals(rows).items())
-    out.print(f"{len(rows)} trial{'s' if len(rows) != 1 else ''}: {counts}", markup=False)
+    out.print(f"{len(rows)} trial{'s' if len(rows) != 1 else ''}: {totals_in_words(totals(rows))}", markup=False)
     if left:
         out.print(f"{left} resource{'s exist' if left > 1 else ' exists'}: {command_line('resources')}", markup=False)
     else:

@@ -14,6 +14,7 @@ from automl_bench.report.drawing import Drawing
 from automl_bench.report.tables import Table
 
 if TYPE_CHECKING:
+    from jinja2 import Template
     from markupsafe import Markup
 
     from automl_bench.contract import ReportSection
@@ -26,6 +27,9 @@ NUMERIC = frozenset("0123456789+-−—<±.,%() []n=ms/h")
 
 WIDEST_UNBROKEN = 28
 """Characters of a cell that stay on one line."""
+
+SENTENCE = 60
+"""Characters from which a cell is a sentence: in a narrow column it would make rows as high as a screen."""
 
 SCRIPTS = ("tables.js", "break_even.js", "evidence.js", "start.js")
 """Files of the page's own script, in the order they run."""
@@ -46,21 +50,13 @@ def render_page(
         parts: The sections.
         extra: Sections of observers.
     """
-    from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
 
-    environment = Environment(
-        loader=PackageLoader("automl_bench.report", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     observed = [
         {"name": f"observer-{place}", "title": one.title, "html": Markup(one.html)} for place, one in enumerate(extra)
     ]
-    style, script = _own("page.css"), "\n".join(map(_own, SCRIPTS))
-    return environment.get_template("report.html.j2").render(
+    style, script = own_file("page.css"), "\n".join(map(own_file, SCRIPTS))
+    return template("report.html.j2").render(
         title=title,
         subtitle=subtitle,
         card=card,
@@ -91,7 +87,21 @@ def _hash(text: str) -> str:
     return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
 
 
-def _own(name: str) -> str:
+def template(name: str) -> Template:
+    """Return one of the templates; whatever is put into it is escaped."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    return Environment(
+        loader=PackageLoader("automl_bench.report", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    ).get_template(name)
+
+
+def own_file(name: str) -> str:
+    """Return a style sheet or script that comes with the templates."""
     return (resources.files("automl_bench.report") / "templates" / name).read_text(encoding="utf-8")
 
 
@@ -137,12 +147,13 @@ def data_uri(drawing: Drawing) -> str:
 
 
 def column_styles(table: Table) -> list[str]:
-    """Return the class of each column: "number" to the right, "tight" for words too short to be broken, or ""."""
+    """Return the class of each column: "number" to the right, "tight" is never broken, "long" has room, or ""."""
     styles = []
     for place in range(len(table.columns)):
         cells = [row[place] for row in table.rows]
         if all(set(cell) <= NUMERIC and cell for cell in cells):
             styles.append("number")
         else:
-            styles.append("tight" if max(map(len, cells), default=0) <= WIDEST_UNBROKEN else "")
+            longest = max(map(len, cells), default=0)
+            styles.append("tight" if longest <= WIDEST_UNBROKEN else "long" if longest >= SENTENCE else "")
     return styles

@@ -259,10 +259,16 @@ def page_sections(
         Section("trials", "Every trial", *_every_trial(findings.trials)),
         Section("deviations", "Deviations", _deviations(findings, settings)),
         Section("settings", "Settings", (), blocks(_key_values("Settings as resolved", settings))),
-        Section("environment", "Environment", (), blocks(_key_values("Where it was measured", environment))),
+        Section("environment", "Environment", (), blocks(_where(environment))),
         Section("reading", "How to read this", READING),
     ]
     return [part for part in parts if part.points or part.blocks]
+
+
+def _where(environment: Mapping[str, Any]) -> Table:
+    """Return the environment without the packages that nothing at work asked for; results.json has them."""
+    shown = {name: value for name, value in environment.items() if name != "other_packages"}
+    return _key_values("Where it was measured", shown)
 
 
 def _use(findings: Findings) -> Section:

@@ -172,6 +172,16 @@ class InvocationsTable(ResultsFile):
         )
         return frozenset(row[0] for row in rows)
 
+    def answered(self, trial_id: str) -> int:
+        """Return how many samples `invoked_sample_ids` has, by counting alone."""
+        codes = ", ".join(str(OUTCOME_CODES[outcome]) for outcome in _FINAL)
+        rows = self._read(
+            "SELECT count(DISTINCT sample_key) FROM invocations JOIN trials USING (trial_key)"
+            f" WHERE trial_id = ? AND phase = {PHASE_CODES[CallPhase.MEASURED]} AND outcome IN ({codes})",
+            (trial_id,),
+        )
+        return int(rows[0][0])
+
     def true_labels(self, fingerprint: str) -> frozenset[str]:
         """Return the true labels of all test samples of a dataset's content that any trial has asked for."""
         rows = self._read(

@@ -103,6 +103,11 @@ class LeasesTable(ResultsFile):
         lease = self.lease(trial_id)
         return None if lease is None else lease.owner
 
+    def living_owner(self, trial_id: str) -> str | None:
+        """Return who holds the lease of a trial, or None if nobody does or the process is known to have ended."""
+        owner = self.trial_owner(trial_id)
+        return None if owner is None or self._alive(owner) is False else owner
+
     def is_heard(self, trial_id: str) -> bool:
         """Whether the holder of a trial's lease was seen to live between calls of `claim_trial`."""
         return self._watch.is_moving(trial_id)

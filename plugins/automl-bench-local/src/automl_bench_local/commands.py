@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from automl_bench.hookspecs import hookimpl
+from automl_bench_local.export_command import export_service
 from automl_bench_local.serve_command import serve
 
 if TYPE_CHECKING:
@@ -13,5 +14,8 @@ if TYPE_CHECKING:
 
 @hookimpl
 def register_commands(app: typer.Typer) -> None:
-    """Add `automl-bench serve`."""
+    """Add `automl-bench serve` and `automl-bench export service`."""
     app.command("serve")(serve)
+    for group in app.registered_groups:
+        if group.name == "export" and group.typer_instance is not None:
+            group.typer_instance.command("service")(export_service)

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from automl_bench_local.features import Vector
 
 LINEAR = "linear.npz"
+FILES = (CARD, LINEAR, ESTIMATOR)
+"""All that a model's folder may have of the model itself."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,22 +9,23 @@ from __future__ import annotations
 import asyncio
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
+from fastapi.routing import APIRoute
 from starlette.requests import ClientDisconnect
 
 from automl_bench.contract import Modality
 from automl_bench_local.features import UnreadableContent
 from automl_bench_local.inside.records import CARD
 from automl_bench_local.model import Served, load_model
+from automl_bench_local.own_host import OwnHostOnly
 from automl_bench_local.service_bodies import JSON, Bodies, Refused, answer_schema
 from automl_bench_local.service_metrics import Counted, Counts
-from automl_bench_local.serving import OwnHostOnly
 
 PREDICT, HEALTH, METRICS = "/predict", "/health", "/metrics"
 BODY_SECONDS = 30.0
@@ -70,6 +71,18 @@ class ServiceSettings:
     loopback: bool
 
 
+class _PlainRoute(APIRoute):
+    """A route whose function takes the request and returns the response: there is nothing for FastAPI to fill in.
+
+    The document is made of it as of any other; a request is spared a tenth of its time.
+    """
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Return the function itself."""
+        handler: Callable[[Request], Coroutine[Any, Any, Response]] = self.endpoint
+        return handler
+
+
 def load_app(settings: ServiceSettings) -> FastAPI:
     """Load the model and return the application, in the process that is going to serve it.
 
@@ -102,6 +115,7 @@ def build_app(settings: ServiceSettings, model: Served) -> FastAPI:
     if settings.loopback:
         app.add_middleware(OwnHostOnly)
     app.add_middleware(Counted, counts=counts, paths=frozenset({PREDICT, HEALTH, METRICS, "/openapi.json"}))
+    app.router.route_class = _PlainRoute
     everywhere = _errors(421) if settings.loopback else {}
 
     @app.post(
@@ -118,7 +132,7 @@ def build_app(settings: ServiceSettings, model: Served) -> FastAPI:
     async def predict(request: Request) -> Response:
         answers, is_batch = await service.answer(request)
         for one in answers:
-            counts.predictions.labels(one["label"]).inc()
+            counts.predicted(one["label"])
         return Response(_dump(answers if is_batch else answers[0]), media_type=JSON)
 
     @app.get(
@@ -127,7 +141,7 @@ def build_app(settings: ServiceSettings, model: Served) -> FastAPI:
         response_class=Response,
         responses={200: {"description": "It serves.", "content": _json({"type": "object"})}, **everywhere},
     )
-    async def health() -> Response:
+    async def health(request: Request) -> Response:
         facts = {"status": "ok", **settings.facts, "modality": bodies.modality.value, "labels": list(model.labels)}
         return Response(_dump(facts), media_type=JSON)
 
@@ -140,7 +154,7 @@ def build_app(settings: ServiceSettings, model: Served) -> FastAPI:
             **everywhere,
         },
     )
-    async def metrics() -> Response:
+    async def metrics(request: Request) -> Response:
         return Response(counts.text(), media_type="text/plain; version=0.0.4")
 
     return app

@@ -68,14 +68,15 @@ class Bodies:
         except (ValueError, RecursionError) as error:
             raise Refused(400, f"the body is not JSON in UTF-8: {error}") from error
         if not isinstance(given, list):
-            return [self._sample(given, "the body")], False
+            return [self._sample(given, "the body", body)], False
         if not 1 <= len(given) <= self.most:
             raise Refused(422, f"a batch has 1 to {self.most} samples, this one has {len(given)}")
         return [self._sample(one, f"sample {number}") for number, one in enumerate(given)], True
 
-    def _sample(self, given: Any, where: str) -> bytes:
+    def _sample(self, given: Any, where: str, written: bytes | None = None) -> bytes:
         if self.modality is Modality.TABULAR:
-            return self._row(given, where)
+            self._check_row(given, where)
+            return json.dumps(given).encode() if written is None else written
         key = self.modality.value
         if not isinstance(given, dict) or given.keys() != {key} or not isinstance(given[key], str):
             raise Refused(422, f'{where} is not an object {{"{key}": "…"}}')
@@ -86,18 +87,19 @@ class Bodies:
         except (binascii.Error, ValueError) as error:
             raise Refused(422, f"{where} is not base64: {error}") from error
 
-    def _row(self, given: Any, where: str) -> bytes:
+    def _check_row(self, given: Any, where: str) -> None:
         if not isinstance(given, dict):
             raise Refused(422, f"{where} is not a row: an object with a cell by column")
         unknown = sorted(given.keys() - set(self.columns))
         if unknown:
             raise Refused(422, f"{where} has the column {unknown[0]!a}; columns are {', '.join(self.columns)}")
         for name, cell in given.items():
-            if isinstance(cell, dict | list):
+            if isinstance(cell, str):
+                _utf8(cell, where)
+            elif isinstance(cell, dict | list):
                 raise Refused(422, f"{where}: the cell of {name} is no text, number, true, false or null")
-            if isinstance(cell, int | float) and not _is_finite(cell):
+            elif cell is not None and not _is_finite(cell):
                 raise Refused(422, f"{where}: the cell of {name} is no finite number")
-        return _utf8(json.dumps(given, ensure_ascii=False), where)
 
     def schema(self) -> dict[str, Any]:
         """Return the `content` of the request body in OpenAPI, by media type."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
-from automl_bench_local.serve_command import SHARED_COUNTS
+from automl_bench_local.service_process import SHARED_COUNTS
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -22,17 +22,17 @@ class Counts:
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
-        self.requests = Counter(
+        self._requests = Counter(
             "automl_bench_requests", "Requests answered.", ["path", "status"], registry=self._registry
         )
-        self.seconds = Histogram(
+        self._seconds = Histogram(
             "automl_bench_request_seconds",
             "Seconds from a request's head to its last byte.",
             ["path"],
             buckets=BUCKETS,
             registry=self._registry,
         )
-        self.predictions = Counter(
+        self._predictions = Counter(
             "automl_bench_predictions", "Samples classified, by predicted label.", ["label"], registry=self._registry
         )
         self.under_way = Gauge(
@@ -41,6 +41,25 @@ class Counts:
             registry=self._registry,
             multiprocess_mode="livesum",
         )
+
+        # looked up once: finding a label's own counter takes longer than counting
+        self._answered: dict[tuple[str, int], Counter] = {}
+        self._timed: dict[str, Histogram] = {}
+        self._predicted: dict[str, Counter] = {}
+
+    def answered(self, path: str, status: int, seconds: float) -> None:
+        """Count and time a request."""
+        if (path, status) not in self._answered:
+            self._answered[path, status] = self._requests.labels(path, str(status))
+            self._timed[path] = self._seconds.labels(path)
+        self._answered[path, status].inc()
+        self._timed[path].observe(seconds)
+
+    def predicted(self, label: str) -> None:
+        """Count a sample that was classified."""
+        if label not in self._predicted:
+            self._predicted[label] = self._predictions.labels(label)
+        self._predicted[label].inc()
 
     def text(self) -> bytes:
         """Return all counts in Prometheus' text format, those of all worker processes together."""
@@ -73,9 +92,9 @@ class Counted:
                 status = message["status"]
             await send(message)
 
-        with self._counts.under_way.track_inprogress():
-            try:
-                await self._app(scope, receive, noting)
-            finally:
-                self._counts.requests.labels(path, str(status)).inc()
-                self._counts.seconds.labels(path).observe(time.perf_counter() - begun)
+        self._counts.under_way.inc()
+        try:
+            await self._app(scope, receive, noting)
+        finally:
+            self._counts.under_way.dec()
+            self._counts.answered(path, status, time.perf_counter() - begun)

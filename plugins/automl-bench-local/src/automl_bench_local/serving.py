@@ -25,13 +25,11 @@ from fastapi import FastAPI, Request, Response
 
 from automl_bench_local import folders, processes, servers
 from automl_bench_local.features import UnreadableContent
-from automl_bench_local.inside.hosts import names_this_machine
 from automl_bench_local.model import load_model
+from automl_bench_local.own_host import OwnHostOnly
 
 if TYPE_CHECKING:
     from types import FrameType
-
-    from starlette.types import ASGIApp, Receive, Scope, Send
 
     from automl_bench_local.model import Served
 
@@ -133,30 +131,6 @@ async def _body(request: Request) -> bytes | None:
             return None
         chunks.append(chunk)
     return chunks[0] if len(chunks) == 1 else b"".join(chunks)
-
-
-class OwnHostOnly:
-    """Answers only requests that name this machine as their host.
-
-    The server listens on the loopback interface only, but a page in this machine's browser can reach it under a name of
-    its own that it has let point to 127.0.0.1 (DNS rebinding). Such a request names that host.
-    """
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
-        app = self._app
-        if scope["type"] == "http" and not names_this_machine(_host_of(scope)):
-            told = "this server answers requests to 127.0.0.1 or localhost only: use that name in the address"
-            app = _answer(421, _json({"detail": told}))
-        await app(scope, receive, send)
-
-
-def _host_of(scope: Scope) -> str:
-    hosts = [value for name, value in scope["headers"] if name == b"host"]
-    return hosts[0].decode("latin-1") if len(hosts) == 1 else ""
 
 
 def _json(content: object) -> bytes:
