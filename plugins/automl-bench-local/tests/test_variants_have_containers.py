@@ -138,7 +138,7 @@ def test_a_container_whose_client_was_killed_is_found_by_its_label_and_removed(
     assert one.listed() == [name]
     one.tear_down()
     assert engine.names() == []
-    one.folder.mkdir()
+    one.folder.mkdir(exist_ok=True)
 
 
 @containers
