@@ -113,7 +113,7 @@ $(INTEGRATIONS_STAMP): pyproject.toml constraints.txt $(addsuffix /pyproject.tom
 	touch $@
 
 test-integrations: $(INTEGRATIONS_STAMP)
-	$(INTEGRATIONS)/bin/python -m pytest -m integrations tests/integrations plugins/automl-bench-mlflow/tests plugins/automl-bench-local/tests/test_service_answers.py plugins/automl-bench-local/tests/test_service_in_a_container.py
+	$(INTEGRATIONS)/bin/python -m pytest -m integrations tests/integrations plugins/automl-bench-mlflow/tests plugins/automl-bench-local/tests/test_service_answers.py
 
 # The documentation as a site in site/; a link that leads nowhere is an error. Read it with: python -m http.server -d site
 docs: $(INTEGRATIONS_STAMP)
