@@ -27,7 +27,7 @@ INTEGRATIONS_STAMP := $(INTEGRATIONS)/.installed
 WITH_INTEGRATIONS := plugins/automl-bench-local plugins/automl-bench-mlflow
 BENCHMARKS ?= store report ablations import_folder latency_error load_ceiling local_accuracy upload engines
 
-.PHONY: help setup new-enough azure-tests page-tests demo test test-conformance test-simulation test-training test-integrations docs packages lint bench clean
+.PHONY: help setup new-enough azure-tests page-tests demo test test-conformance test-simulation test-training test-integrations test-containers docs packages lint bench clean
 
 help:
 	@echo "make demo   set up what the demo needs, compare three local models on real images, end with the verdict: 4 minutes"
@@ -36,6 +36,7 @@ help:
 	@echo "make test-simulation   long simulations, stress and fault runs, in their short form: minutes"
 	@echo "make test-training   train for real what a plugin trains in a cloud, and ask a real model server: installs torch, minutes"
 	@echo "make test-integrations   the tools that users already have (Jupyter, MLflow, DVC), for real, in an environment of their own: minutes"
+	@echo "make test-containers   variants in real containers: needs podman, a minute"
 	@echo "make docs   the documentation as a site in site/, with search; it loads nothing from elsewhere"
 	@echo "make packages   wheels and sdists of everything in dist/, checked by twine"
 	@echo "make lint   ruff and mypy --strict"
@@ -87,7 +88,7 @@ demo: $(if $(wildcard $(STAMP)),$(STAMP),$(DEMO_STAMP))
 	@$(BIN)/automl-bench demo
 
 test: $(STAMP) azure-tests page-tests
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m "not conformance and not simulation and not training and not integrations"
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m "not conformance and not simulation and not training and not integrations and not containers"
 
 # The conformance kit on every plugin, and on plugins broken on purpose: minutes of processes killed again and again.
 test-conformance: $(STAMP) azure-tests
@@ -114,6 +115,10 @@ $(INTEGRATIONS_STAMP): pyproject.toml constraints.txt $(addsuffix /pyproject.tom
 
 test-integrations: $(INTEGRATIONS_STAMP)
 	$(INTEGRATIONS)/bin/python -m pytest -m integrations tests/integrations plugins/automl-bench-mlflow/tests plugins/automl-bench-local/tests/test_service_answers.py
+
+# Variants in containers, with podman; what it needs to run on a machine stands in AUTOML_BENCH_LOCAL_CONTAINER_*.
+test-containers: $(STAMP)
+	$(BIN)/python -m pytest -m containers plugins/automl-bench-local/tests
 
 # The documentation as a site in site/; a link that leads nowhere is an error. Read it with: python -m http.server -d site
 docs: $(INTEGRATIONS_STAMP)

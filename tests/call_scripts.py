@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from automl_bench.contract import HttpRequest, HttpResponse, Prediction, Sample
-from automl_bench.testing.loopback_invoker import LoopbackInvoker
+from automl_bench.simulation.loopback_invoker import LoopbackInvoker
 
 BODY = bytes(50_000)
 

@@ -186,9 +186,9 @@ def _import_everything() -> None:
     import automl_bench.cli.session
     import automl_bench.report.rows
     import automl_bench.report.summary
-    import automl_bench.testing.simulated_cloud
-    import automl_bench.testing.simulated_learning
-    import automl_bench.testing.simulated_service
+    import automl_bench.simulation.cloud
+    import automl_bench.simulation.learning
+    import automl_bench.simulation.plugin
     import automl_bench.trials.conductor
     import automl_bench.trials.single  # noqa: F401
     from automl_bench.trials import trial, waiting

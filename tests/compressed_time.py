@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from automl_bench.testing import simulated_service
+from automl_bench.simulation import plugin as simulated
 from automl_bench.trials import conductor, sweeping, teardown, trial, waiting, waking
 
 BOUND = 1.5
@@ -22,4 +22,4 @@ waiting.LONGEST_LOOK = 0.1  # plugins ask for looks that are seconds and minutes
 sweeping.sweep.__kwdefaults__["seconds"] = BOUND
 conductor.SWEEP_EVERY_SECONDS = 0.5
 waking.SETTLED_SECONDS = 5.0
-simulated_service.DESCRIPTION = replace(simulated_service.DESCRIPTION, deletion_seconds=BOUND)
+simulated.DESCRIPTION = replace(simulated.DESCRIPTION, deletion_seconds=BOUND)

@@ -22,7 +22,7 @@ def measure(settings: dict[str, Any]) -> dict[str, Any]:
     from call_scripts import BODY, make_samples
 
     from automl_bench.measurement.load import LoadSettings, run_load
-    from automl_bench.testing.loopback_invoker import LoopbackInvoker
+    from automl_bench.simulation.loopback_invoker import LoopbackInvoker
 
     if "cpu" in settings:
         os.sched_setaffinity(0, {settings.pop("cpu")})

@@ -10,9 +10,9 @@ from pathlib import Path
 from compressed_commands import run_compressed
 from small_workspace import make_workspace, write_experiment
 
+from automl_bench.simulation.cloud import SimulatedCloud
+from automl_bench.simulation.loopback_service import Fault, Target
 from automl_bench.testing.crash import Ended
-from automl_bench.testing.loopback_service import Fault, Target
-from automl_bench.testing.simulated_cloud import SimulatedCloud
 
 SPEED = 100_000
 HERE = Path(__file__).resolve().parent

@@ -37,31 +37,42 @@ class Quoter:
     """
 
     def __init__(self, secrets: Iterable[str], when: Callable[[], bool]) -> None:
-        self.secrets = set(secrets)
+        self._planted = set(secrets)
+        self.secrets = set(self._planted)
         self.answers = 0
         self._when = when
         self._numbers = count()
         self._lock = threading.Lock()
 
-    def answers_now(self, headers: Iterable[tuple[str, str]]) -> bool:
-        """Whether this request is answered here; its credentials are kept in any case."""
+    def brought(self, headers: Iterable[tuple[str, str]]) -> set[str]:
+        """Return the credentials of a request, and remember them."""
+        found = set()
+        for name, value in headers:
+            if name.lower() in ("authorization", "x-amz-security-token"):
+                if value.startswith(("AWS4-", "SharedKey ")):
+                    continue  # a signature, not a secret
+                token = TOKEN.fullmatch(value)
+                if token is not None:
+                    found.add(token[1] or token[2])
         with self._lock:
-            for name, value in headers:
-                if name.lower() in ("authorization", "x-amz-security-token"):
-                    if value.startswith(("AWS4-", "SharedKey ")):
-                        continue  # a signature, not a secret
-                    found = TOKEN.fullmatch(value)
-                    if found is not None:
-                        self.secrets.add(found[1] or found[2])
-        return self._when()
+            self.secrets |= found
+        return found
 
-    def message(self) -> str:
-        """Return the next words: each secret in one of the encodings, so long that some are cut on their way."""
+    def answers_now(self, path: str) -> bool:
+        """Whether a request is answered here: without a token nobody would come as far as a service that quotes it."""
+        return not path.endswith(("/token", "/openid-configuration")) and self._when()
+
+    def message(self, brought: set[str]) -> str:
+        """Return the next words: each secret in one of the encodings, so long that some are cut on their way.
+
+        Args:
+            brought: The credentials of the request; nobody is told those of another command.
+        """
         number = next(self._numbers)
         encodings = list(MORE_ENCODINGS.values())
         with self._lock:
             self.answers += 1
-            known = sorted(self.secrets, key=len)
+        known = sorted(self._planted | brought, key=len)
         parts = ["too many words " * (number % 19)]
         for place, secret in enumerate(known):
             said = encodings[(number + place) % len(encodings)](secret)
@@ -69,10 +80,10 @@ class Quoter:
         return " ".join(parts)
 
 
-def _answer(handler: BaseHTTPRequestHandler, quoter: Quoter) -> None:
+def _answer(handler: BaseHTTPRequestHandler, quoter: Quoter, brought: set[str]) -> None:
     """Answer with an error in the form that the service's own would have."""
     handler.rfile.read(int(handler.headers.get("Content-Length") or 0))
-    said = quoter.message()
+    said = quoter.message(brought)
     status = STATUSES[quoter.answers % len(STATUSES)]
     headers = {name.lower() for name in handler.headers}
     is_storage = "x-ms-version" in headers or ("X-Amz-" in handler.path) or "x-amz-content-sha256" in headers
@@ -85,7 +96,7 @@ def _answer(handler: BaseHTTPRequestHandler, quoter: Quoter) -> None:
         ).encode()
     else:
         kind = "application/json"
-        body = json.dumps(_error(status, said, is_token=handler.path.endswith("/token"))).encode()
+        body = json.dumps(_error(status, said)).encode()
     handler.send_response(status)
     one_line = _plain(said).encode("ascii", "replace").decode()[:2000]
     for name in ("X-Error-Message", "x-request-id", "x-amzn-RequestId", "x-ms-request-id"):
@@ -105,9 +116,7 @@ def _plain(text: str) -> str:
     return re.sub(r"[\x00-\x1f\x7f]", " ", text)
 
 
-def _error(status: int, said: str, *, is_token: bool) -> dict[str, object]:
-    if is_token:
-        return {"error": "invalid_client", "error_description": said}
+def _error(status: int, said: str) -> dict[str, object]:
     inner = {"code": CODES[status], "message": said, "status": "PERMISSION_DENIED", "type": "invalid_request_error"}
     return {"error": inner, "message": said, "Message": said, "__type": CODES[status], "detail": said}
 
@@ -118,9 +127,10 @@ def quoting(secrets: Iterable[str], when: Callable[[], bool]) -> Iterator[Quoter
     quoter = Quoter(secrets, when)
 
     def act(handler: BaseHTTPRequestHandler) -> bool:
-        if not quoter.answers_now(handler.headers.items()):
+        brought = quoter.brought(handler.headers.items())
+        if not quoter.answers_now(handler.path):
             return True
-        _answer(handler, quoter)
+        _answer(handler, quoter, brought)
         return False
 
     with before_each_request(act):

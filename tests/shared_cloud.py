@@ -10,7 +10,7 @@ from pathlib import Path
 from small_workspace import make_workspace
 
 from automl_bench.settings.workspace import Workspace
-from automl_bench.testing.simulated_cloud import HOME, SimulatedCloud, Thing
+from automl_bench.simulation.cloud import HOME, SimulatedCloud, Thing
 
 SPEED = 20_000.0
 LEASE_SECONDS = 2.0

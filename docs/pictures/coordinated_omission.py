@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from automl_bench.testing.stall import RATE, WINDOW_SECONDS, measure_closed, measure_open
+from automl_bench.calibration.stall import RATE, WINDOW_SECONDS, measure_closed, measure_open
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -137,10 +137,13 @@ def run(folder: Path) -> None:
         for dataset in DATASETS:
             if not (folder / "data" / dataset).exists():
                 subprocess.run([*command, "data", "fetch", dataset], env=environment, cwd=folder, check=True)
-        subprocess.run([*command, "run", str(EXPERIMENT)], env=environment, cwd=folder, check=True)
-        kept = folder / BILL
-        before = json.loads(kept.read_text())["usd"] if kept.exists() else 0.0
-        kept.write_text(json.dumps({"usd": before + fake.bill.usd}))
+        try:
+            command += ["run", str(EXPERIMENT), "--retry-failed"]
+            subprocess.run(command, env=environment, cwd=folder, check=True)
+        finally:  # what was asked is billed, however it ended
+            kept = folder / BILL
+            before = json.loads(kept.read_text())["usd"] if kept.exists() else 0.0
+            kept.write_text(json.dumps({"usd": before + fake.bill.usd}))
 
 
 def main(folder: Path) -> None:

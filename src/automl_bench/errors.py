@@ -41,6 +41,7 @@
       GateFailed                    a condition of `results check` holds
       ProviderChanged               `watch` found other answers, or another model, than in its reference
       CouldNotLook                  `watch` learned nothing: network, login, quota
+      NotReproduced                 `reproduce` found other answers than were recorded
       RecordsError                  the results file
         CorruptRecord
         UnknownFormatVersion
@@ -321,6 +322,12 @@ class CouldNotLook(AutomlBenchError):
     """A watched service could not be asked; nothing is known of a change."""
 
     exit_code = ExitCode.NOT_LOOKED
+
+
+class NotReproduced(AutomlBenchError):
+    """Trials that were run again did not give the answers that were recorded."""
+
+    exit_code = ExitCode.NOT_REPRODUCED
 
 
 class RecordsError(AutomlBenchError):

@@ -38,5 +38,7 @@ class ExitCode(IntEnum):
     """`watch` found that a service answers otherwise than in the reference look, or with another model."""
     NOT_LOOKED = 14
     """`watch` could not look, so that nothing is known: network, login, quota."""
+    NOT_REPRODUCED = 15
+    """`reproduce` found other answers than were recorded."""
     INTERRUPTED = 130
     """Ctrl-C, SIGTERM or a closed terminal, after teardown."""

@@ -70,8 +70,8 @@ class ProviderHooks:
     def check_access(self, context: ProviderContext) -> AccessReport | None:
         """Try the credentials with one cheap request that creates nothing.
 
-        Raises Unauthenticated or PermissionDenied with the setting to correct. Called by `providers check` and before
-        the first trial of an experiment.
+        Raises Unauthenticated or PermissionDenied with the setting to correct. Called by `providers check` (with the
+        default variant) and, with each variant of an experiment, before its first trial.
         """
 
     @hookspec(firstresult=True)

@@ -22,6 +22,9 @@ ROOMS = [
     "statistics",
     "report",
     "settings",
+    "simulation",
+    "calibration",
+    "scaffold",
 ]
 SEEN_BY_ALL = {
     "contract",

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 import time
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -352,6 +354,31 @@ def test_init_writes_an_experiment_that_plan_takes(workspace: Workspace, capsys:
     assert "shots = [5]" in text  # the smallest class has 12 samples
     assert run(["init"]) == ExitCode.SETTINGS
     assert "first.toml exists already" in capsys.readouterr().err
+
+
+def test_init_makes_a_whole_workspace_and_overwrites_nothing(
+    workspace: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import nbformat
+
+    root = workspace.root
+    (root / "README.md").write_text("mine")
+    assert run(["init", "tiny", "digits", "--provider", "null", "--name", "whole"]) == ExitCode.OK
+    assert "left README.md as it is" in capsys.readouterr().out
+    assert (root / "README.md").read_text() == "mine"
+    notebook = nbformat.read(root / "whole.ipynb", as_version=4)
+    nbformat.validate(notebook)
+    assert 'project.fetch("digits")' in notebook.cells[1].source
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            compile(cell.source, "whole.ipynb", "exec")
+    assert f"numpy=={version('numpy')}" in (root / "requirements.txt").read_text()
+    assert "results/" in (root / ".gitignore").read_text()
+    (root / "README.md").unlink()
+    assert run(["init", "tiny", "--provider", "null", "--name", "second"]) == ExitCode.OK
+    lines = [line for line in (root / "README.md").read_text().splitlines() if line.startswith("automl-bench")]
+    assert run(shlex.split(lines[0])[1:]) == ExitCode.OK
+    assert [line.split()[1] for line in lines] == ["plan", "run", "report", "reproduce"]
 
 
 def test_try_goes_from_a_folder_to_a_report(workspace: Workspace, capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,9 +6,9 @@ import inspect
 import re
 from pathlib import Path
 
+from automl_bench.simulation.services import SERVICES
 from automl_bench.testing import LoopbackService, ProviderConformance
 from automl_bench.testing.checks import checks_of
-from automl_bench.testing.simulated_services import SERVICES
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "plugins"
 PAGE = (DOCS / "testing.md").read_text(encoding="utf-8")

@@ -8,8 +8,8 @@ import pytest
 from call_scripts import BODY, make_samples
 
 from automl_bench.contract import Sample
-from automl_bench.testing.loopback_invoker import LoopbackInvoker
-from automl_bench.testing.loopback_server import Behaviour, Running, loopback_server
+from automl_bench.simulation.loopback_invoker import LoopbackInvoker
+from automl_bench.simulation.loopback_server import Behaviour, Running, loopback_server
 
 
 @pytest.fixture

@@ -12,9 +12,9 @@ from call_scripts import ScriptedCalls, make_samples
 from automl_bench.contract import HttpRequest, Limits, Prediction, Sample
 from automl_bench.errors import QuotaExceeded, RateLimited, RequestRefused, ServiceUnavailable, Unauthenticated
 from automl_bench.measurement.accuracy_pass import PassLane, PassProgress, PassSettings, run_pass
+from automl_bench.simulation.loopback_invoker import LoopbackInvoker
+from automl_bench.simulation.loopback_server import Running
 from automl_bench.store.records import CallPhase, Invocation, Outcome
-from automl_bench.testing.loopback_invoker import LoopbackInvoker
-from automl_bench.testing.loopback_server import Running
 
 BARE = PassSettings(warm_up=0, cold=False)
 

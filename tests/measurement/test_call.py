@@ -24,9 +24,9 @@ from automl_bench.errors import (
     WorkspaceError,
 )
 from automl_bench.measurement.call import Caller
+from automl_bench.simulation.loopback_invoker import LoopbackInvoker
+from automl_bench.simulation.loopback_server import Running
 from automl_bench.store.records import Outcome
-from automl_bench.testing.loopback_invoker import LoopbackInvoker
-from automl_bench.testing.loopback_server import Running
 
 SAMPLE = make_samples(1)[0][0]
 

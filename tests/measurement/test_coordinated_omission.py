@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from automl_bench.testing.loopback_server import Behaviour, answer_moment
-from automl_bench.testing.stall import STALLING, StallResult, measure_closed, measure_open, simulate
+from automl_bench.calibration.stall import STALLING, StallResult, measure_closed, measure_open, simulate
+from automl_bench.simulation.loopback_server import Behaviour, answer_moment
 
 ATTEMPTS = 3
 LATE_MS = 2.0
@@ -64,7 +64,7 @@ def test_the_simulated_truth_is_that_of_the_published_example() -> None:
     from itertools import islice
 
     from automl_bench.measurement.arrivals import schedule
-    from automl_bench.testing.loopback_server import holds
+    from automl_bench.simulation.loopback_server import holds
 
     p99 = []
     for seed in range(20):

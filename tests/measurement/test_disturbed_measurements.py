@@ -29,7 +29,7 @@ from automl_bench.measurement.disturbance import describe_disturbance, without_w
 from automl_bench.measurement.load import LoadSettings, describe_load_run, run_load
 from automl_bench.measurement.pass_summary import summarise_pass
 from automl_bench.measurement.surroundings import Throttling, read_throttling
-from automl_bench.testing.loopback_server import Behaviour, Running, loopback_server
+from automl_bench.simulation.loopback_server import Behaviour, Running, loopback_server
 from automl_bench.transport import HeartbeatThread
 
 RULER_MS = 1.0

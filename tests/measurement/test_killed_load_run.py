@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from automl_bench.simulation.loopback_server import Behaviour, loopback_server
 from automl_bench.store import open_store
 from automl_bench.store.records import CallPhase
-from automl_bench.testing.loopback_server import Behaviour, loopback_server
 
 LOAD = """
 import sys
@@ -20,7 +20,7 @@ from automl_bench.contract import Sample
 from automl_bench.measurement.load import LoadSettings, run_load
 from automl_bench.store import open_store
 from automl_bench.store.records import LoadRun, TrialRecord
-from automl_bench.testing.loopback_invoker import LoopbackInvoker
+from automl_bench.simulation.loopback_invoker import LoopbackInvoker
 
 url, path = sys.argv[1], Path(sys.argv[2])
 store = open_store(path)

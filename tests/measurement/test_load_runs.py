@@ -18,9 +18,9 @@ from automl_bench.contract import CallInvoker, Limits, Prediction, Sample
 from automl_bench.errors import QuotaExceeded, UsageError
 from automl_bench.measurement.arrivals import SampleOrder, schedule
 from automl_bench.measurement.load import LoadSettings, describe_load_run, run_load
+from automl_bench.simulation.loopback_invoker import LoopbackInvoker
+from automl_bench.simulation.loopback_server import Behaviour, Running, loopback_server
 from automl_bench.store.records import CallPhase, LoadCall, LoadRun, Outcome
-from automl_bench.testing.loopback_invoker import LoopbackInvoker
-from automl_bench.testing.loopback_server import Behaviour, Running, loopback_server
 
 
 def make_run(invoker, settings: LoadSettings, **more) -> tuple[LoadRun, list[LoadCall]]:  # type: ignore[no-untyped-def]

@@ -28,8 +28,8 @@ from automl_bench.contract import (
 from automl_bench.measurement.accuracy_pass import PassLane, PassSettings, run_pass
 from automl_bench.providers.discovery import Installed, PluginRegistry
 from automl_bench.providers.dispatch import Provider
+from automl_bench.simulation import null_plugin
 from automl_bench.store.records import Invocation
-from automl_bench.testing import null_service
 
 PATIENCE = 20.0
 
@@ -70,7 +70,7 @@ def context(folder: Path, variant: str, recorder: PlainRecorder, results: dict[S
 
 @pytest.fixture
 def provider() -> Provider:
-    return Provider(PluginRegistry([Installed("null", "automl-bench", lambda: null_service)]), "null")
+    return Provider(PluginRegistry([Installed("null", "automl-bench", lambda: null_plugin)]), "null")
 
 
 def training_set() -> TrainingSet:
@@ -144,8 +144,8 @@ def test_a_process_that_took_over_the_number_is_left_alone(provider: Provider, t
 def test_bench_self_prints_a_table_and_keeps_its_numbers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import typer
 
+    from automl_bench.calibration import self_measurement
     from automl_bench.cli.bench_self import bench_self
-    from automl_bench.testing import self_measurement
 
     monkeypatch.setenv("AUTOML_BENCH_WORKSPACE", str(tmp_path))
     monkeypatch.setattr(self_measurement, "HIGHEST_RATE_SECONDS", 0.7)

@@ -13,9 +13,9 @@ from automl_bench.contract import Invoker, Limits, Prediction, Sample
 from automl_bench.measurement.load import LoadSettings, describe_load_run, run_load
 from automl_bench.measurement.sweep import Cause, judge, rates
 from automl_bench.measurement.validity import Bounds
+from automl_bench.simulation.loopback_invoker import LoopbackInvoker
+from automl_bench.simulation.loopback_server import Behaviour, loopback_server
 from automl_bench.store.records import LoadCall, LoadRun
-from automl_bench.testing.loopback_invoker import LoopbackInvoker
-from automl_bench.testing.loopback_server import Behaviour, loopback_server
 
 ATTEMPTS = 3
 LATE_MS = 50.0

@@ -10,8 +10,8 @@ import pytest
 
 from automl_bench.errors import ExitCode
 from automl_bench.settings.workspace import Workspace
+from automl_bench.simulation.cloud import SimulatedCloud
 from automl_bench.store import open_store
-from automl_bench.testing.simulated_cloud import SimulatedCloud
 from tests.ownership.conftest import Colleague
 
 

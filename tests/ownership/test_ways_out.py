@@ -16,7 +16,7 @@ import pytest
 from command_forks import Command
 
 from automl_bench.errors import ExitCode
-from automl_bench.testing.loopback_service import Fault, Target
+from automl_bench.simulation.loopback_service import Fault, Target
 from tests.ownership.conftest import Colleague
 
 SLOW = 300.0

@@ -196,6 +196,7 @@ def test_labels_and_training_are_asked_of_who_learns_from_samples(store, make_tr
     assert said["which"].startswith("prompted:zero: most accurate.")
     assert re.match(r"pets \(prompted:zero learns from none\): .*local:svc", said["labels"])
     assert "prompted:zero needs none · local:svc 3 s" in said["training"]
+    assert re.search(r"prompted:zero \S+ ms.*one call at a time", said["speed"]), "its calls stand at no shots"
 
 
 def test_what_was_never_compared_is_not_called_equal(store):

@@ -85,7 +85,7 @@ def test_the_page_stands_alone_and_allows_its_own_style_and_script_only(folder):
 
 def test_a_rising_rate_is_a_chart_on_the_page_and_a_figure_in_the_files(folder):
     page = Page((folder / "report.html").read_text(encoding="utf-8"))
-    assert {"figure-sweep-0", "figure-sweep-1"} <= set(page.ids)
+    assert "figure-sweep-0" in page.ids
     assert "figure-latency_against_rate" not in page.ids
     assert "figures/latency_against_rate.png" in (folder / "results.md").read_text(encoding="utf-8")
 

@@ -12,6 +12,7 @@ from automl_bench.contract import Stage
 from automl_bench.errors import UsageError
 from automl_bench.report.fields import (
     COST_FIELDS,
+    ENVIRONMENT_FIELDS,
     LATENCY_FIELDS,
     LOAD_RUN_FIELDS,
     RESULT_FIELDS,
@@ -83,6 +84,7 @@ def test_the_format_page_names_exactly_these_fields():
         ("`latency_ms`", LATENCY_FIELDS),
         ("`latency_verdict`", VERDICT_FIELDS),
         ("`stages`", STAGE_FIELDS),
+        ("`environment`", ENVIRONMENT_FIELDS),
         ("`cost`", COST_FIELDS),
         ("`throughput`", THROUGHPUT_FIELDS),
         ("`load_runs`", LOAD_RUN_FIELDS),

@@ -68,6 +68,19 @@ def test_a_load_run_that_is_not_valid_is_hollow_and_says_so():
     assert "open loop, 40/s asked, n=400, not VALID" in picture.get("aria-label")
 
 
+def test_too_few_single_calls_have_no_box_and_the_variant_keeps_its_name():
+    (chart,) = latency_charts([pool(calls=36)], rows(run(response_ms=percentiles(20.0, 60.0))))
+    for picture in pictures(chart):
+        assert of_kind(picture, "polygon", "box") == []
+        assert "local:svc: one call at a time, n=36, too few" in [one.text for one in picture.iter("text")]
+
+
+def test_of_a_sweep_the_last_good_rate_is_shown():
+    steps = [step(5.0, 8.0), step(20.0, 9.0), step(80.0, 70.0, knee="queueing at the service")]
+    (chart,) = latency_charts([pool()], rows(run("sweep", steps=steps)))
+    assert "sweep, 1 to 80/s, at 20/s, n=400: p50 9 ms, p95 27 ms" in chart.wide
+
+
 def test_loads_of_another_choice_of_the_training_are_not_mixed_in():
     assert latency_charts([pool()], rows(run(response_ms=percentiles(20.0, 60.0)), chosen="words")) == []
 

@@ -53,6 +53,7 @@ def two(tmp_path, monkeypatch):
         store.finish_load_run(LoadRun("d" * 16, c, "closed", {"concurrency": 2}, complete=True, valid=True))
         store.save_experiment(ExperimentRecord("e", {"shots": [20]}, (c,), store.record_environment({"cpu": "theirs"})))
         store.save_experiment(ExperimentRecord("f", {}, (c,)))
+        store.record_environment({"cpu": "of a verb"})
         store.add_imported([ImportedResult("y.csv", "acme", "big", "pets", 20, 0.8)])
         store.add_imported([ImportedResult("y.csv", "acme", "big", "pets", 5, 0.7)])
     return ours, theirs
@@ -91,6 +92,8 @@ def test_trials_come_in_once_and_what_differs_stands_beside_with_the_name_of_its
         assert store.load_calls("d" * 16) == other.load_calls("d" * 16)
         assert store.experiment("e").trial_ids == ("c" * 12, c)
         assert store.experiment("f").trial_ids == (c,)
+        for number in (1, 2):  # stages name an environment by its key, whatever ran in it
+            assert store.environment_of_key(other.environment_key(number)) == other.environment(number)
     assert run(["results", "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)
     assert [(row["source"], row["accuracy"]) for row in rows if row["variant"] == "b"] == [

@@ -130,3 +130,26 @@ def test_statements_are_split_at_their_ends_only() -> None:
         "CREATE TABLE a (\n  b TEXT DEFAULT ';'\n);",
         "INSERT INTO a VALUES ('x;\ny');",
     ]
+
+
+def test_a_file_that_another_process_makes_while_it_is_looked_at_is_not_taken_for_a_foreign_one(tmp_path: Path) -> None:
+    path = tmp_path / "results.sqlite"
+    maker = sqlite3.connect(path, isolation_level=None)
+    maker.execute("PRAGMA journal_mode = WAL")
+    made: list[str] = []
+
+    def make(statement: str) -> None:
+        if "application_id" in statement and not made:
+            made.append(statement)
+            maker.executescript(
+                f"BEGIN; PRAGMA application_id = {schema.APPLICATION_ID}; PRAGMA user_version = 1;"
+                "CREATE TABLE t (a); COMMIT;"
+            )
+
+    looking = sqlite3.connect(path, isolation_level=None)
+    looking.set_trace_callback(make)
+    assert schema.stored_version(looking, path) == 0
+    assert made, "nothing was made in between"
+    assert schema.stored_version(looking, path) == 1
+    looking.close()
+    maker.close()

@@ -13,7 +13,7 @@ import pytest
 
 from automl_bench.cli.main import run
 from automl_bench.errors import ExitCode, UsageError, WorkspaceError
-from automl_bench.testing.template import write_plugin
+from automl_bench.scaffold.template import write_plugin
 
 
 def _install(package: Path) -> None:

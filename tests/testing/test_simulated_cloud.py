@@ -12,10 +12,10 @@ from small_workspace import command, command_environment, make_workspace, write_
 
 from automl_bench.contract import Sample
 from automl_bench.errors import ConnectionLost, ExitCode, ResourceMissing, Unauthenticated
+from automl_bench.simulation.cloud import LIST_LAG_SECONDS, SimulatedCloud
+from automl_bench.simulation.learning import Learner, call_seconds, view
+from automl_bench.simulation.services import SERVICES
 from automl_bench.testing import Fault, Target
-from automl_bench.testing.simulated_cloud import LIST_LAG_SECONDS, SimulatedCloud
-from automl_bench.testing.simulated_learning import Learner, call_seconds, view
-from automl_bench.testing.simulated_services import SERVICES
 
 SPEED = 36_000.0
 

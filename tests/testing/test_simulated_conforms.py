@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from automl_bench.contract import Modality
+from automl_bench.simulation.cloud import SINGLE_FAULTS, SimulatedCloud
 from automl_bench.testing import Fault, LoopbackService, ProviderConformance, SeenRequest, Target
-from automl_bench.testing.simulated_cloud import SINGLE_FAULTS, SimulatedCloud
 
 ROOT = Path(__file__).resolve().parents[2]
 STRANGER = "somebody-elses-dataset"

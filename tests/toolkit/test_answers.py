@@ -18,7 +18,7 @@ from automl_bench_vertex import failures as vertex
 from automl_bench import errors
 from automl_bench.contract import HttpResponse
 from automl_bench.errors import ConnectionLost, ProviderError, RateLimited, RequestRefused, RequestTimedOut
-from automl_bench.testing.template import write_plugin
+from automl_bench.scaffold.template import write_plugin
 from automl_bench.toolkit.answers import KIND_OF_STATUS, broken_request, json_object, kind_of, one_line, unreadable
 
 STATUSES = [*range(300, 309), *range(400, 432), 451, 499, *range(500, 512), 520, 529, 599]

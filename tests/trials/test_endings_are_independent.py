@@ -15,10 +15,10 @@ from automl_bench.contract import NAME_PREFIX, Resource, Stage
 from automl_bench.errors import PermissionDenied, ResourceConflict, WorkspaceError
 from automl_bench.providers.host import Observers
 from automl_bench.settings.workspace import Workspace
+from automl_bench.simulation.cloud import SimulatedCloud
 from automl_bench.store import Store
 from automl_bench.store.leases import current_owner
 from automl_bench.store.records import LedgerEntry, StageRecord, StageStatus, TrialRecord, TrialStatus
-from automl_bench.testing.simulated_cloud import SimulatedCloud
 from automl_bench.trials.endings import Endings
 from automl_bench.trials.experiment import Experiment
 from automl_bench.trials.machine import Machine

@@ -15,8 +15,8 @@ import pytest
 from money_lab import STAGES, Lab
 
 from automl_bench.errors import ExitCode
+from automl_bench.simulation.loopback_service import Fault, Target
 from automl_bench.testing.crash import Ended
-from automl_bench.testing.loopback_service import Fault, Target
 
 
 @pytest.fixture

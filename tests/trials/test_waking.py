@@ -10,8 +10,8 @@ from money_lab import EXPERIMENT, Lab
 
 from automl_bench.contract import CallPhase
 from automl_bench.errors import ExitCode
+from automl_bench.simulation.loopback_service import Fault, Target
 from automl_bench.store import open_store
-from automl_bench.testing.loopback_service import Fault, Target
 
 PASS_ALONE = EXPERIMENT.replace("[parallel]", "[parallel]\nenabled = false")
 GROUP = PASS_ALONE.replace('["simulated:quick"]', '["simulated:quick", "simulated:thrifty"]').replace(

@@ -71,6 +71,15 @@ def test_what_was_embedded_is_not_embedded_again_and_the_bill_agrees(fake: Opena
     assert fake.predictions() == sum(one.predicts for one in fake.recorded)
 
 
+def test_what_is_computed_here_takes_no_key_and_is_said_to_be_no_call_over_http(tmp_path: Path) -> None:
+    experiment = EXPERIMENT.replace('["mails"]', '["tiny"]').replace("embed:mine", "embed:local")
+    bench = ServiceBench(tmp_path, {}, experiment.replace("[5, 8]", "[5]"), ("requests", "sklearn.linear_model"))
+    (row,) = rows(bench.run("--json"))
+    assert (row["accuracy"], row["over_http"], row["failed"]) == (1.0, False, 0)
+    assert (row["cost"]["usd"], row["cost"]["unknown"]) == (0.0, [])
+    assert list(row["usage"]["models"]) == ["EfficientNet-Lite0 at 192 px"]
+
+
 def test_a_real_server_gives_what_plain_scikit_learn_gives_on_its_vectors(tmp_path: Path) -> None:
     """llama.cpp's embeddings of a tiny random model, asked for here and by the provider."""
     with llama_server(tmp_path, embeds=True) as url:

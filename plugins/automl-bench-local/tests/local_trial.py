@@ -37,7 +37,7 @@ class LocalTrial(HookTrial):
             ),
             settings=options,
             trial_id=trial_id,
-            patience_seconds=60.0,
+            patience_seconds=100.0,
         )
 
     def until_trained(self, training_set: TrainingSet) -> Operation:
@@ -57,6 +57,19 @@ class LocalTrial(HookTrial):
 
     def deployed_with(self, model: Path) -> str:
         return str(self.with_model(model).deploy().result["url"])
+
+    def train_in_the_background(self) -> Operation:
+        operation: Operation = plugin.train(self.context)
+        return operation
+
+    def running(self) -> list[int]:
+        """Return the processes of this trial."""
+        listed = plugin.list_resources(self.context, f"automl-bench-{self.trial_id}")
+        return [int(str(one.details["pid"])) for one in listed if "pid" in one.details]
+
+    def listed(self) -> list[str]:
+        """Return the names of what exists of this trial."""
+        return [one.name for one in plugin.list_resources(self.context, f"automl-bench-{self.trial_id}")]
 
     def tear_down(self) -> None:
         """Delete whatever bears the trial's name, whether or not the ledger knows it."""

@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 import requests
-from automl_bench_local.own_host import names_this_machine
+from automl_bench_local.inside.hosts import names_this_machine
 from automl_bench_local.processes import THREAD_VARIABLES, own_environment
 from automl_bench_local.serving import LARGEST_BODY
 from local_trial import LocalTrial, our_processes

@@ -7,7 +7,6 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from openai_fake import KEY, MODEL, OpenaiFake
@@ -169,26 +168,6 @@ def test_texts_and_tables_are_learned_from_examples(bench: Bench) -> None:
     assert any("petal: 1." in one and "soil: wet" in one for one in asked)
     assert not any("species: " in one for one in asked), "the target is never sent"
     assert any("column species" in one for one in asked), "but its name tells what is asked"
-
-
-def test_markup_and_escape_codes_in_an_answer_change_nothing_but_its_own_score(bench: Bench) -> None:
-    hostile = "\x1b[31m<script>alert(1)</script>red"
-
-    def answer(body: dict[str, Any]) -> dict[str, Any]:
-        body["answers"][0]["choice"] = hostile
-        return body
-
-    bench.teach("red", "green", "blue")
-    bench.fake.fail("predict", lambda body: body, 5)  # the calls before the pass, and its first
-    bench.fake.fail("predict", answer)
-    text = EXPERIMENT.replace('"local:logistic-pixels", "openai", "openai:few"', '"openai"')
-    (row,) = rows(bench.run("--json", "--jobs", "1", experiment=text.replace("[0, 5]", "[0]")))
-    assert (row["correct"], row["off_list"], row["failed"]) == (TESTS - 1, 1, 0)
-    reported = bench("report", "small")
-    assert reported.returncode == ExitCode.OK, reported.stderr
-    pages = [path.read_bytes() for path in (bench.root / "reports").rglob("*") if path.is_file()]
-    assert any(b"alert(1)" in page for page in pages), "what it said is told"
-    assert not any(b"<script>alert" in page or b"\x1b" in page for page in pages)
 
 
 WORDS = (("work", "meeting", "agenda"), ("spam", "prize", "winner"))

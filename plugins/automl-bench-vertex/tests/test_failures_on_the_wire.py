@@ -26,8 +26,8 @@ from automl_bench.errors import (
     ServiceUnavailable,
     Unauthenticated,
 )
+from automl_bench.simulation.loopback_service import EXPECTED_ERRORS
 from automl_bench.testing import Fault
-from automl_bench.testing.loopback_service import EXPECTED_ERRORS
 
 
 @pytest.mark.parametrize("fault", list(ANSWERS))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -52,6 +53,15 @@ def training_set_of(manifest: Manifest, plan: Plan, shots: int | None) -> Traini
         labelled_samples(manifest, subset.train_rows),
         labelled_samples(manifest, subset.validation_rows),
     )
+
+
+def subset_hash(drawn: TrainingSet) -> str:
+    """Return a hash of what is in which half under which label: 16 hex digits, the same on every machine."""
+    digest = hashlib.sha256()
+    for half, samples in (("train", drawn.train), ("validation", drawn.validation)):
+        for line in sorted(f"{half}\t{item.sample.sample_id}\t{item.label}" for item in samples):
+            digest.update(f"{line}\n".encode())
+    return digest.hexdigest()[:16]
 
 
 def _set_of(

@@ -28,7 +28,7 @@ def bench_self(
       automl-bench bench-self
       automl-bench bench-self --json
     """
-    from automl_bench.testing.self_measurement import measure_self, table_rows
+    from automl_bench.calibration.self_measurement import measure_self, table_rows
 
     with progress_bar("bench-self") as advance:
         result = measure_self(advance)

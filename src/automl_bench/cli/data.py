@@ -13,6 +13,7 @@ from automl_bench.border.command_lines import command_line
 from automl_bench.cli import completion
 from automl_bench.cli.checking import check
 from automl_bench.cli.dataset_output import print_imported
+from automl_bench.cli.exchanging import pull, push
 from automl_bench.cli.importing import AsJson, Replace, Seed, SkipBad, TestShare, catalogue, import_own, import_progress
 from automl_bench.cli.layout_options import layout_table
 from automl_bench.cli.output import console, print_json, print_table
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from automl_bench.datasets.importing import Imported
     from automl_bench.datasets.provenance import DatasetCard
 
-app = typer.Typer(no_args_is_help=True, help="Datasets: list, show, fetch, import, check.")
+app = typer.Typer(no_args_is_help=True, help="Datasets: list, show, fetch, import, check, push, pull.")
 
 Name = Annotated[
     str,
@@ -248,3 +249,5 @@ def _fetch(
 
 app.command("import", epilog=layout_table())(import_own)
 app.command("check")(check)
+app.command("push")(push)
+app.command("pull")(pull)

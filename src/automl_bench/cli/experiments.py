@@ -142,7 +142,7 @@ def demo(
 def _print_bill(session: Session) -> None:
     """Print what the simulated services have charged so far, and what still runs there."""
     from automl_bench.contract import NAME_PREFIX
-    from automl_bench.testing.simulated_bill import COLUMNS, bill_note, bill_rows
+    from automl_bench.simulation.bill import COLUMNS, bill_note, bill_rows
     from automl_bench.trials.teardown import provider_context
 
     bound = session.bind("simulated")
@@ -194,7 +194,7 @@ def run_trials(
     Returns:
         How it went, and its rows of `results --json`.
     """
-    from automl_bench.cli.session import canonical, environment, self_measurement
+    from automl_bench.cli.session import canonical
     from automl_bench.report.rows import result_rows
     from automl_bench.store.records import ExperimentRecord
 
@@ -209,19 +209,20 @@ def run_trials(
             console(stderr=True).print(
                 f"Another experiment was called {experiment.name}; its results are kept as {aside}.", markup=False
             )
+        environment_id = store.record_environment(session.environment({trial.provider for trial in trials}))
         store.save_experiment(
             ExperimentRecord(
                 name=experiment.name,
                 settings=canonical(_settings(experiment, session)),
                 trial_ids=tuple(trial.trial_id for trial in trials),
-                environment_id=store.record_environment({**environment(), **self_measurement(session.workspace)}),
+                environment_id=environment_id,
             )
         )
         _say_who_else(store, trials, work.display.say)
         session.observers.tell(
             "experiment_started", name=experiment.name, trials=tuple(trials), folder=session.workspace.root
         )
-        tally = work.conduct(experiment, trials, wishes)
+        tally = work.conduct(experiment, trials, wishes, environment_id)
         with left_comes_first(tally):
             rows = result_rows(store, experiment=experiment.name)
             session.observers.tell("experiment_finished", name=experiment.name, results=rows)
@@ -244,14 +245,25 @@ class Work:
     stop: threading.Event
     display: RunDisplay
 
-    def conduct(self, experiment: Experiment, trials: Sequence[TrialRecord], wishes: Wishes) -> Tally:
-        """Run trials of an experiment, and return how it went."""
+    def conduct(
+        self, experiment: Experiment, trials: Sequence[TrialRecord], wishes: Wishes, environment_id: int | None = None
+    ) -> Tally:
+        """Run trials of an experiment, and return how it went.
+
+        Args:
+            experiment: The experiment.
+            trials: Its trials.
+            wishes: How it is to be run.
+            environment_id: The environment of this process where it has been recorded; it is recorded else.
+        """
         from automl_bench.trials.conductor import Conductor
         from automl_bench.trials.machine import Machine
         from automl_bench.trials.trial import Surroundings
 
         session = self.session
         providers = {name: session.bind(name) for name in {trial.provider for trial in trials}}
+        if environment_id is None:
+            environment_id = self.store.record_environment(session.environment(providers))
         for bound in providers.values():
             bound.provider.import_heavy_modules()
         around = Surroundings(
@@ -262,6 +274,7 @@ class Work:
             report=self.display.report,
             deadlines=experiment.deadline_seconds,
             say=self.display.say,
+            environment=self.store.environment_key(environment_id),
         )
         conductor = Conductor(experiment, providers, session.source, around, wishes, self.display.ended, session.bind)
         return conductor.run(trials)

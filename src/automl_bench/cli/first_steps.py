@@ -49,7 +49,10 @@ def init(
         typer.Option("--provider", help="Provider or provider:variant; may be given again.", show_default="local ones"),
     ] = None,
 ) -> None:
-    """Make this folder a workspace and write a first experiment, NAME.toml, with every line explained.
+    """Make this folder a workspace: an experiment with every line explained, a notebook, README and requirements.
+
+    Writes NAME.toml, NAME.ipynb, README.md, requirements.txt (the packages in use now) and .gitignore. Nothing that is
+    there already is overwritten.
 
     \b
     Examples:
@@ -73,6 +76,13 @@ def init(
     out = console()
     out.print(f"wrote {path}", markup=False)
     missing = [one for one in chosen if one not in here]
+    for beside, text in _beside(session, draft, missing).items():
+        try:
+            _write_text(session.workspace.root / beside, text)
+        except FileExistsError:
+            out.print(f"left {beside} as it is", markup=False)
+        else:
+            out.print(f"wrote {beside}", markup=False)
     if missing:
         out.print(f"  {command_line('data', 'fetch', *missing)}", markup=False)
     out.print(f"  {command_line('plan', _shown(path))}", markup=False)
@@ -197,12 +207,40 @@ def _draft(
     return Draft(name, tuple(datasets), tuple(providers), smallest, max(tests, default=None))
 
 
+def _beside(session: Session, draft: Draft, missing: Sequence[str]) -> dict[str, str]:
+    """Return the other files of a new workspace by name."""
+    from automl_bench.report.environment_files import EnvironmentFormat, environment_file
+    from automl_bench.settings import workspace_files
+
+    environment = session.environment(provider.partition(":")[0] for provider in draft.providers)
+    title = "The packages that this workspace was set up with."
+    return {
+        f"{draft.name}.ipynb": workspace_files.notebook(draft, missing),
+        "README.md": workspace_files.readme(draft, missing),
+        "requirements.txt": environment_file(environment, EnvironmentFormat.PIP, name=draft.name, title=title),
+        ".gitignore": workspace_files.gitignore(),
+    }
+
+
 def _write_new(path: Path, draft: Draft) -> None:
     try:
-        with path.open("x", encoding="utf-8") as file:
-            file.write(draft.text())
+        _write_text(path, draft.text())
     except FileExistsError as error:
         raise WorkspaceError(f"{path} exists already.", remedy="Give another --name, or remove it.") from error
+
+
+def _write_text(path: Path, text: str) -> None:
+    """Write a file that is not there yet.
+
+    Raises:
+        FileExistsError: If it is there.
+        WorkspaceError: If it cannot be written.
+    """
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:
+        raise
     except OSError as error:
         raise WorkspaceError(
             f"{path} cannot be written: {error.strerror}.", remedy="Choose a folder that you may write to."

@@ -30,7 +30,9 @@ from automl_bench.cli import (
     pipelines,
     plan,
     providers,
+    records,
     report,
+    reproducing,
     resources,
     results,
     status,
@@ -155,7 +157,7 @@ class _TracebackFile(logging.Handler):
 
 
 first_steps.register(app)
-app.add_typer(data.app, name="data", help="Datasets: list, show, fetch, import, check.")
+app.add_typer(data.app, name="data", help="Datasets: list, show, fetch, import, check, push, pull.")
 app.command("ablate", rich_help_panel="Data")(ablate.ablate)
 verbs.register(app)
 app.command("plan", rich_help_panel="Experiments")(plan.plan)
@@ -166,7 +168,9 @@ app.command("ui", rich_help_panel="Results")(ui.ui)
 app.add_typer(results.app, name="results")
 app.command("compare", rich_help_panel="Results")(compare.compare)
 app.command("report", rich_help_panel="Results")(report.report)
+app.command("reproduce", rich_help_panel="Results")(reproducing.reproduce)
 report.export_app.command("dvc")(pipelines.export_dvc)
+report.export_app.command("environment")(records.export_environment)
 app.add_typer(report.export_app, name="export", rich_help_panel="Results")
 app.add_typer(
     pipelines.app,

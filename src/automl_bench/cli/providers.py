@@ -273,7 +273,7 @@ def new(
       automl-bench providers new acme
       automl-bench providers new acme-vision --out ~/plugins/acme --title "Acme Vision"
     """
-    from automl_bench.testing.template import write_plugin
+    from automl_bench.scaffold.template import write_plugin
 
     folder = out or Path(f"automl-bench-{name}")
     files = write_plugin(name, folder, title=title)

@@ -90,11 +90,21 @@ def results(
 
 def _show_means(store: Store, rows: list[Row], experiment: str | None) -> None:
     from automl_bench.report.costs import cost_table
+    from automl_bench.report.environments import environments_table
     from automl_bench.report.further_scores import further_table
     from automl_bench.report.summary import accuracy_table, load_table, times_table, unscored_table
     from automl_bench.report.unanswered import unanswered_table
 
-    makers = (accuracy_table, further_table, times_table, load_table, cost_table, unscored_table, unanswered_table)
+    makers = (
+        accuracy_table,
+        further_table,
+        times_table,
+        environments_table,
+        load_table,
+        cost_table,
+        unscored_table,
+        unanswered_table,
+    )
     for table in (make(rows) for make in makers):
         if table.rows:
             show_table(table)

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import platform
 import re
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
@@ -105,6 +103,22 @@ class Session:
         if self._owner is None and (marker := read_marker(self.workspace)) is not None:
             self._owner = owner_here(marker.workspace_id)
         return self._owner
+
+    def environment(self, providers: Iterable[str]) -> dict[str, Any]:
+        """Describe this machine and the versions at work, with what `bench-self` found here.
+
+        Args:
+            providers: Names of the providers at work.
+        """
+        from automl_bench.trials.environment import describe_environment
+
+        wanted = set(providers)
+        packages = {plugin.package.split()[0] for plugin in self.registry.plugins if plugin.name in wanted}
+        found: dict[str, Any] = describe_environment(self.workspace.root, {"automl-bench", *packages})
+        path = self.workspace.results / "self.json"
+        if path.is_file():
+            found["bench_self"] = json.loads(path.read_text(encoding="utf-8"))
+        return found
 
     def store_to_read(self) -> Store:
         """Open the results file for reading.
@@ -285,44 +299,6 @@ def _is_installed(package: str) -> bool:
     except metadata.PackageNotFoundError:
         return False
     return True
-
-
-def environment() -> dict[str, Any]:
-    """Describe this machine and the versions at work, for the record beside the results."""
-    import os
-
-    ours = [dist for dist in metadata.distributions() if dist.metadata["Name"].startswith("automl-bench")]
-    needed = {_package_name(text) for dist in ours for text in dist.requires or ()}
-    versions = {}
-    for name in sorted(needed | {dist.metadata["Name"] for dist in ours}, key=str.lower):
-        try:
-            versions[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-    return {
-        "python": sys.version.split()[0],
-        "platform": platform.platform(),
-        "processor": _processor(),
-        "cores": os.cpu_count(),
-        "packages": versions,
-    }
-
-
-def self_measurement(workspace: Workspace) -> dict[str, Any]:
-    """Return what `bench-self` found on this machine, to stand beside results; nothing if it was never run."""
-    path = workspace.results / "self.json"
-    return {"bench_self": json.loads(path.read_text(encoding="utf-8"))} if path.is_file() else {}
-
-
-def _processor() -> str:
-    try:
-        with open("/proc/cpuinfo", encoding="utf-8") as lines:  # noqa: PTH123  # a pseudo-file
-            for line in lines:
-                if line.startswith("model name"):
-                    return line.partition(":")[2].strip()
-    except OSError:
-        pass
-    return platform.processor() or platform.machine()
 
 
 def parse_shots(text: str) -> int | None:

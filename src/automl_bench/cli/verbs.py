@@ -346,6 +346,7 @@ def _one_trial(
             stop=stop,
             report=lambda _trial, _stage, done, total, note: advance(done, total, note),
             say=say,
+            environment=store.environment_key(store.record_environment(session.environment([bound.provider.name]))),
         )
         sweep_first(session, store, stop=stop, but={record.trial_id})
         yield Trial(record, bound, material, around, adopted=endpoint)
@@ -365,12 +366,13 @@ def _record(
     from dataclasses import replace
 
     from automl_bench.ablations.images import ImageSetting
+    from automl_bench.trials.command_lines import ADOPTED
     from automl_bench.trials.experiment import Learning, learning_of, trial_record
 
     variant = session.variant(provider)
     if endpoint:
         # An adopted endpoint is another thing than what we would train: its trial has an id of its own.
-        variant = replace(variant, settings={**variant.settings, "adopted_endpoint": endpoint})
+        variant = replace(variant, settings={**variant.settings, ADOPTED: endpoint})
     kind = learning_of(session.provider(variant.provider).description, variant)
     if shots == 0 and kind is Learning.NEEDED and not endpoint:
         raise UsageError(f"{variant} needs training samples.", remedy="Ask for at least 1 shot.")

@@ -15,6 +15,8 @@ from automl_bench.contract.descriptions import ReportedTimes as ReportedTimes
 from automl_bench.contract.descriptions import Setting as Setting
 from automl_bench.contract.descriptions import SettingKind as SettingKind
 from automl_bench.contract.descriptions import Variant as Variant
+from automl_bench.contract.environments import Environment as Environment
+from automl_bench.contract.environments import Where as Where
 from automl_bench.contract.operations import Deletion as Deletion
 from automl_bench.contract.operations import Operation as Operation
 from automl_bench.contract.operations import OperationState as OperationState

@@ -13,7 +13,6 @@ import os
 import posixpath
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -154,6 +153,7 @@ def _inspect_in_parallel(
             found += _inspect_task(task)
             progress(len(found), len(paths))
         return found
+    from concurrent.futures import ProcessPoolExecutor
     from multiprocessing import get_context
 
     # forkserver: the command line may hold threads, which a plain fork would copy in any state

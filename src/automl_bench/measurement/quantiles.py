@@ -234,9 +234,16 @@ def autocorrelated(described: Mapping[str, Mapping[str, float | int | bool | Non
     return any(bool(described.get(name, {}).get("autocorrelated")) for name in ("p50", "p90", "p95"))
 
 
-def _estimate(ordered: NDArray[np.float64], probability: float, level: float) -> QuantileEstimate | None:
-    import numpy as np
+def _between(ordered: NDArray[np.float64], probability: float) -> float:
+    """Return `np.quantile(ordered, probability)`, which takes ten times as long for values that are sorted already."""
+    place = probability * (ordered.size - 1)
+    first = int(place)
+    share = place - first
+    low, high = float(ordered[first]), float(ordered[min(first + 1, ordered.size - 1)])
+    return low + (high - low) * share if share < 0.5 else high - (high - low) * (1 - share)
 
+
+def _estimate(ordered: NDArray[np.float64], probability: float, level: float) -> QuantileEstimate | None:
     n = int(ordered.size)
     ranks = interval_ranks(n, probability, level)
     if ranks is None:
@@ -244,7 +251,7 @@ def _estimate(ordered: NDArray[np.float64], probability: float, level: float) ->
     low, high, coverage = ranks
     return QuantileEstimate(
         probability=probability,
-        value=float(np.quantile(ordered, probability)),
+        value=_between(ordered, probability),
         low=float(ordered[low - 1]) if low else None,
         high=float(ordered[high - 1]),
         low_rank=low,

@@ -158,9 +158,10 @@ def _context(store: Store, experiment: str | None) -> Context:
 
 
 def _subtitle(context: Context, rows: Sequence[Row]) -> str:
-    trials = sum(row["status"] != "imported" for row in rows)
+    # A trial that stands for all shots has a row at each of them.
+    trials = len({row["trial_id"] for row in rows if row["status"] != "imported"})
     words = [f"{trials} trial{'' if trials == 1 else 's'}"] if trials else []
-    imported = len(rows) - trials
+    imported = sum(row["status"] == "imported" for row in rows)
     if imported:
         words.append(f"{imported} imported result{'' if imported == 1 else 's'}")
     made = f"automl-bench {automl_bench.__version__}, {context.generated_at}"

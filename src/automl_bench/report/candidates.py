@@ -115,21 +115,29 @@ def candidates(store: Store, named: Sequence[Labelled], *, every_shots: bool = F
             continue
         if series not in prices:
             prices[series] = _running(store, many)
+        # What learns from no sample was called once, for all shots.
+        once = all(one.row.get("shared") for one in many)
         shots = sorted({one.shots for one in scored}, key=shots_order)
         for k in shots if every_shots else shots[-1:]:
             own = [one for one in scored if one.shots == k]
-            loaded = [one for one in many if one.shots == k] if every_shots else many
-            found.append(_candidate(own, loaded, sizes.get((series, dataset, k)), prices[series]))
+            loaded = [one for one in many if one.shots == k] if every_shots and not once else many
+            called = scored if once else own
+            found.append(_candidate(own, called, loaded, sizes.get((series, dataset, k)), prices[series]))
     return found
 
 
 def _candidate(
-    own: Sequence[Labelled], loaded: Sequence[Labelled], tests: int | None, running: RunningCosts
+    own: Sequence[Labelled],
+    called: Sequence[Labelled],
+    loaded: Sequence[Labelled],
+    tests: int | None,
+    running: RunningCosts,
 ) -> Candidate:
     """Return what the trials of one variant, dataset and number of shots offer.
 
     Args:
         own: Those with a score.
+        called: Those whose accuracy pass tells how fast single calls are.
         loaded: Those whose load runs count.
         tests: Test samples, or None.
         running: What the use of the variant costs.
@@ -148,7 +156,7 @@ def _candidate(
         draws=len({one.draw for one in own}),
         classes=max((row["classes"] for row in rows if row["classes"]), default=None),
         majority=max((row["majority"] for row in rows if row["majority"] is not None), default=None),
-        speed=_speed([one.row for one in loaded], rows),
+        speed=_speed([one.row for one in loaded], [one.row for one in called]),
         train_seconds=_median(row["train_seconds"] for row in rows),
         train_usd=_median(None if row["cost"] is None else row["cost"]["train_usd"] for row in rows),
         running=running,

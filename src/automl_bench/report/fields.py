@@ -49,6 +49,7 @@ RESULT_FIELDS: Mapping[str, str] = {
     ' included; "imported".',
     "chosen": "What the training chose by itself, as the provider tells it (features, a kind of model); null where"
     " nothing was chosen or told. Latencies of different choices are never pooled.",
+    "environment": "The environment that the variant trained and served in, where it had one of its own; else null.",
     "predict_seconds": "Sum of the service times of all measured calls, in seconds.",
     "latency_ms": "Service time (sent to received) of the measured calls that were answered, in milliseconds.",
     "calls": "Requests of the accuracy pass by outcome, repeated attempts included.",
@@ -79,6 +80,18 @@ RESULT_FIELDS: Mapping[str, str] = {
     "created_at": "When the trial was planned, ISO 8601, UTC.",
 }
 """Field → meaning, in the order of the row."""
+
+ENVIRONMENT_FIELDS: Mapping[str, str] = {
+    "where": "host, venv or container: the Python of automl-bench, a virtual environment, or an image.",
+    "python": "Version of Python in it.",
+    "packages": "Names and versions of all packages in it.",
+    "blas": "Numeric libraries that were loaded, with their versions; empty where the environment cannot tell.",
+    "threads": "Threads of these libraries.",
+    "megabytes": "What venv or image take on the disk.",
+    "build_seconds": "What building it took, once; in no other time.",
+    "lock": "Hash over Python, system and packages, or of the image: the same digits are the same environment.",
+}
+"""Field → meaning of `environment`; null where the variant ran as usual."""
 
 USAGE_FIELDS: Mapping[str, str] = {
     "answers": "Measured answers that say what they used.",

@@ -28,6 +28,9 @@ NUMERIC = frozenset("0123456789+-−—<±.,%() []n=ms/h")
 WIDEST_UNBROKEN = 28
 """Characters of a cell that stay on one line."""
 
+SENTENCE = 60
+"""Characters from which a cell is a sentence: in a narrow column it would make rows as high as a screen."""
+
 SCRIPTS = ("tables.js", "break_even.js", "evidence.js", "start.js")
 """Files of the page's own script, in the order they run."""
 
@@ -144,12 +147,13 @@ def data_uri(drawing: Drawing) -> str:
 
 
 def column_styles(table: Table) -> list[str]:
-    """Return the class of each column: "number" to the right, "tight" for words too short to be broken, or ""."""
+    """Return the class of each column: "number" to the right, "tight" is never broken, "long" has room, or ""."""
     styles = []
     for place in range(len(table.columns)):
         cells = [row[place] for row in table.rows]
         if all(set(cell) <= NUMERIC and cell for cell in cells):
             styles.append("number")
         else:
-            styles.append("tight" if max(map(len, cells), default=0) <= WIDEST_UNBROKEN else "")
+            longest = max(map(len, cells), default=0)
+            styles.append("tight" if longest <= WIDEST_UNBROKEN else "long" if longest >= SENTENCE else "")
     return styles

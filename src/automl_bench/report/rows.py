@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from automl_bench.contract import Stage
+from automl_bench.report.environments import told_environment
 from automl_bench.report.fields import RESULT_FIELDS
 from automl_bench.report.missing import no_experiment
 from automl_bench.report.repeated import stabilities
@@ -115,6 +116,7 @@ def trial_row(store: Store, trial: TrialRecord, labels: frozenset[str] = frozens
         "train_seconds": train_seconds,
         "train_seconds_kind": kind,
         "chosen": _chosen(by_stage.get(Stage.TRAIN)),
+        "environment": told_environment(by_stage[Stage.TRAIN].result) if Stage.TRAIN in by_stage else None,
         "predict_seconds": float(calls.service_ns[timed].sum()) / 1e9 if timed.any() else None,
         "latency_ms": latency_summary(calls.service_ns[timed & calls.answered] / 1e6),
         "calls": calls.outcomes(),

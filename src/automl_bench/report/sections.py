@@ -15,6 +15,7 @@ from automl_bench.report.costs import cost_table
 from automl_bench.report.curve_words import CURVE_CAUTION, curve_notes, fitted
 from automl_bench.report.decision import Decision, candidates_table, decide
 from automl_bench.report.drawing import Drawing, looks
+from automl_bench.report.environments import environments_table
 from automl_bench.report.evidence import evidence_widget
 from automl_bench.report.further_scores import further_table
 from automl_bench.report.labels import Labelled, baseline_label, current, in_order, observations
@@ -82,6 +83,7 @@ class Findings:
     quality: QualityTables
     further: Table
     times: Table
+    environments: Table
     latency: Table
     loads: Table
     support: Table
@@ -142,6 +144,7 @@ def find(
         quality=quality_tables(store, named),
         further=further_table(rows),
         times=times_table(rows),
+        environments=environments_table(rows),
         latency=latency_table(pools),
         loads=load_table(rows),
         support=support_table(compared),
@@ -235,6 +238,7 @@ def page_sections(
         ),
         Section("answers", "Answers, sample by sample", (), () if findings.evidence is None else (findings.evidence,)),
         Section("times", "Training and prediction times", (), blocks("training_time", findings.times)),
+        Section("environments", "Versions and environments", (), blocks(findings.environments)),
         Section(
             "latency",
             "Latency",
@@ -255,10 +259,16 @@ def page_sections(
         Section("trials", "Every trial", *_every_trial(findings.trials)),
         Section("deviations", "Deviations", _deviations(findings, settings)),
         Section("settings", "Settings", (), blocks(_key_values("Settings as resolved", settings))),
-        Section("environment", "Environment", (), blocks(_key_values("Where it was measured", environment))),
+        Section("environment", "Environment", (), blocks(_where(environment))),
         Section("reading", "How to read this", READING),
     ]
     return [part for part in parts if part.points or part.blocks]
+
+
+def _where(environment: Mapping[str, Any]) -> Table:
+    """Return the environment without the packages that nothing at work asked for; results.json has them."""
+    shown = {name: value for name, value in environment.items() if name != "other_packages"}
+    return _key_values("Where it was measured", shown)
 
 
 def _use(findings: Findings) -> Section:

@@ -68,7 +68,7 @@ def latency_charts(pools: Sequence[LatencyPool], named: Sequence[Labelled]) -> l
             strips.append(_single_calls(pool, place))
             runs = loads.get((pool.series, dataset, pool.chosen), {})
             strips += [_under_load(words, run, place) for words, run in list(runs.items())[:MOST_LOADS]]
-        charts.append(_latency_chart(f"speed-{len(charts)}", dataset, [one for one in strips if one.values]))
+        charts.append(_latency_chart(f"speed-{len(charts)}", dataset, strips))
     return charts
 
 
@@ -86,8 +86,8 @@ def _single_calls(pool: LatencyPool, place: int) -> Strip:
     import numpy as np
 
     n = len(pool.service_ms)
-    words = f"{pool.name}: one call at a time, n={n:,}"
     enough = n >= minimum_n(WHISKERS[-1])
+    words = f"{pool.name}: one call at a time, n={n:,}{'' if enough else ', too few'}"
     box = tuple(map(float, np.quantile(pool.service_ms, WHISKERS))) if enough else None
     return Strip(words, place, box, {}, valid=True)
 
@@ -95,7 +95,8 @@ def _single_calls(pool: LatencyPool, place: int) -> Strip:
 def _under_load(words: str, run: Mapping[str, Any], place: int) -> Strip:
     cells = {name: response_cell(run, name) for name in LOAD_PERCENTILES}
     known = {name: cell for name, cell in cells.items() if cell.get("value") is not None}
-    where = f"{words}, before its knee" if run["loop"] == "sweep" else words
+    good = [step["rate"] for step in run["summary"].get("steps") or () if not step.get("knee")]
+    where = f"{words}, at {good[-1]:.3g}/s" if run["loop"] == "sweep" else words
     mark = "" if run["valid"] else ", not VALID"
     return Strip(f"{where}, n={known['p50'].get('n', 0):,}{mark}", place, None, known, valid=bool(run["valid"]))
 
@@ -112,8 +113,8 @@ def _latency_chart(name: str, dataset: str, strips: Sequence[Strip]) -> Chart:
         f"Alone and under load: {dataset}",
         "Boxes: service times of the accuracy pass, one call at a time, from first to third quartile with the median,"
         " whiskers from p5 to p95. Below them the last complete load run of each kind: p50 (circle), p95 (square), p99"
-        " (diamond) of the response times with their 95 % intervals, hollow where the run is not VALID; percentiles"
-        " without enough calls are left out.",
+        " (diamond) of the response times with their 95 % intervals, of a sweep at its last good rate; hollow where the"
+        " run is not VALID. What has too few calls is left out.",
         wide.done("wide", label),
         narrow.done("narrow", label),
     )
@@ -122,7 +123,8 @@ def _latency_chart(name: str, dataset: str, strips: Sequence[Strip]) -> Chart:
 def _strip_words(one: Strip) -> str:
     known = {"p5": one.box[0], "p50": one.box[2], "p95": one.box[-1]} if one.box else {}
     known |= {name: cell["value"] for name, cell in one.cells.items()}
-    return f"{one.words}: {', '.join(f'{name} {milliseconds(value)} ms' for name, value in known.items())}"
+    told = ", ".join(f"{name} {milliseconds(value)} ms" for name, value in known.items())
+    return f"{one.words}: {told}" if told else one.words
 
 
 def _strips(
@@ -139,7 +141,7 @@ def _strips(
         middle = top + step * (number + 1) - ROW / 2
         name_at = (x.start, middle - 16) if names_above else (8.0, middle + 4)
         width = x.end - x.start if names_above else x.start - 16
-        picture.text(*name_at, fitting(one.words, width), kind="" if one.box else "faint")
+        picture.text(*name_at, fitting(one.words, width), kind="faint" if one.cells else "")
         colour, _ = series_look(one.place)
         if one.box is not None:
             _box(picture, one, x, middle, colour)
@@ -207,7 +209,7 @@ def _sweep_chart(
     def drawn(picture: Picture, percentile: str, left: float, right: float, top: float, *, words: bool) -> None:
         x, y = LogScale(rates, left, right), LogScale(times, top + 250, top)
         ticks = [(value, tick_words(value)) for value in x.ticks()]
-        title = f"{percentile} of the response time in ms, by requests/s"
+        title = f"{percentile} in ms by requests/s"
         axes(picture, x, y, title=title, x_words=ticks, y_words=words)
         for one, steps in curves.items():
             _steps(picture, percentile, steps, x, y, series_look(series.index(one)), one)

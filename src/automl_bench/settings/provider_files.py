@@ -12,7 +12,9 @@ from automl_bench.border.names import did_you_mean, is_name
 from automl_bench.border.texts import remember
 from automl_bench.contract import Json, ProviderDescription, Variant
 from automl_bench.errors import InvalidSetting, SettingsError, UnknownSetting, UsageError
+from automl_bench.settings.environment_files import with_files_read
 from automl_bench.settings.toml_files import read_toml
+from automl_bench.toolkit.environments import ENVIRONMENT, read_environment
 from automl_bench.toolkit.setting_values import value_of, variant_settings_of, wrong_setting
 
 SECTIONS = ("settings", "variants", "budget")
@@ -161,6 +163,10 @@ def resolve_variant(description: ProviderDescription, file: ProviderFile, name: 
         remedy = did_you_mean(f"{description.name}:{wanted}", known, f"Known: {', '.join(sorted(known))}.")
         raise UsageError(f"{description.name} has no variant {wanted!r}.", remedy=remedy)
     variant = Variant(description.name, wanted, dict(variants[wanted]))
-    if description.variant_settings is not None:
-        variant_settings_of(description.variant_settings, variant)
+    if description.variant_settings is None:
+        return variant
+    variant_settings_of(description.variant_settings, variant)
+    if ENVIRONMENT in description.variant_settings:
+        variant = with_files_read(variant, file.path)
+        read_environment(variant)
     return variant

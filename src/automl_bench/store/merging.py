@@ -10,11 +10,11 @@ from collections.abc import Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from automl_bench.errors import UsageError
-from automl_bench.store.store import Store, open_store
+from automl_bench.store.copied_file import copy_of
+from automl_bench.store.store import Store
 
 _OF_TRIAL = ("stages", "operations", "ledger", "invocations", "usages", "load_runs", "looks", "look_answers")
 _OWN_KEYS = frozenset({"trial_key", "operation_key", "entry_id", "run_key", "import_key", "last_fence"})
@@ -55,27 +55,14 @@ def merge(store: Store, other: Path, *, mark: str) -> Merged:
         UsageError: If it is the same file, or there is none.
         RecordsError: If it is damaged or too new; then nothing is written.
     """
-    if not other.is_file():
-        raise UsageError(f"{other} does not exist.", remedy="Give the path of another automl-bench.sqlite.")
-    if other.resolve() == store.path.resolve():
+    if other.is_file() and other.resolve() == store.path.resolve():
         raise UsageError(f"{other} is this workspace's own results file.", remedy="Give that of another machine.")
-    with TemporaryDirectory(prefix="automl-bench-merge-") as folder:
-        # A copy, as an older file is brought forward before it is read.
-        copy = Path(folder) / "other.sqlite"
-        with (
-            closing(sqlite3.connect(f"{other.resolve().as_uri()}?mode=ro", uri=True)) as source,
-            closing(sqlite3.connect(copy)) as target,
-        ):
-            try:
-                source.backup(target)
-            except sqlite3.DatabaseError as error:
-                raise UsageError(
-                    f"{other} is no results file: {error}.", remedy="Give the path of another automl-bench.sqlite."
-                ) from error
-        open_store(copy).close()
-        with closing(sqlite3.connect(copy, check_same_thread=False)) as theirs:  # the writer's thread reads it
-            theirs.row_factory = sqlite3.Row
-            return store._write(lambda ours: _Merge(store, ours, theirs, other.name, mark).run())
+    with (
+        copy_of(other) as copy,
+        closing(sqlite3.connect(copy, check_same_thread=False)) as theirs,  # the writer's thread reads it
+    ):
+        theirs.row_factory = sqlite3.Row
+        return store._write(lambda ours: _Merge(store, ours, theirs, other.name, mark).run())
 
 
 class _Merge:
@@ -91,6 +78,7 @@ class _Merge:
     def run(self) -> Merged:
         for trial in self._theirs.execute("SELECT * FROM trials ORDER BY trial_key").fetchall():
             self._trial(trial)
+        self._environments()
         self._experiments()
         self._imported()
         return self._found
@@ -217,14 +205,20 @@ class _Merge:
             remedy="Rename the file and merge it again.",
         )
 
+    def _environments(self) -> None:
+        """Take over the environments: stages of trials name them by the hash of their content."""
+        for row in self._theirs.execute("SELECT content_hash, content, recorded_at FROM environments").fetchall():
+            if not self._has("environments", "content_hash = ?", (row["content_hash"],)):
+                self._insert("environments", [dict(row)])
+
     def _environment(self, number: int | None) -> int | None:
-        row = self._theirs.execute("SELECT * FROM environments WHERE environment_id = ?", (number,)).fetchone()
-        if row is None:
+        """Return the number that an environment of theirs has here."""
+        sql = "SELECT content_hash FROM environments WHERE environment_id = ?"
+        key = self._theirs.execute(sql, (number,)).fetchone()
+        if key is None:
             return None
         sql = "SELECT environment_id FROM environments WHERE content_hash = ?"
-        found = self._ours.execute(sql, (row["content_hash"],)).fetchone()
-        values = {name: row[name] for name in ("content_hash", "content", "recorded_at")}
-        return int(found[0]) if found else self._insert("environments", [values])
+        return int(self._ours.execute(sql, (key[0],)).fetchone()[0])
 
     def _imported(self) -> None:
         point = ("provider", "variant", "dataset", "shots", "fold")

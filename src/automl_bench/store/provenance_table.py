@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from automl_bench.contract import Json
-from automl_bench.errors import UsageError
+from automl_bench.errors import RecordsError, UsageError
 from automl_bench.store.records import ImportedResult
 from automl_bench.store.results_file import ResultsFile, from_json, now, to_json
 
@@ -49,6 +49,22 @@ class ProvenanceTable(ResultsFile):
     def environment(self, environment_id: int) -> dict[str, Any] | None:
         """Return an environment's content, or None if there is none of that number."""
         rows = self._read("SELECT content FROM environments WHERE environment_id = ?", (environment_id,))
+        return dict(from_json(rows[0][0])) if rows else None
+
+    def environment_key(self, environment_id: int) -> str:
+        """Return the name of an environment that is the same in every results file: a hash of its content.
+
+        Raises:
+            RecordsError: If there is none of that number.
+        """
+        rows = self._read("SELECT content_hash FROM environments WHERE environment_id = ?", (environment_id,))
+        if not rows:
+            raise RecordsError(f"There is no environment {environment_id}.", remedy="Record it first.")
+        return str(rows[0][0])
+
+    def environment_of_key(self, key: str) -> dict[str, Any] | None:
+        """Return the content of the environment of that key, or None if it is not here."""
+        rows = self._read("SELECT content FROM environments WHERE content_hash = ?", (key,))
         return dict(from_json(rows[0][0])) if rows else None
 
     def add_imported(self, results: Sequence[ImportedResult], *, replace: bool = False) -> int:

@@ -15,6 +15,7 @@ from automl_bench.errors import UnknownFormatVersion
 from automl_bench.store.looks_schema import LOOKS
 from automl_bench.store.sql_errors import damaged
 from automl_bench.store.sql_scripts import statements
+from automl_bench.store.standing import standing
 from automl_bench.store.usage_schema import USAGE
 
 APPLICATION_ID = 0x41_4D_42_31
@@ -346,9 +347,7 @@ def stored_version(connection: sqlite3.Connection, path: Path, *, newest: int | 
         UnknownFormatVersion: A newer automl-bench wrote it.
     """
     newest = current_version() if newest is None else newest
-    version = int(connection.execute("PRAGMA user_version").fetchone()[0])
-    application = int(connection.execute("PRAGMA application_id").fetchone()[0])
-    tables = int(connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0])
+    version, application, tables = standing(connection)
     if application != APPLICATION_ID and (application or version or tables):
         raise damaged(path, "is a database, but not one of automl-bench")
     if application == APPLICATION_ID and not (version and tables):

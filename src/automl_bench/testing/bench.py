@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from automl_bench.contract import Limits, Modality, ProviderContext, ProviderDescription
 from automl_bench.providers.feasibility import limits_for
+from automl_bench.simulation.loopback_service import Fault, LoopbackService, Target
 from automl_bench.testing.crash import CrashAt, Ended, ForkServer
-from automl_bench.testing.loopback_service import Fault, LoopbackService, Target
 from automl_bench.testing.toy_data import LABELS, NAMES, make_toy_dataset
 
 if TYPE_CHECKING:

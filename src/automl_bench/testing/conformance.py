@@ -29,6 +29,7 @@ import pytest
 
 from automl_bench.contract import CONTRACT_VERSION, Capability, Modality, ProviderDescription
 from automl_bench.errors import AutomlBenchError
+from automl_bench.simulation.loopback_service import Fault, LoopbackService, Target
 from automl_bench.testing.answer_checks import AnswerChecks
 from automl_bench.testing.bench import Bench, Wishes
 from automl_bench.testing.checks import Check, Tier, check, checks_of, silent_overrides
@@ -36,7 +37,6 @@ from automl_bench.testing.crash import shared_fork_server
 from automl_bench.testing.crash_checks import CrashChecks
 from automl_bench.testing.cycle_checks import CycleChecks
 from automl_bench.testing.live_checks import LiveChecks
-from automl_bench.testing.loopback_service import Fault, LoopbackService, Target
 from automl_bench.testing.money_checks import MoneyChecks
 from automl_bench.testing.request_checks import RequestChecks
 from automl_bench.testing.static_checks import StaticChecks

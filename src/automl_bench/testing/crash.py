@@ -32,6 +32,7 @@ from typing import Any, Literal, Self
 import psutil
 
 from automl_bench.hookspecs import PROJECT_NAME
+from automl_bench.trials.environment import installed_packages
 
 LEDGER_WRITES = ("ledger_intend", "ledger_created", "submit_deleting", "submit_deleted", "save_operation")
 """The store's methods whose rows say what exists at a provider or runs there."""
@@ -253,21 +254,13 @@ def _serve(preload: Sequence[str]) -> None:
     for entry in metadata.entry_points(group=PROJECT_NAME):
         with suppress(Exception):  # a broken plugin shows itself in the command that needs it
             entry.load()
-    _remember_environment()
+    installed_packages()  # looked up once for all children
     gc.freeze()  # what is shared with the children stays so
     for order in _orders():
         child = os.fork()
         if child == 0:
             _be_child(order)
         print(json.dumps(_wait(child, float(order["timeout"]))), flush=True)
-
-
-def _remember_environment() -> None:
-    """Look the installed packages up once: it takes a third of a second, and every `run` writes them down."""
-    from automl_bench.cli import session
-
-    known = session.environment()
-    session.environment = lambda: dict(known)
 
 
 def _orders() -> Iterator[dict[str, Any]]:

@@ -11,10 +11,10 @@ import pytest
 
 from automl_bench.contract import Capability
 from automl_bench.errors import ExitCode
+from automl_bench.simulation.loopback_service import Fault
 from automl_bench.testing.bench import Bench
 from automl_bench.testing.checks import Tier, check
 from automl_bench.testing.crash import CrashAt
-from automl_bench.testing.loopback_service import Fault
 
 SIGKILLED = -9
 LONGEST_SECONDS = 900.0

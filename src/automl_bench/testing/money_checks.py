@@ -6,10 +6,10 @@ import signal
 
 from automl_bench.contract import Capability
 from automl_bench.errors import ExitCode
+from automl_bench.simulation.loopback_service import Fault, Target
 from automl_bench.testing.bench import Bench
 from automl_bench.testing.checks import Tier, check
 from automl_bench.testing.crash import CrashAt
-from automl_bench.testing.loopback_service import Fault, Target
 
 
 class MoneyChecks:

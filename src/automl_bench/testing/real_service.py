@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-from automl_bench.testing.loopback_service import Fault, SeenRequest, Target
+from automl_bench.simulation.loopback_service import Fault, SeenRequest, Target
 
 
 class RealService:

@@ -16,10 +16,10 @@ from urllib.parse import urlsplit
 from automl_bench.contract import NAME_PREFIX, Capability, HttpInvoker, Invoker, Prediction, Sample, Stage
 from automl_bench.errors import AutomlBenchError, ProviderError
 from automl_bench.measurement.call import Caller, CallResult
+from automl_bench.simulation.loopback_service import EXPECTED_ERRORS, Fault, Target
 from automl_bench.store.records import Outcome
 from automl_bench.testing.bench import Bench
 from automl_bench.testing.checks import Tier, check
-from automl_bench.testing.loopback_service import EXPECTED_ERRORS, Fault, Target
 from automl_bench.testing.network_guard import is_loopback, only_loopback
 
 if TYPE_CHECKING:

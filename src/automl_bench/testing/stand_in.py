@@ -31,7 +31,7 @@ from typing import Any, ClassVar, Self
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from automl_bench.contract import Json
-from automl_bench.testing.loopback_service import Fault, SeenRequest, Target
+from automl_bench.simulation.loopback_service import Fault, SeenRequest, Target
 
 STATUS = {
     Fault.THROTTLED: 429,

@@ -9,6 +9,9 @@ from automl_bench.border.command_lines import command_line
 if TYPE_CHECKING:
     from automl_bench.store.records import TrialRecord
 
+ADOPTED = "adopted_endpoint"
+"""Setting of the variant of a trial whose endpoint was made by hand: its name or address."""
+
 
 def teardown_command(trial: TrialRecord) -> str:
     """Return the command that deletes what a trial left; `teardown --all` where no options of the verbs lead to it."""
@@ -32,7 +35,7 @@ def trial_command(verb: str, trial: TrialRecord) -> str | None:
     for name, value in {**options, "--min-side": min_side}.items():
         if value is not None:
             words += [name, str(value)]
-    adopted = trial.variant_settings.get("adopted_endpoint")
+    adopted = trial.variant_settings.get(ADOPTED)
     if adopted and verb in ("invoke", "parallel"):
         words += ["--endpoint", str(adopted)]
     return command_line(*words)

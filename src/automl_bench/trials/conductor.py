@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 
-from automl_bench.contract import Capability, ProviderDescription, Stage
+from automl_bench.contract import Capability, ProviderDescription, Stage, Variant
 from automl_bench.errors import (
     AutomlBenchError,
     DeadlinePassed,
@@ -264,7 +264,7 @@ class Conductor:
     def _is_admitted(self, record: TrialRecord) -> bool:
         """Try the credentials."""
         try:
-            self._check_access(record.provider)
+            self._check_access(record)
             lines = self._around.store.ledger(trial_id=record.trial_id, open_only=True)
             require_same_scope(self._providers[record.provider], lines)
         except Exception as error:  # noqa: BLE001  # becomes the trial's row; a bug is logged by _reason
@@ -278,9 +278,9 @@ class Conductor:
         status = TrialStatus.RUNNING if exists else self._status_after(error)
         self._endings.end(record, status, self._reason(record, error))
 
-    def _check_access(self, name: str) -> None:
-        """Try a provider's credentials once, before its first trial; every trial hears of a refusal."""
-        bound = self._providers[name]
+    def _check_access(self, record: TrialRecord) -> None:
+        """Try the credentials once for each variant, as its address may be its own; its trials hear of a refusal."""
+        name, bound = f"{record.provider}:{record.variant}", self._providers[record.provider]
         if Capability.CHECK_ACCESS not in bound.provider.description.capabilities:
             return
         with self._access_lock:
@@ -288,11 +288,11 @@ class Conductor:
                 bound.cache_dir.mkdir(parents=True, exist_ok=True)
                 self._access[name] = None
                 try:
-                    context = provider_context(bound)
+                    context = provider_context(bound, Variant(record.provider, record.variant, record.variant_settings))
                     patiently(
                         lambda: bound.provider.check_access(context),
                         self._around.stop,
-                        what=f"access to {name}",
+                        what=f"access to {record.provider}",
                         moment=Moment.ACCESS,
                         say=self._around.say,
                     )

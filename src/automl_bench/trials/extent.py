@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from automl_bench.contract import Limits, Stage
 from automl_bench.store.records import TrialRecord
-from automl_bench.trials.experiment import Experiment
 
 if TYPE_CHECKING:
+    from automl_bench.trials.experiment import Experiment
     from automl_bench.trials.trial import Trial
 
 SECONDS_PER_HOUR = 3600.0

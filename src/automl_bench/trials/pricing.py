@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from automl_bench.contract import TOKENS_A_UNIT, Counted, Json, Modality, Price, Variant
 from automl_bench.store.records import TrialRecord
-from automl_bench.trials.extent import Extent
-from automl_bench.trials.teardown import provider_context
-from automl_bench.trials.trial import BoundProvider
+
+if TYPE_CHECKING:
+    from automl_bench.trials.extent import Extent
+    from automl_bench.trials.trial import BoundProvider
 
 CALL = "call"
 """Item of a price table that is counted in prediction requests."""
@@ -138,6 +140,8 @@ def is_simulated(table: Iterable[Price]) -> bool:
 
 def prices(bound: BoundProvider, trial: TrialRecord, modality: Modality | None = None) -> Sequence[Price]:
     """Return the provider's price table for a trial's variant and for samples of this kind."""
+    from automl_bench.trials.teardown import provider_context  # and all that it loads, which `results` has no use for
+
     variant = Variant(trial.provider, trial.variant, trial.variant_settings)
     return bound.provider.price(provider_context(bound, variant, modality))
 

@@ -78,6 +78,7 @@ class Surroundings:
         report: Told (trial, stage, done, total, note) as work goes on.
         deadlines: Longest waits in seconds.
         say: Tells the user one line: a wait that gets long, something that could not be written.
+        environment: Key of the environment that this process runs in; "" if it is not recorded.
     """
 
     store: Store
@@ -87,6 +88,7 @@ class Surroundings:
     report: Callable[[TrialRecord, Stage, int, int | None, str], None]
     deadlines: Mapping[Stage, float] = field(default_factory=lambda: DEADLINES)
     say: Callable[[str], None] = field(default=lambda text: None)
+    environment: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "report", undisturbed(self.report))

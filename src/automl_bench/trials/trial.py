@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+from automl_bench.ablations.selection import subset_hash
 from automl_bench.border.texts import remember
 from automl_bench.contract import (
     Capability,
@@ -44,6 +45,7 @@ from automl_bench.providers.feasibility import limits_for
 from automl_bench.store.elapsed import Instant, clock_stamp, seconds_between
 from automl_bench.store.records import StageRecord, StageStatus, TrialRecord
 from automl_bench.trials.claims import require_lease
+from automl_bench.trials.environment import RAN_IN, SUBSET
 from automl_bench.trials.error_meaning import Meaning, Moment, meaning_of
 from automl_bench.trials.experiment import Learning, computes_here, learning_of
 from automl_bench.trials.ledger import TrialLedger
@@ -276,11 +278,14 @@ class Trial:
         return self._finish(done, begun)
 
     def _kept_with(self, stage: Stage, context: TrialContext) -> dict[str, Json]:
-        """Return what is kept with the first stage: how many samples were learnt from, and today's prices."""
+        """Return what is kept with the first stage: what was learnt from, and today's prices."""
         if stage is not (*self.stages(), Stage.INVOKE)[0]:
             return {}
         drawn = self.material.training_set
-        kept: dict[str, Json] = {"train_samples": len(drawn.train) + len(drawn.validation)}
+        kept: dict[str, Json] = {
+            "train_samples": len(drawn.train) + len(drawn.validation),
+            SUBSET: subset_hash(drawn),
+        }
         try:
             table = self.bound.provider.price(context)
         except AutomlBenchError as error:
@@ -353,8 +358,10 @@ class Trial:
         whole = seconds_between(
             Instant(started_at, known.started_clock if known else ""), Instant(finished_at, clock_stamp())
         )
+        ran_in = {RAN_IN: self.around.environment} if self.around.environment else {}
         record = replace(
             record,
+            result={**record.result, **ran_in},
             started_at=started_at,
             finished_at=finished_at,
             wall_seconds=max(whole or 0.0, time.monotonic() - begun),

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from automl_bench.contract import Modality
 from automl_bench_local.features import UnreadableContent
-from automl_bench_local.model import ESTIMATOR, Answer, EstimatorHead, write_card
+from automl_bench_local.inside.heads import ESTIMATOR, EstimatorHead
+from automl_bench_local.model import Answer, write_card
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -73,7 +73,7 @@ def _fit_chosen(
 ) -> tuple[str, Any, dict[str, Any]]:
     from automl_bench_local.content_choice import choose, measure_of
     from automl_bench_local.content_pipelines import candidate_pipelines
-    from automl_bench_local.model import EstimatorHead
+    from automl_bench_local.inside.heads import EstimatorHead
 
     choice = choose(
         candidate_pipelines(recipe, material.columns, rows=len(classes), seed=seed, threads=threads, say=say),
@@ -95,9 +95,8 @@ def _fit_own(
     from automl_bench_local.content_model import frame_of
     from automl_bench_local.content_pipelines import front_of
     from automl_bench_local.estimators import build_estimator
-    from automl_bench_local.model import EstimatorHead
+    from automl_bench_local.inside.heads import EstimatorHead, label_from_scores
     from automl_bench_local.searching import fit_or_search
-    from automl_bench_local.selection import label_from_scores
 
     kind = recipe.features[0]
     estimator = build_estimator(recipe, seed, front_of(recipe, kind, material.columns, threads))

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from automl_bench.datasets.decoding import UndecodablePicture, decode
+from automl_bench_local.inside import pixels
 from automl_bench_local.recipes import HOG_CELL
 
 if TYPE_CHECKING:
@@ -16,15 +17,11 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     Vector = NDArray[np.float64] | NDArray[np.float32]
-    Shape = tuple[str, tuple[int, int]]
 
 EMBEDDING_SIDE = 192
 """EfficientNet-Lite0's input: 80 % on CIFAR-10 at 20 shots as at 224 px (80.5), in three quarters of the time."""
 
 HOG_SIDE = 48
-PIXELS_SIDE = 32
-LARGEST_NATIVE_SIDE = 64
-"""Images of one common size up to this are taken pixel by pixel; larger or unequal ones are resized first."""
 
 
 class UnreadableContent(ValueError):
@@ -70,18 +67,7 @@ def read_image(content: bytes) -> Image:
         raise UnreadableImage(f"not a readable image: it {error}") from error
 
 
-def _pixel_features(shapes: Sequence[Shape], side: int | None, pixel_scale: float) -> Features:
-    """Settle how pixels are taken, from the training images: grey if all are, their own size if small and common."""
-    mode = "L" if all(mode == "L" for mode, _ in shapes) else "RGB"
-    if side is not None:
-        return Features("pixels", side, side, mode, pixel_scale)
-    sizes = {size for _, size in shapes}
-    if len(sizes) == 1 and max(size := next(iter(sizes))) <= LARGEST_NATIVE_SIDE:
-        return Features("pixels", size[0], size[1], mode, pixel_scale)
-    return Features("pixels", PIXELS_SIDE, PIXELS_SIDE, mode, pixel_scale)
-
-
-def settle_features(kind: str, shapes: Sequence[Shape], side: int | None, pixel_scale: float) -> Features:
+def settle_features(kind: str, shapes: Sequence[pixels.Shape], side: int | None, pixel_scale: float) -> Features:
     """Return the features of a kind, with everything that depends on the training images settled.
 
     Args:
@@ -91,7 +77,8 @@ def settle_features(kind: str, shapes: Sequence[Shape], side: int | None, pixel_
         pixel_scale: Divisor of raw pixel values.
     """
     if kind == "pixels":
-        return _pixel_features(shapes, side, pixel_scale)
+        settled = pixels.settle(shapes, side, pixel_scale)
+        return Features("pixels", settled.width, settled.height, settled.mode, settled.scale)
     if kind == "hog":
         return Features("hog", side or HOG_SIDE, side or HOG_SIDE, "L")
     return Features("embedding", side or EMBEDDING_SIDE, side or EMBEDDING_SIDE, "RGB")
@@ -121,24 +108,17 @@ def open_extractor(features: Features, *, graph_folder: Path, threads: int) -> E
 
 
 def _sized(image: Image, features: Features) -> Image:
-    from PIL.Image import Resampling
-
-    if image.mode != features.mode:
-        image = image.convert(features.mode)
-    size = (features.width, features.height)
-    return image if image.size == size else image.resize(size, Resampling.BICUBIC)
+    return pixels.sized(image, features.width, features.height, features.mode)
 
 
 class _Pixels:
     """Raw values in float64, row by row, channels last."""
 
     def __init__(self, features: Features) -> None:
-        self._features = features
+        self._pixels = pixels.Pixels(features.width, features.height, features.mode, features.pixel_scale)
 
     def one(self, image: Image) -> Vector:
-        import numpy as np
-
-        return np.asarray(_sized(image, self._features), dtype=np.float64).ravel() / self._features.pixel_scale
+        return pixels.vector(image, self._pixels)
 
 
 class _Hog:
@@ -179,6 +159,6 @@ class _Embedding:
     def one(self, image: Image) -> Vector:
         import numpy as np
 
-        pixels = np.asarray(_sized(image, self._features))[np.newaxis]
-        vector: NDArray[np.float32] = self._session.run(["embedding"], {"images": pixels})[0][0]
+        values = np.asarray(_sized(image, self._features))[np.newaxis]
+        vector: NDArray[np.float32] = self._session.run(["embedding"], {"images": values})[0][0]
         return vector

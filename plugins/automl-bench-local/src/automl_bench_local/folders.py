@@ -10,11 +10,14 @@ from typing import Any
 
 from automl_bench.contract import NAME_PREFIX
 from automl_bench.errors import RequestRefused
+from automl_bench_local.inside import records
 
 TRAINING_SET = "training-set"
 MODEL = "model"
 SERVER = "server"
-KINDS = (TRAINING_SET, MODEL, SERVER)
+IMAGE = "image"
+write_json = records.write
+KINDS = (TRAINING_SET, IMAGE, MODEL, SERVER)
 """Kinds of resources, in the order in which a trial creates them; a name ends with its kind."""
 
 
@@ -66,13 +69,6 @@ def remove(home: Path, name: str) -> bool:
     for remains in unfinished(home, name):
         shutil.rmtree(remains)
     return existed
-
-
-def write_json(path: Path, content: Any) -> None:
-    """Write a JSON file atomically."""
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.new")
-    temporary.write_text(json.dumps(content, ensure_ascii=False, indent=1), encoding="utf-8")
-    temporary.replace(path)
 
 
 def read_json(path: Path) -> Any:

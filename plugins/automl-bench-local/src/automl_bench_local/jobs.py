@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
 from collections.abc import Sequence
@@ -10,7 +11,9 @@ from typing import Any
 
 from automl_bench.contract import Json, Operation, OperationState, Variant
 from automl_bench.errors import ResourceMissing
-from automl_bench_local import folders, processes
+from automl_bench_local import environments, folders, processes
+from automl_bench_local.builders import let_through
+from automl_bench_local.container_ends import require_no_container
 
 MODULE = "automl_bench_local.training"
 ORDER = "job.json"
@@ -50,7 +53,7 @@ def prepare(home: Path, name: str, *, variant: Variant, training_set: Path, seed
     return folder
 
 
-def start(home: Path, name: str, *, threads: int, warm: Sequence[str] | None = None) -> Operation:
+def start(home: Path, name: str, *, threads: int, warm: Sequence[str] | None = None, builder: str = "") -> Operation:
     """Begin a job, or go on with the one that runs, or return the result of the one that is done.
 
     A job that failed or was killed is begun anew.
@@ -60,6 +63,7 @@ def start(home: Path, name: str, *, threads: int, warm: Sequence[str] | None = N
         name: The job.
         threads: Threads of its numeric libraries.
         warm: See `processes.begin`.
+        builder: What builds the environment of its variant, where it has one of its own: "auto", "uv" or "pip".
 
     Raises:
         OSError: If its folder cannot be written.
@@ -74,7 +78,13 @@ def start(home: Path, name: str, *, threads: int, warm: Sequence[str] | None = N
             (folder / RESULT).unlink(missing_ok=True)
 
     asked = ["--asked-ns", str(time.monotonic_ns())]
-    processes.begin(role_of(home, name), asked, folder, log=folder / LOG, threads=threads, clean=clean, warm=warm)
+    also: dict[str, str] = {}
+    if builder:
+        asked += ["--builder", builder]
+        also = let_through(os.environ)
+    processes.begin(
+        role_of(home, name), asked, folder, log=folder / LOG, threads=threads, clean=clean, warm=warm, also=also
+    )
     return Operation(
         OperationState.RUNNING, token=TOKEN + name, message="starting", poll_after=processes.next_look(folder)
     )
@@ -102,12 +112,20 @@ def look(home: Path, name: str) -> Operation:
     return Operation(OperationState.FAILED, token=TOKEN + name, message=f"The training process ended early: {said}")
 
 
-def delete(home: Path, name: str) -> bool:
-    """End a job and delete its folder with the model; return whether there was anything."""
+def delete(home: Path, name: str, engine: str | None = None) -> bool:
+    """End a job and delete its folder with the model; return whether there was anything.
+
+    Args:
+        home: The provider's folder.
+        name: The job.
+        engine: The setting `container_engine` with which it was made or listed, where it is in a container.
+    """
     running = processes.find_one(role_of(home, name), folders.folder_of(home, name))
     if running is not None:
         processes.kill(running, within=1.0)
-    return folders.remove(home, name) or running is not None
+    had_container = require_no_container(home, name, engine)
+    environments.forget_draft(home, name)
+    return folders.remove(home, name) or running is not None or had_container
 
 
 def _succeeded(result: Any) -> bool:

@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from automl_bench_local.features import Extractor, Features, open_extractor, read_image
+from automl_bench_local.inside.heads import ESTIMATOR, EstimatorHead, softmax
+from automl_bench_local.inside.records import CARD, FORMAT
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,10 +24,7 @@ if TYPE_CHECKING:
 
     from automl_bench_local.features import Vector
 
-FORMAT = 1
-CARD = "model.json"
 LINEAR = "linear.npz"
-ESTIMATOR = "estimator.joblib"
 FILES = (CARD, LINEAR, ESTIMATOR)
 """All that a model's folder may have of the model itself."""
 
@@ -87,56 +86,6 @@ class LinearHead:
 
         with np.load(folder / LINEAR, allow_pickle=False) as arrays:
             return cls(arrays["weights"], arrays["offsets"])
-
-
-@dataclass(frozen=True, slots=True)
-class EstimatorHead:
-    """A fitted scikit-learn classifier over class numbers.
-
-    Attributes:
-        estimator: The classifier.
-        label_from_scores: Whether the best score is always the prediction, so that one call answers both.
-    """
-
-    estimator: Any
-    label_from_scores: bool
-
-    def answer(self, vector: Vector) -> tuple[int, NDArray[np.float64]]:
-        """Return the predicted class's number and every class's score."""
-        return self.answer_row(vector.reshape(1, -1))
-
-    def answer_row(self, row: Any) -> tuple[int, NDArray[np.float64]]:
-        """Do the same for one sample in any form that the estimator takes: a matrix, list or frame of one row."""
-        import numpy as np
-
-        scores = self._scores(row)
-        position = int(np.argmax(scores)) if self.label_from_scores else None
-        if position is None:
-            predicted = self.estimator.predict(row)[0]
-            position = int(np.flatnonzero(self.estimator.classes_ == predicted)[0])
-            if scores is None:
-                scores = np.zeros(len(self.estimator.classes_))
-                scores[position] = 1.0
-        return position, np.asarray(scores, dtype=np.float64)
-
-    def _scores(self, row: Any) -> Any:
-        import numpy as np
-
-        if hasattr(self.estimator, "predict_proba"):
-            return self.estimator.predict_proba(row)[0]
-        if not hasattr(self.estimator, "decision_function"):
-            return None
-        decision = np.atleast_1d(self.estimator.decision_function(row)[0])
-        # two classes have one value, and a one-against-one classifier one value for each pair: no class's score
-        if decision.shape == (1,):
-            decision = np.array([-decision[0], decision[0]])
-        return softmax(decision) if len(decision) == len(self.estimator.classes_) else None
-
-    def save(self, folder: Path) -> None:
-        """Write the estimator."""
-        import joblib
-
-        joblib.dump(self.estimator, folder / ESTIMATOR)
 
 
 class Served(Protocol):
@@ -241,11 +190,15 @@ def load_model(folder: Path, *, graph_folder: Path, threads: int) -> Served:
 
     Raises:
         OSError: If the folder holds none.
-        ValueError: If another version of this plugin wrote it.
+        ValueError: If another version of this plugin wrote it, or it was trained in an environment of its own.
     """
     card = json.loads((folder / CARD).read_text(encoding="utf-8"))
     if card["format"] != FORMAT:
         raise ValueError(f"{folder} holds a model of format {card['format']}, this plugin reads {FORMAT}")
+    if "environment" in card:
+        raise ValueError(
+            f"{folder} holds a model of another environment, which only a server in that environment reads"
+        )
     with _without_pandas(needed=card.get("needs_pandas", True)):
         return _read_model(folder, card, graph_folder, threads)
 
@@ -284,12 +237,3 @@ def _without_pandas(*, needed: bool) -> Iterator[None]:
     finally:
         if absent:
             del sys.modules["pandas"]
-
-
-def softmax(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return exp(v)/Σexp(v), without overflow."""
-    import numpy as np
-
-    powers: NDArray[np.float64] = np.exp(values - np.max(values))
-    shares: NDArray[np.float64] = powers / powers.sum()
-    return shares

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from automl_bench.contract import ProviderContext, Setting, SettingKind
 from automl_bench.toolkit.setting_values import settings_of
+from automl_bench_local.choices import Choices
 
 DECLARED = (
     Setting(
@@ -53,6 +54,52 @@ DECLARED = (
         minimum=0,
         maximum=65535,
     ),
+    Setting(
+        name="environment_builder",
+        description="What builds the environments of variants; auto takes uv where it is installed, else pip.",
+        env="AUTOML_BENCH_LOCAL_ENVIRONMENT_BUILDER",
+        default="auto",
+        kind=SettingKind.CHOICE,
+        choices=("auto", "uv", "pip"),
+    ),
+    Setting(
+        name="container_engine",
+        description="Command of the container engine, with its options; empty for podman, else docker.",
+        env="AUTOML_BENCH_LOCAL_CONTAINER_ENGINE",
+        default="",
+    ),
+    Setting(
+        name="container_arguments",
+        description="Further arguments for each container that is run and each image that is built.",
+        env="AUTOML_BENCH_LOCAL_CONTAINER_ARGUMENTS",
+        default="",
+    ),
+    Setting(
+        name="container_network",
+        description="publish gives a server one port on 127.0.0.1; host gives containers this machine's network.",
+        env="AUTOML_BENCH_LOCAL_CONTAINER_NETWORK",
+        default="publish",
+        kind=SettingKind.CHOICE,
+        choices=("publish", "host"),
+    ),
+    Setting(
+        name="container_cpus",
+        description="Processors that a container may use; 0 for all.",
+        env="AUTOML_BENCH_LOCAL_CONTAINER_CPUS",
+        default="0",
+        kind=SettingKind.NUMBER,
+        minimum=0,
+        maximum=1024,
+    ),
+    Setting(
+        name="container_memory_megabytes",
+        description="Memory that a container may use; 0 for all.",
+        env="AUTOML_BENCH_LOCAL_CONTAINER_MEMORY",
+        default="0",
+        kind=SettingKind.INTEGER,
+        minimum=0,
+        maximum=10_000_000,
+    ),
 )
 
 
@@ -67,6 +114,8 @@ class Options:
         threads: Threads of the numeric libraries per process.
         serving_workers: Predictions computed at once by one server; 0 means in the event loop.
         port: Port on 127.0.0.1; 0 means any free one.
+        environment_builder: "auto", "uv" or "pip".
+        containers: How containers are run.
     """
 
     home: Path
@@ -74,6 +123,8 @@ class Options:
     threads: int
     serving_workers: int
     port: int
+    environment_builder: str
+    containers: Choices
 
     @classmethod
     def of(cls, context: ProviderContext) -> Options:
@@ -89,6 +140,14 @@ class Options:
             threads=values["threads"],
             serving_workers=values["serving_workers"],
             port=values["port"],
+            environment_builder=values["environment_builder"],
+            containers=Choices(
+                engine=values["container_engine"],
+                arguments=values["container_arguments"],
+                network=values["container_network"],
+                cpus=values["container_cpus"],
+                memory_megabytes=values["container_memory_megabytes"],
+            ),
         )
 
 

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 from fastapi import Response
 
+from automl_bench_local.inside.hosts import names_this_machine
+
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-LOOPBACK_NAMES = frozenset({"127.0.0.1", "localhost", "[::1]"})
 REFUSAL = b'{"detail":"this server answers requests to 127.0.0.1 or localhost only: use that name in the address"}'
 
 
@@ -34,11 +35,3 @@ class OwnHostOnly:
 def _host_of(scope: Scope) -> str:
     hosts = [value for name, value in scope["headers"] if name == b"host"]
     return hosts[0].decode("latin-1") if len(hosts) == 1 else ""
-
-
-def names_this_machine(host: str) -> bool:
-    """Tell whether the value of a Host header, with or without a port, is a loopback name."""
-    name, separator, port = host.rpartition(":")
-    if separator and port.isascii() and port.isdecimal():
-        host = name
-    return host.lower().rstrip(".") in LOOPBACK_NAMES

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from automl_bench.contract import (
@@ -11,6 +11,7 @@ from automl_bench.contract import (
     DatasetSource,
     Deletion,
     Endpoint,
+    Environment,
     Invoker,
     ManifestEntry,
     Operation,
@@ -23,9 +24,11 @@ from automl_bench.contract import (
     Stage,
     TrainingSet,
     TrialContext,
+    Where,
 )
 from automl_bench.errors import RequestRefused, ResourceMissing
 from automl_bench.hookspecs import hookimpl
+from automl_bench.toolkit.environments import read_environment
 from automl_bench_local.description import DESCRIPTION, PRICES
 from automl_bench_local.failures import disk_errors
 from automl_bench_local.options import Options, home_of
@@ -97,14 +100,19 @@ def train(context: TrialContext) -> Operation:
 
     options = Options.of(context)
     _checked_recipe(context, context)
-    warm = needs.of_training(read_recipe(context.variant, context.modality))
+    environment = read_environment(context.variant)
+    warm = needs.of_training(read_recipe(context.variant, context.modality)) if environment is None else None
     training_set = Path(str(context.results[Stage.UPLOAD]["training_set"]))
     if not training_set.is_dir():
         raise ResourceMissing(f"The training set {training_set} is gone.", remedy="Upload again.")
+    in_container = environment is not None and environment.where is Where.CONTAINER
+    engine = options.containers.engine if in_container else None
     with disk_errors():
+        if environment is not None and environment.containerfile:
+            _ensure_image(context, options, environment)
         job = context.resources.ensure(
             folders.MODEL,
-            find=lambda name: _resource(folders.MODEL, name, jobs.find_job(options.home, name)),
+            find=lambda name: _resource(folders.MODEL, name, jobs.find_job(options.home, name), engine),
             create=lambda name: _made(
                 folders.MODEL,
                 name,
@@ -116,10 +124,14 @@ def train(context: TrialContext) -> Operation:
                     seed=context.seed,
                     threads=options.threads,
                 ),
+                engine,
             ),
             hourly_usd=0.0,
         )
-        return jobs.start(options.home, job.name, threads=options.threads, warm=warm)
+        if engine is not None:
+            options.containers.save(options.home / job.name)
+        builder = options.environment_builder if environment is not None else ""
+        return jobs.start(options.home, job.name, threads=options.threads, warm=warm, builder=builder)
 
 
 @hookimpl
@@ -127,23 +139,31 @@ def deploy(context: TrialContext) -> Operation:
     """Start a server in its own process."""
     from automl_bench_local import folders, needs, servers
     from automl_bench_local.recipes import read_recipe
+    from automl_bench_local.serving_inside import Inside
 
     options = Options.of(context)
     trained = context.results[Stage.TRAIN]
-    warm = needs.of_server(read_recipe(context.variant, context.modality), str(trained.get("features", "")))
     model = Path(str(trained["model"]))
     if not model.is_dir():
         raise ResourceMissing(f"The model {model} is gone.", remedy="Train again.")
+    told = trained.get("environment")
+    inside = Inside(options, model, told) if isinstance(told, Mapping) else None
+    engine = options.containers.engine if inside is not None and inside.in_container else None
+    if inside is None:
+        warm = needs.of_server(read_recipe(context.variant, context.modality), str(trained.get("features", "")))
+    else:
+        inside.require()
+        warm = None
 
     def start(name: str) -> Resource:
-        servers.start(options, name, model=model, warm=warm)
-        return _made(folders.SERVER, name, options.home / name)
+        servers.start(options, name, model=model, warm=warm, inside=inside)
+        return _made(folders.SERVER, name, options.home / name, engine)
 
     with disk_errors():
         server = context.resources.ensure(
             folders.SERVER,
             find=lambda name: (
-                _made(folders.SERVER, name, options.home / name) if servers.find(options.home, name) else None
+                _made(folders.SERVER, name, options.home / name, engine) if servers.find(options.home, name) else None
             ),
             create=start,
             hourly_usd=0.0,
@@ -195,23 +215,27 @@ def list_resources(context: ProviderContext, prefix: str) -> Sequence[Resource]:
     from automl_bench_local.inventory import list_everything
 
     with disk_errors():
-        return list_everything(home_of(context), prefix)
+        return list_everything(home_of(context), prefix, context.settings.get("container_engine", ""))
 
 
 @hookimpl
 def delete_resource(context: ProviderContext, resource: Resource) -> Deletion:
     """End the process and delete the folder of a resource."""
     from automl_bench_local import folders, jobs, servers
+    from automl_bench_local.container_ends import require_no_image
 
     home = home_of(context)
     folders.folder_of(home, resource.name)
+    listed = resource.details.get("engine")
+    engine = listed if isinstance(listed, str) else None
     with disk_errors():
         if resource.kind == folders.SERVER:
-            return servers.delete(home, resource.name)
+            return servers.delete(home, resource.name, engine)
         if resource.kind == folders.MODEL:
-            existed = jobs.delete(home, resource.name)
+            existed = jobs.delete(home, resource.name, engine)
         else:
-            existed = folders.remove(home, resource.name)
+            had_image = resource.kind == folders.IMAGE and require_no_image(home, resource.name, engine)
+            existed = folders.remove(home, resource.name) or had_image
     return Deletion.DELETED if existed else Deletion.ALREADY_GONE
 
 
@@ -243,11 +267,27 @@ def _checked_recipe(context: ProviderContext, material: TrainingSet | TrialConte
         check_variant(context.variant, material.modality, material.columns)
 
 
-def _resource(kind: str, name: str, folder: Path | None) -> Resource | None:
-    return _made(kind, name, folder) if folder is not None else None
+def _ensure_image(context: TrialContext, options: Options, environment: Environment) -> None:
+    """Have the image of a containerfile in the ledger; the training builds it."""
+    from automl_bench_local import containers, folders
+
+    def create(name: str) -> Resource:
+        folder = containers.lay_down_image(options.home, name, environment)
+        options.containers.save(folder)
+        return _made(folders.IMAGE, name, folder, options.containers.engine)
+
+    def find(name: str) -> Resource | None:
+        folder = folders.folder_of(options.home, name)
+        return _resource(folders.IMAGE, name, folder if folder.is_dir() else None, options.containers.engine)
+
+    context.resources.ensure(folders.IMAGE, find=find, create=create, hourly_usd=0.0)
 
 
-def _made(kind: str, name: str, folder: Path) -> Resource:
+def _resource(kind: str, name: str, folder: Path | None, engine: str | None = None) -> Resource | None:
+    return _made(kind, name, folder, engine) if folder is not None else None
+
+
+def _made(kind: str, name: str, folder: Path, engine: str | None = None) -> Resource:
     from automl_bench_local.inventory import resource_of
 
-    return resource_of(kind, name, folder)
+    return resource_of(kind, name, folder, engine=engine)

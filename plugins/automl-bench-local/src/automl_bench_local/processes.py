@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from automl_bench_local import fork_server
@@ -47,6 +48,8 @@ PASSED_ON = frozenset(
 )
 """Variables that a begun process gets. Keys of clouds are not among them: it needs none."""
 
+LEADS_TO_PACKAGES = frozenset({"PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "CONDA_PREFIX"})
+
 PASSED_ON_PREFIXES = ("LC_", "OMP_", "OPENBLAS_", "MKL_", "BLIS_", "KMP_", "GOMP_", "MALLOC_")
 
 THREAD_VARIABLES = (
@@ -67,16 +70,19 @@ class Role:
         module: The module it runs.
         name: The resource it is.
         home: The provider's folder that it belongs to.
+        starts: Words that begin its command line, where it runs in an environment of a variant's own.
     """
 
     module: str
     name: str
     home: Path
+    starts: tuple[str, ...] = ()
 
     def arguments(self) -> list[str]:
         """Return the command line, up to the process's own options."""
         # -P: a file of the current folder must not shadow a library
-        return [sys.executable, "-P", "-m", self.module, "--name", self.name, "--home", str(self.home)]
+        starts = self.starts or (sys.executable, "-P")
+        return [*starts, "-m", self.module, "--name", self.name, "--home", str(self.home)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +103,7 @@ def begin(
     threads: int,
     clean: Callable[[], None],
     warm: Sequence[str] | None = None,
+    also: Mapping[str, str] = MappingProxyType({}),
 ) -> bool:
     """Start a detached process unless the one of this folder already runs.
 
@@ -112,6 +119,7 @@ def begin(
         clean: Called under the lock before the start; removes what an earlier process left.
         warm: Names of libraries that it needs: it is forked from a process of this command that has imported them and
             the module. None starts Python anew.
+        also: Variables that it gets beside those of every process of ours.
 
     Returns:
         Whether a process was started.
@@ -124,7 +132,8 @@ def begin(
         if not _locked(lock, role, folder):
             return False
         clean()
-        pid = _start(role, options, own_environment(os.environ, threads), lock, log, warm)
+        usual = inside_environment if role.starts else own_environment
+        pid = _start(role, options, {**usual(os.environ, threads), **also}, lock, log, warm)
         temporary = folder / f".{PROCESS_FILE}.new"
         temporary.write_text(json.dumps({"pid": pid}), encoding="utf-8")
         temporary.replace(folder / PROCESS_FILE)
@@ -151,7 +160,7 @@ def _start(
             if pid is not None:
                 return pid
         return os.posix_spawn(
-            sys.executable,
+            line[0],
             line,
             environment,
             file_actions=[
@@ -177,6 +186,17 @@ def own_environment(around: Mapping[str, str], threads: int) -> dict[str, str]:
     """
     kept = {name: value for name, value in around.items() if name in PASSED_ON or name.startswith(PASSED_ON_PREFIXES)}
     return {**kept, **dict.fromkeys(THREAD_VARIABLES, str(threads))}
+
+
+def inside_environment(around: Mapping[str, str], threads: int) -> dict[str, str]:
+    """Return the environment of a process that runs in a variant's own: without what leads to this one's packages.
+
+    Args:
+        around: The environment of this process.
+        threads: Threads of the numeric libraries.
+    """
+    own = own_environment(around, threads)
+    return {name: value for name, value in own.items() if name not in LEADS_TO_PACKAGES}
 
 
 def _locked(lock: int, role: Role, folder: Path) -> bool:

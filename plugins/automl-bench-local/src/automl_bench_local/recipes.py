@@ -9,6 +9,7 @@ from typing import Any
 
 from automl_bench.contract import Json, Modality, Setting, SettingKind, Variant
 from automl_bench.errors import RequestRefused
+from automl_bench.toolkit.environments import ENVIRONMENT
 from automl_bench.toolkit.setting_values import variant_settings_of
 from automl_bench_local.search_spaces import LARGEST_SEARCH, Search, SpaceError, read_search
 
@@ -77,6 +78,7 @@ VARIANT_SETTINGS = (
         minimum=2,
         maximum=50,
     ),
+    ENVIRONMENT,
 )
 STEP_KEYS = ("step", "params")
 HOG_CELL = 8

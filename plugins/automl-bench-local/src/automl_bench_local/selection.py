@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from automl_bench_local.candidates import ACCURACY, Candidate
-from automl_bench_local.model import EstimatorHead, LinearHead
+from automl_bench_local.inside.heads import EstimatorHead, label_from_scores
+from automl_bench_local.model import LinearHead
 from automl_bench_local.recipes import Recipe
 
 if TYPE_CHECKING:
@@ -178,17 +179,6 @@ def fit_estimator(
 
     estimator, found = fit_or_search(estimator, matrix, classes, recipe, threads=threads, seed=seed)
     return EstimatorHead(estimator, label_from_scores(estimator, matrix)), found
-
-
-def label_from_scores(estimator: Any, matrix: Matrix) -> bool:
-    """Tell whether predict() is the class of the best probability, so that serving may skip one of two calls."""
-    import numpy as np
-
-    # the probabilities of a support vector machine come from another fit and do not decide its prediction
-    if not hasattr(estimator, "predict_proba") or any(name.endswith("probability") for name in estimator.get_params()):
-        return False
-    best = estimator.classes_[np.argmax(estimator.predict_proba(matrix), axis=1)]
-    return bool(np.array_equal(best, estimator.predict(matrix)))
 
 
 def numbered(labels: Sequence[str]) -> tuple[tuple[str, ...], Classes]:

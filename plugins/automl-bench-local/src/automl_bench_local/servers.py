@@ -13,7 +13,9 @@ from typing import Any
 from automl_bench.contract import Deletion, Operation, OperationState
 from automl_bench.errors import ResourceMissing
 from automl_bench_local import folders, processes
+from automl_bench_local.container_ends import require_no_container
 from automl_bench_local.options import Options
+from automl_bench_local.serving_inside import Inside
 
 MODULE = "automl_bench_local.serving"
 STATE = "server.json"
@@ -38,7 +40,9 @@ def find(home: Path, name: str) -> processes.Running | None:
     return processes.find_one(role_of(home, name), folders.folder_of(home, name))
 
 
-def start(options: Options, name: str, *, model: Path, warm: Sequence[str] | None = None) -> Operation:
+def start(
+    options: Options, name: str, *, model: Path, warm: Sequence[str] | None = None, inside: Inside | None = None
+) -> Operation:
     """Start a server, or go on with the one that runs. Answers RUNNING: `look` tells when it serves.
 
     Args:
@@ -46,6 +50,7 @@ def start(options: Options, name: str, *, model: Path, warm: Sequence[str] | Non
         name: The server.
         model: Folder of the model.
         warm: See `processes.begin`.
+        inside: Where it runs, for a model of another environment.
 
     Raises:
         OSError: If its folder cannot be written.
@@ -56,8 +61,11 @@ def start(options: Options, name: str, *, model: Path, warm: Sequence[str] | Non
     def clean() -> None:
         (folder / STATE).unlink(missing_ok=True)
         (folder / STOPPING).unlink(missing_ok=True)
+        if inside:
+            inside.clean(folder)
 
-    arguments = ["--model", str(model), "--idle-timeout", str(options.idle_timeout), "--port", str(options.port)]
+    starts, address, also = inside.server(folder) if inside else ((), ["--port", str(options.port)], {})
+    arguments = ["--model", str(model), "--idle-timeout", str(options.idle_timeout), *address]
     arguments += [
         "--asked-ns",
         str(time.monotonic_ns()),
@@ -67,13 +75,14 @@ def start(options: Options, name: str, *, model: Path, warm: Sequence[str] | Non
         str(options.serving_workers),
     ]
     processes.begin(
-        role_of(options.home, name),
+        processes.Role(MODULE, name, options.home, starts),
         arguments,
         folder,
         log=folder / LOG,
         threads=options.threads,
         clean=clean,
         warm=warm,
+        also=also,
     )
     return Operation(
         OperationState.RUNNING, token=TOKEN + name, message="starting", poll_after=processes.next_look(folder)
@@ -106,7 +115,8 @@ def address(home: Path, name: str, running: processes.Running) -> str | None:
     import psutil
 
     state = folders.read_json(folders.folder_of(home, name) / STATE)
-    if isinstance(state, dict) and state.get("pid") == running.pid:
+    # a server in a container does not know its number out here; its file is removed before each start
+    if isinstance(state, dict) and state.get("pid") in (running.pid, None):
         return str(state["url"])
     with contextlib.suppress(psutil.Error):
         for connection in psutil.Process(running.pid).net_connections(kind="tcp4"):
@@ -146,8 +156,14 @@ def health(url: str, timeout: float = 2.0) -> dict[str, Any]:
     return answer if isinstance(answer, dict) else {}
 
 
-def delete(home: Path, name: str) -> Deletion:
-    """End a server and delete its folder: SIGTERM at first, SIGKILL on a later call if it is still there."""
+def delete(home: Path, name: str, engine: str | None = None) -> Deletion:
+    """End a server and delete its folder: SIGTERM at first, SIGKILL on a later call if it is still there.
+
+    Args:
+        home: The provider's folder.
+        name: The server.
+        engine: The setting `container_engine` with which it was made or listed, where it is in a container.
+    """
     folder = folders.folder_of(home, name)
     running = find(home, name)
     if running is not None:
@@ -162,5 +178,6 @@ def delete(home: Path, name: str) -> Deletion:
             gone = processes.ask_to_end(running, within=END_WITHIN)
         if not gone:
             return Deletion.PENDING
+    had_container = require_no_container(home, name, engine)
     existed = folders.remove(home, name)
-    return Deletion.DELETED if existed or running is not None else Deletion.ALREADY_GONE
+    return Deletion.DELETED if existed or running is not None or had_container else Deletion.ALREADY_GONE

@@ -21,7 +21,8 @@ from starlette.requests import ClientDisconnect
 
 from automl_bench.contract import Modality
 from automl_bench_local.features import UnreadableContent
-from automl_bench_local.model import CARD, Served, load_model
+from automl_bench_local.inside.records import CARD
+from automl_bench_local.model import Served, load_model
 from automl_bench_local.own_host import OwnHostOnly
 from automl_bench_local.service_bodies import JSON, Bodies, Refused, answer_schema
 from automl_bench_local.service_metrics import Counted, Counts

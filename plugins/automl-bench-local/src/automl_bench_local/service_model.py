@@ -19,7 +19,7 @@ from automl_bench.contract import Stage, Variant
 from automl_bench.errors import ProviderError, TrainingFailed, UsageError
 from automl_bench_local import folders, jobs
 from automl_bench_local.description import NAME
-from automl_bench_local.model import CARD
+from automl_bench_local.inside.records import CARD
 
 if TYPE_CHECKING:
     from automl_bench.contract import TrainingSet

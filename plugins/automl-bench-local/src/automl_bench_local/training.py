@@ -17,6 +17,7 @@ from typing import Any
 
 from automl_bench.contract import Modality, OperationState, Variant
 from automl_bench.errors import AutomlBenchError
+from automl_bench.toolkit.environments import KEY, read_environment
 from automl_bench_local import folders, jobs, processes
 from automl_bench_local.recipes import Recipe, read_recipe
 from automl_bench_local.training_sets import modality_of, read_training_set
@@ -40,6 +41,8 @@ def train(folder: Path, home: Path, order: dict[str, Any], started: float) -> di
     Raises:
         ValueError: If a sample is unreadable or the estimator refuses the data.
     """
+    if KEY in order["settings"]:
+        raise ValueError("this variant has an environment of its own, in which alone it is trained")
     stored, threads = Path(order["training_set"]), order["threads"]
     modality = modality_of(stored)
     recipe = read_recipe(Variant("local", order["variant"], order["settings"]), modality)
@@ -143,6 +146,7 @@ def main() -> int:
     parser.add_argument("--name", required=True)
     parser.add_argument("--home", required=True, type=Path)
     parser.add_argument("--asked-ns", required=True, type=int)
+    parser.add_argument("--builder", default="auto")
     options = parser.parse_args()
     folder = folders.folder_of(options.home, options.name)
     if (folder / jobs.RESULT).is_file():
@@ -150,6 +154,12 @@ def main() -> int:
     processes.keep_lock_to_ourselves()
     try:
         order = json.loads((folder / jobs.ORDER).read_text(encoding="utf-8"))
+        environment = read_environment(Variant("local", order["variant"], order["settings"]))
+        if environment is not None:
+            from automl_bench_local.entering import enter
+
+            role = jobs.role_of(options.home, options.name)
+            enter(role, folder, order, environment, builder=options.builder, asked_ns=options.asked_ns, say=say)
         result = train(folder, options.home, order, options.asked_ns / 1e9)
     except (ValueError, TypeError, OSError, MemoryError, ImportError, AutomlBenchError) as error:
         text = " ".join(str(error).split()) or type(error).__name__

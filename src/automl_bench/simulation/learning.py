@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from automl_bench.contract import Prediction, Sample, Value
-from automl_bench.testing.simulated_services import SimulatedService
+from automl_bench.simulation.services import SimulatedService
 
 if TYPE_CHECKING:
     import numpy as np

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 from automl_bench.contract import Prediction, Sample
 from automl_bench.errors import RateLimited
-from automl_bench.testing.simulated_services import SimulatedService
+from automl_bench.simulation.services import SimulatedService
 
 if TYPE_CHECKING:
-    from automl_bench.testing.simulated_cloud import SimulatedCloud
+    from automl_bench.simulation.cloud import SimulatedCloud
 
 CALLS_PER_SECOND = 200.0
 
@@ -21,7 +21,7 @@ class SimulatedInvoker:
     """Calls an endpoint: sleeps for the service's time, and refuses more calls a second than it takes."""
 
     def __init__(self, cloud: SimulatedCloud, service: SimulatedService, learner: object, endpoint: str) -> None:
-        from automl_bench.testing.simulated_learning import Learner
+        from automl_bench.simulation.learning import Learner
 
         assert isinstance(learner, Learner)
         self._cloud, self._service, self._learner, self._endpoint = cloud, service, learner, endpoint
@@ -30,7 +30,7 @@ class SimulatedInvoker:
 
     def call(self, sample: Sample) -> Prediction:
         """Classify one sample; takes the service's real few milliseconds."""
-        from automl_bench.testing.simulated_learning import call_seconds
+        from automl_bench.simulation.learning import call_seconds
 
         begun = time.monotonic()
         self._throttle(begun)

@@ -6,7 +6,7 @@ from array import array
 
 from automl_bench.contract import HttpRequest, HttpResponse, Prediction, Sample
 from automl_bench.errors import RateLimited, RequestRefused, ServiceUnavailable
-from automl_bench.testing.loopback_server import DRAWN_HEADER, HOLD_HEADER
+from automl_bench.simulation.loopback_server import DRAWN_HEADER, HOLD_HEADER
 
 
 class LoopbackInvoker:

@@ -19,8 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from automl_bench.errors import ConnectionLost, PermissionDenied, ResourceMissing, Unauthenticated
-from automl_bench.testing.loopback_service import Fault, Target
-from automl_bench.testing.simulated_faults import (
+from automl_bench.simulation.faults import (
     FAULTS_TABLE,
     RETRY_SECONDS,
     SINGLE_FAULTS,
@@ -28,9 +27,10 @@ from automl_bench.testing.simulated_faults import (
     tell,
     told,
 )
-from automl_bench.testing.simulated_services import SERVICES
-from automl_bench.testing.simulated_things import BillLine as BillLine
-from automl_bench.testing.simulated_things import Thing as Thing
+from automl_bench.simulation.loopback_service import Fault, Target
+from automl_bench.simulation.services import SERVICES
+from automl_bench.simulation.things import BillLine as BillLine
+from automl_bench.simulation.things import Thing as Thing
 
 __all__ = ["SINGLE_FAULTS", "BillLine", "SimulatedCloud", "Thing"]
 

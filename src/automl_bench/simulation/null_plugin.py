@@ -38,11 +38,11 @@ from automl_bench.contract import (
 )
 from automl_bench.errors import DeploymentFailed
 from automl_bench.hookspecs import hookimpl
-from automl_bench.testing.loopback_invoker import LoopbackInvoker
-from automl_bench.testing.loopback_server import Behaviour
+from automl_bench.simulation.loopback_invoker import LoopbackInvoker
+from automl_bench.simulation.loopback_server import Behaviour
 
 SERVER = "server"
-MODULE = "automl_bench.testing.loopback_server"
+MODULE = "automl_bench.simulation.loopback_server"
 IDLE_SECONDS = 600.0
 """The fuse: a forgotten server ends by itself."""
 

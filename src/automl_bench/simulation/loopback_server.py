@@ -6,7 +6,7 @@ its clock once (a stall), throttle, or serve with a limited number of workers, s
 with what is known to be true.
 
 Only the standard library, one thread, one epoll set; timers in microseconds. Run as a process of its own:
-`python -m automl_bench.testing.loopback_server '{"hold_ms": 20}'` prints its port and serves until it is told to
+`python -m automl_bench.simulation.loopback_server '{"hold_ms": 20}'` prints its port and serves until it is told to
 stop (`POST /stop`), its standard input closes, or nothing has come for `idle_seconds`.
 """
 

@@ -13,9 +13,9 @@ import numpy as np
 
 from automl_bench.contract import Sample
 from automl_bench.measurement.load import LoadSettings, run_load
+from automl_bench.simulation.loopback_invoker import LoopbackInvoker
+from automl_bench.simulation.loopback_server import NS_PER_SECOND, Behaviour, answer_moment, loopback_server
 from automl_bench.store.records import LoadCall, LoadRun
-from automl_bench.testing.loopback_invoker import LoopbackInvoker
-from automl_bench.testing.loopback_server import NS_PER_SECOND, Behaviour, answer_moment, loopback_server
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

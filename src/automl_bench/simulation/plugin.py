@@ -37,11 +37,11 @@ from automl_bench.contract import (
 )
 from automl_bench.errors import RequestRefused, ResourceMissing, Unauthenticated
 from automl_bench.hookspecs import hookimpl
-from automl_bench.testing.simulated_invoker import CALLS_PER_SECOND, SimulatedInvoker
-from automl_bench.testing.simulated_services import SERVICES, SimulatedService
+from automl_bench.simulation.invoker import CALLS_PER_SECOND, SimulatedInvoker
+from automl_bench.simulation.services import SERVICES, SimulatedService
 
 if TYPE_CHECKING:
-    from automl_bench.testing.simulated_cloud import SimulatedCloud, Thing
+    from automl_bench.simulation.cloud import SimulatedCloud, Thing
 
 Answer = TypeVar("Answer")
 
@@ -126,7 +126,7 @@ def price(context: ProviderContext) -> Sequence[Price]:
 @hookimpl
 def upload(context: TrialContext, training_set: TrainingSet) -> Operation:
     """Send what the service sees of each sample."""
-    from automl_bench.testing.simulated_learning import view
+    from automl_bench.simulation.learning import view
 
     service, cloud = _service(context), _cloud(context)
     stored = _ensure(
@@ -202,7 +202,7 @@ def poll(context: TrialContext, operation: Operation) -> Operation:
 @hookimpl
 def invoke(context: TrialContext, endpoint: Endpoint) -> SimulatedInvoker:
     """Return an invoker; it holds the model, as the service's machines would."""
-    from automl_bench.testing.simulated_learning import Learner
+    from automl_bench.simulation.learning import Learner
 
     cloud = _cloud(context)
     thing = _ask(context, lambda: cloud.get(endpoint.endpoint_id), "invoke")
@@ -257,7 +257,7 @@ def cloud_of(context: ProviderContext) -> SimulatedCloud:
 
 
 def _cloud(context: ProviderContext) -> SimulatedCloud:
-    from automl_bench.testing.simulated_cloud import HOME, SimulatedCloud
+    from automl_bench.simulation.cloud import HOME, SimulatedCloud
 
     named = context.settings.get("cloud_file", "")
     try:
@@ -345,7 +345,7 @@ def _resource(cloud: SimulatedCloud, thing: Thing) -> Resource:
 
 
 def _trained(cloud: SimulatedCloud, model: Thing) -> Operation:
-    from automl_bench.testing.loopback_service import Fault
+    from automl_bench.simulation.loopback_service import Fault
 
     service, work = SERVICES[model.service], float(model.details["work"])
     if cloud.claim_bill(model.id):
@@ -365,7 +365,7 @@ def _trained(cloud: SimulatedCloud, model: Thing) -> Operation:
 
 
 def _deployed(cloud: SimulatedCloud, endpoint: Thing) -> Operation:
-    from automl_bench.testing.loopback_service import Fault
+    from automl_bench.simulation.loopback_service import Fault
 
     if endpoint.details.get("failed") or cloud.told(Fault.DEPLOYMENT_FAILS):
         cloud.mark_failed(endpoint.id)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from automl_bench.contract import ProviderContext
-from automl_bench.testing.simulated_service import cloud_of
-from automl_bench.testing.simulated_services import PRICES_AS_OF, PRICES_SOURCE, SERVICES
+from automl_bench.simulation.plugin import cloud_of
+from automl_bench.simulation.services import PRICES_AS_OF, PRICES_SOURCE, SERVICES
 
 COLUMNS = ("service", "used", "quantity", "unit", "simulated $ each", "simulated $")
 

@@ -19,11 +19,11 @@ from automl_bench.contract import Json, Sample
 from automl_bench.measurement.call import Caller
 from automl_bench.measurement.load import LoadSettings, run_load
 from automl_bench.measurement.quantiles import describe
+from automl_bench.simulation.loopback_invoker import LoopbackInvoker
+from automl_bench.simulation.loopback_server import Behaviour, loopback_server
+from automl_bench.simulation.null_plugin import NullCall
 from automl_bench.store import open_store
 from automl_bench.store.records import LoadCall, LoadRun, TrialRecord
-from automl_bench.testing.loopback_invoker import LoopbackInvoker
-from automl_bench.testing.loopback_server import Behaviour, loopback_server
-from automl_bench.testing.null_service import NullCall
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -16,7 +16,7 @@ from automl_bench.errors import (
     ServiceUnavailable,
     Unauthenticated,
 )
-from automl_bench.testing.loopback_service import Fault, Target
+from automl_bench.simulation.loopback_service import Fault, Target
 
 RETRY_SECONDS = 0.05
 

@@ -1,0 +1,1 @@
+"""What is written for somebody to go on from: the package of a new provider."""
