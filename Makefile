@@ -114,7 +114,7 @@ $(INTEGRATIONS_STAMP): pyproject.toml constraints.txt $(addsuffix /pyproject.tom
 	touch $@
 
 test-integrations: $(INTEGRATIONS_STAMP)
-	$(INTEGRATIONS)/bin/python -m pytest -m integrations tests/integrations plugins/automl-bench-mlflow/tests plugins/automl-bench-local/tests/test_service_answers.py plugins/automl-bench-local/tests/test_service_in_a_container.py
+	$(INTEGRATIONS)/bin/python -m pytest -m integrations tests/integrations plugins/automl-bench-mlflow/tests plugins/automl-bench-local/tests/test_service_answers.py
 
 # Variants in containers, with podman; what it needs to run on a machine stands in AUTOML_BENCH_LOCAL_CONTAINER_*.
 test-containers: $(STAMP)
