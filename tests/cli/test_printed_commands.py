@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import html
 import re
 import shlex
 import shutil
@@ -254,6 +255,15 @@ def with_an_endpoint(terminal: Terminal, *words: str) -> str:
         assert terminal.type(verb, "simulated:quick", "tiny", "2")[0] == ExitCode.OK
     terminal.forget()
     return terminal.type(*words)[1]
+
+
+def page_of_the_workspace(terminal: Terminal) -> str:
+    """Return the page that `ui` serves while an endpoint exists."""
+    from automl_bench.report.workspace_page import index_page
+
+    with_an_endpoint(terminal, "status")
+    with open_store(Workspace(terminal.root).store_path, read_only=True) as store:
+        return html.unescape(index_page(store, terminal.root / "reports"))
 
 
 def uploaded(variant: str, dataset: str, shots: str, then: Callable[[Terminal], str]) -> Callable[[Terminal], str]:
@@ -581,6 +591,7 @@ SITUATIONS = [
     Situation(
         "report/plan_tables.py:warnings", stale_prices, "providers show simulated", told("invented for the simulated")
     ),
+    Situation("report/workspace_page.py:_left", page_of_the_workspace, "resources", told("endpoint")),
     Situation("settings/workspace.py:dataset", of_kind("data", "check", "../x"), "data list", told("digits")),
     Situation("store/results_file.py:_require_lease", after_a_run(lease_lost), "status", told("1 trial: 1 done")),
     Situation("store/results_file.py:_open_for_reading", of_kind("status"), "demo --cloud"),
