@@ -11,7 +11,7 @@ import hypothesis
 import pytest
 
 from automl_bench.border import command_lines
-from automl_bench.cli import parting
+from automl_bench.cli import main, parting
 
 hypothesis.settings.register_profile("suite", deadline=None)  # how fast an example is depends on the machine's load
 hypothesis.settings.load_profile("suite")
@@ -36,6 +36,15 @@ def _own_environment(monkeypatch: pytest.MonkeyPatch, machine_folder: Path) -> N
     monkeypatch.setattr(command_lines, "_program", ["automl-bench"])
     # What an earlier test left in its own simulated cloud is nothing that this one has to name.
     monkeypatch.setattr(parting, "_stores", WeakSet())
+    _forget_plugin_commands(monkeypatch)
+
+
+def _forget_plugin_commands(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take back, after the test, the commands of plugins that it mounts."""
+    monkeypatch.setattr(main.app, "registered_groups", list(main.app.registered_groups))
+    for one in (main.app, *(group.typer_instance for group in main.app.registered_groups)):
+        if one is not None:
+            monkeypatch.setattr(one, "registered_commands", list(one.registered_commands))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @hookimpl
 def register_commands(app: typer.Typer) -> None:
-    """Add `automl-bench serve` and `automl-bench export service`."""
+    """Add the commands `serve` and `export service`."""
     app.command("serve")(serve)
     for group in app.registered_groups:
         if group.name == "export" and group.typer_instance is not None:

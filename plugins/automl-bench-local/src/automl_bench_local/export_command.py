@@ -1,4 +1,4 @@
-"""`automl-bench export service`: a trained model as a folder that a container image is built from."""
+"""The command `export service`: a trained model as a folder that a container image is built from."""
 
 from __future__ import annotations
 
