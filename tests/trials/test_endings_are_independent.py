@@ -164,7 +164,7 @@ def said_of(left: list[Leftover]) -> list[str]:
 def test_what_is_in_use_by_a_thing_that_stays_is_not_waited_for(in_use: Scene) -> None:
     begun = time.monotonic()
     in_use.end_all(TrialStatus.DONE)
-    assert time.monotonic() - begun < 30.0, "not for the half hour that a deletion may take"
+    assert time.monotonic() - begun < 100.0, "not for the half hour that a deletion may take"
     assert in_use.kinds() == ["dataset", "endpoint", "model"], "the other trials are torn down"
     assert said_of(in_use.endings.settle().left) == ["no.", "model is in use.", "dataset is in use."]
 
@@ -179,6 +179,6 @@ def test_nor_is_an_orphan_that_is_in_use_by_another_one(in_use: Scene) -> None:
     ]
     begun = time.monotonic()
     count, left = Found(None, Reach(everyone=True), Insistence()).delete(in_use.bound, listed)
-    assert time.monotonic() - begun < 30.0
+    assert time.monotonic() - begun < 100.0
     assert (count, in_use.kinds()) == (9, ["dataset", "endpoint", "model"])
     assert said_of(left) == ["no.", "model is in use.", "dataset is in use."]
